@@ -1,0 +1,1 @@
+"""EdgeRL against its peers, side by side."""

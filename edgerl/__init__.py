@@ -1,0 +1,40 @@
+"""EdgeRL: decisions for small devices, trained in fast simulators and proven equal on the microcontroller.
+
+Importing the package is cheap: JAX is imported when something that needs it is first used.
+"""
+
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from edgerl.core.errors import UserError
+from edgerl.core.registry import make, register, registered
+
+if TYPE_CHECKING:
+    from edgerl.core.environment import AutoReset
+    from edgerl.core.simulate import SimulationStats, simulate
+
+__version__ = "0.1.0"
+
+# JAX shows a host as one device unless told otherwise before it starts; `simulate` wants one device a core.
+if "jax" not in sys.modules:
+    os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(len(os.sched_getaffinity(0))))
+
+register("CartPole-v0", "edgerl.systems.cartpole.env:cartpole_v0")
+register("CartPole-v1", "edgerl.systems.cartpole.env:cartpole_v1")
+
+_LAZY = {
+    "AutoReset": "edgerl.core.environment",
+    "SimulationStats": "edgerl.core.simulate",
+    "simulate": "edgerl.core.simulate",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'edgerl' has no attribute '{name}'")
+
+
+__all__ = ["AutoReset", "SimulationStats", "UserError", "make", "register", "registered", "simulate"]

@@ -1,0 +1,1 @@
+"""Device profiles and cost: multiply-accumulates to latency and energy. May import `edgerl.core` alone."""
