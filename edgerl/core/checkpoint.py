@@ -1,0 +1,54 @@
+"""Checkpoints of a pytree of arrays, written atomically by Orbax; the last few are kept."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import orbax.checkpoint as ocp
+
+Tree = TypeVar("Tree")
+
+
+class Checkpoints:
+    """The checkpoints in one folder, numbered by step. Use through `open_checkpoints`."""
+
+    def __init__(self, manager: ocp.CheckpointManager) -> None:
+        self._manager = manager
+
+    def latest(self) -> int | None:
+        """The newest complete checkpoint's step, or None."""
+        return self._manager.latest_step()
+
+    def save(self, step: int, tree: Any) -> None:
+        """Writes `tree` and waits until it is complete on disk. Typed PRNG keys are stored as their words."""
+        self._manager.save(step, args=ocp.args.StandardSave(_words(tree)))
+        self._manager.wait_until_finished()
+
+    def restore(self, step: int, like: Tree) -> Tree:
+        """The tree saved at `step`, with the structure, dtypes, sharding and key types of `like`."""
+        plain = _words(like)
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, plain)
+        saved = self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
+        return jax.tree.map(
+            lambda old, new: jax.random.wrap_key_data(new, impl=jax.random.key_impl(old)) if _is_key(old) else new,
+            like,
+            saved,
+        )
+
+
+@contextmanager
+def open_checkpoints(folder: str | Path, keep: int = 2) -> Iterator[Checkpoints]:
+    """Opens (and makes) a folder of checkpoints, keeping the newest `keep`."""
+    options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, enable_async_checkpointing=False)
+    with ocp.CheckpointManager(Path(folder).absolute(), options=options) as manager:
+        yield Checkpoints(manager)
+
+
+def _is_key(x: Any) -> bool:
+    return isinstance(x, jax.Array) and jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def _words(tree: Any) -> Any:
+    return jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, tree)
