@@ -2,7 +2,7 @@
 
 Observation: float32 [4] = cart position (m), cart velocity (m/s), pole angle (rad), pole angular velocity (rad/s).
 Action: 0 pushes left, 1 pushes right. Reward: 1 on every step, the last included.
-Terminated: |position| > 2.4 or |angle| > 12°. Truncated: the clock ran out (v0: 200 steps, v1: 500) and the pole stands.
+Terminated: |position| > 2.4 or |angle| > 12°. Truncated: the clock ran out (v0: 200 steps, v1: 500), the pole stands.
 """
 
 import dataclasses
