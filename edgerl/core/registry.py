@@ -1,10 +1,14 @@
 """Environments by their versioned ids."""
 
-import importlib
-from typing import Any
+from __future__ import annotations
 
-from edgerl.core.environment import Environment
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from edgerl.core.errors import UserError
+
+if TYPE_CHECKING:  # importing it would import JAX
+    from edgerl.core.environment import Environment
 
 # id -> "module:callable"; imported only when the environment is made.
 _ENVIRONMENTS: dict[str, str] = {}
