@@ -1,0 +1,216 @@
+"""Training the trunk: cross-entropy at every exit, and the last exit teaching the earlier ones.
+
+Zhang et al. (2019), "Be Your Own Teacher: Improve the Performance of Convolutional Neural Networks via Self
+Distillation". The batch is sharded over all devices, each with its own batch statistics; gradients are averaged. All
+draws derive from the seed and the step, so a run that was killed goes on to the same bits.
+"""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import chex
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from edgerl.core.checkpoint import open_checkpoints
+from edgerl.core.config import field
+from edgerl.core.errors import UserError
+from edgerl.systems.early_exit.data import FIT, POLICY, Dataset, augment, normalise
+from edgerl.systems.early_exit.model import Trunk, TrunkConfig
+
+AXIS = "batch"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """How the trunk is trained. SGD with Nesterov momentum, warm-up, then a cosine down to zero."""
+
+    trunk: TrunkConfig = dataclasses.field(default_factory=TrunkConfig)
+    epochs: int = field(28, "passes over the fit split", low=1)
+    small_epochs: int = field(18, "first epochs on smaller crops, which cost half", low=0)
+    small_crop: int = field(24, "side of those crops", low=8, high=32)
+    batch: int = field(128, "images a step, over all devices", low=1)
+    learning_rate: float = field(0.1, "highest learning rate", low=0.0)
+    warmup_epochs: float = field(1.0, "epochs of linear rise from zero", low=0.0)
+    momentum: float = field(0.9, "Nesterov momentum", low=0.0, high=1.0)
+    weight_decay: float = field(5e-4, "on convolution and dense kernels only", low=0.0)
+    first_weight: float = field(0.5, "weight of the first exit's loss; rises linearly to 1 at the last", low=0.0)
+    distillation: float = field(0.4, "share of the early exits' loss that is distillation", low=0.0, high=1.0)
+    temperature: float = field(3.0, "temperature of the distillation", low=0.1)
+    bfloat16: bool = field(False, "compute in bfloat16; parameters stay float32. For GPUs")
+    evaluate_every: int = field(5, "epochs between two evaluations on the policy split", low=1)
+    seed: int = field(0, "seed of everything that is drawn", low=0)
+
+
+@flax.struct.dataclass
+class TrainState:
+    """All that a later step depends on, besides the configuration."""
+
+    step: chex.Array  # int32 []
+    params: Any
+    statistics: Any  # batch normalisation's running means and variances
+    optimizer: Any
+
+
+def train(
+    config: TrainConfig, data: Dataset, folder: str | Path, report: Callable[[str], None] = print
+) -> tuple[TrainState, dict[str, Any]]:
+    """Trains on the fit split, from the last checkpoint in `folder` where there is one.
+
+    Args:
+      config: must be the same on every call that resumes.
+      data: images of any of the three splits; only FIT ones are trained on, POLICY ones give the progress report.
+      folder: where checkpoints are written, one an epoch.
+      report: is called with a line after every epoch.
+    Returns:
+      The final state, and a summary: `policy_accuracy` float [K] on the policy split.
+    Raises:
+      UserError: the batch does not divide over the devices, or exceeds the fit split.
+    """
+    images, labels = data.part(FIT)
+    mesh = Mesh(np.array(jax.devices()), (AXIS,))
+    steps = len(images) // config.batch
+    if config.batch % mesh.size or steps == 0:
+        raise UserError(f"batch: {config.batch} must be a multiple of {mesh.size} devices and at most {len(images)}")
+    update = make_update(config, steps, mesh)
+    state = jax.device_put(init_state(config, steps), NamedSharding(mesh, P()))
+    with open_checkpoints(folder) as checkpoints:
+        done = checkpoints.latest() or 0
+        if done:
+            state = checkpoints.restore(done, state)
+            report(f"resumed after epoch {done} of {config.epochs}")
+        for epoch in range(done, config.epochs):
+            start = time.perf_counter()
+            crop = config.small_crop if epoch < config.small_epochs else images.shape[1]
+            history: list[tuple[chex.Array, chex.Array]] = []
+            for rows in epoch_order(config, epoch, len(images)):
+                state, metrics = update(state, images[rows], labels[rows], crop)
+                history.append(metrics)
+                jax.block_until_ready(history[-2:-1])  # at most two steps under way
+            loss, accuracy = (np.mean(jax.device_get([m[i] for m in history]), axis=0) for i in (0, 1))
+            line = f"epoch {epoch + 1}/{config.epochs} crop {crop} loss {loss:.4f} fit {_percent(accuracy)}"
+            checkpoints.save(epoch + 1, state)
+            seconds = time.perf_counter() - start
+            if (epoch + 1) % config.evaluate_every == 0:
+                line += f" policy {_percent(accuracies(config, state, *data.part(POLICY)))}"
+            report(f"{line} {seconds:.0f} s")
+    return state, {"policy_accuracy": accuracies(config, state, *data.part(POLICY)).tolist()}
+
+
+def epoch_order(config: TrainConfig, epoch: int, count: int) -> np.ndarray:
+    """Row numbers int [steps, batch] of one epoch: a permutation, without what does not fill a batch."""
+    order = np.random.default_rng((config.seed, epoch)).permutation(count)
+    return order[: count // config.batch * config.batch].reshape(-1, config.batch)
+
+
+def init_state(config: TrainConfig, steps_per_epoch: int) -> TrainState:
+    """The state before the first step."""
+    variables = _network(config).init(jax.random.key(config.seed), jnp.zeros((1, 32, 32, 3)))
+    params = variables["params"]
+    return TrainState(
+        jnp.int32(0), params, variables["batch_stats"], _optimizer(config, steps_per_epoch).init(params)
+    )
+
+
+def make_update(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Callable:
+    """The compiled step `(state, images uint8 [B, S, S, 3], labels int32 [B], crop) -> (state, (loss, accuracy [K]))`.
+
+    It consumes `state`. `crop` is the side of the random crops and static.
+    """
+    optimizer = _optimizer(config, steps_per_epoch)
+
+    def local(state: TrainState, images: chex.Array, labels: chex.Array, crop: int) -> tuple[TrainState, Any]:
+        key = jax.random.fold_in(jax.random.key(config.seed), state.step)
+        key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
+        x = augment(key, normalise(images), crop)
+        gradient = jax.value_and_grad(functools.partial(_loss, config), has_aux=True)
+        varying = jax.lax.pcast(state.params, AXIS, to="varying")
+        (loss, (statistics, accuracy)), grads = gradient(varying, state.statistics, x, labels)
+        grads, statistics, loss, accuracy = jax.lax.pmean((grads, statistics, loss, accuracy), AXIS)
+        updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return TrainState(state.step + 1, params, statistics, optimizer_state), (loss, accuracy)
+
+    @functools.partial(jax.jit, static_argnums=3, donate_argnums=0)
+    def update(state: TrainState, images: chex.Array, labels: chex.Array, crop: int) -> tuple[TrainState, Any]:
+        sharded = jax.shard_map(
+            functools.partial(local, crop=crop), mesh=mesh, in_specs=(P(), P(AXIS), P(AXIS)), out_specs=P()
+        )
+        return sharded(state, images, labels)
+
+    return update
+
+
+def loss_and_accuracy(config: TrainConfig, logits: chex.Array, labels: chex.Array) -> tuple[chex.Array, chex.Array]:
+    """Weighted sum over exits of cross-entropy, mixed at the early exits with the divergence from the last exit.
+
+    The divergence is KL(last || exit) of the softened distributions, times temperature squared (Hinton et al., 2015);
+    the last exit gets no gradient from it.
+
+    Args:
+      logits: float [B, K, C].
+      labels: int [B].
+    Returns:
+      Loss [] and accuracy [K].
+    """
+    hard = optax.softmax_cross_entropy_with_integer_labels(logits, labels[:, None])
+    soft = jax.nn.log_softmax(logits / config.temperature)
+    teacher = jax.lax.stop_gradient(soft[:, -1:])
+    divergence = config.temperature**2 * optax.losses.kl_divergence_with_log_targets(soft, teacher)
+    exits = logits.shape[1]
+    share = config.distillation * (jnp.arange(exits) < exits - 1)
+    weights = jnp.linspace(config.first_weight, 1.0, exits)
+    accuracy = (logits.argmax(-1) == labels[:, None]).mean(0, dtype=jnp.float32)
+    return (weights * ((1 - share) * hard + share * divergence)).mean(0).sum(), accuracy
+
+
+def predict(config: TrainConfig, state: TrainState, images: np.ndarray, batch: int = 500) -> np.ndarray:
+    """Logits float32 [N, K, C] of uint8 images [N, S, S, 3], without augmentation and with running statistics."""
+    apply = _predictor(config)
+    variables = {"params": state.params, "batch_stats": state.statistics}
+    variables = jax.device_put(variables, jax.devices()[0])
+    parts = [np.asarray(apply(variables, images[i : i + batch])) for i in range(0, len(images), batch)]
+    return np.concatenate(parts)
+
+
+def accuracies(config: TrainConfig, state: TrainState, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Accuracy of every exit, float [K]."""
+    return (predict(config, state, images).argmax(-1) == labels[:, None]).mean(0)
+
+
+@functools.lru_cache
+def _predictor(config: TrainConfig) -> Callable:
+    network = _network(config)
+    return jax.jit(lambda variables, images: network.apply(variables, normalise(images)))
+
+
+def _network(config: TrainConfig) -> Trunk:
+    return Trunk(config.trunk, jnp.bfloat16 if config.bfloat16 else jnp.float32)
+
+
+def _optimizer(config: TrainConfig, steps_per_epoch: int) -> optax.GradientTransformation:
+    total = config.epochs * steps_per_epoch
+    warmup = min(round(config.warmup_epochs * steps_per_epoch), total - 1)
+    schedule = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, warmup, total)
+    decay = optax.add_decayed_weights(config.weight_decay, lambda params: jax.tree.map(lambda p: p.ndim > 1, params))
+    return optax.chain(decay, optax.sgd(schedule, config.momentum, nesterov=True))
+
+
+def _loss(config: TrainConfig, params: Any, statistics: Any, x: chex.Array, labels: chex.Array) -> tuple:
+    variables = {"params": params, "batch_stats": statistics}
+    logits, changed = _network(config).apply(variables, x, train=True, mutable=["batch_stats"])
+    loss, accuracy = loss_and_accuracy(config, logits, labels)
+    return loss, (changed["batch_stats"], accuracy)
+
+
+def _percent(accuracy: np.ndarray) -> str:
+    return "/".join(f"{100 * a:.1f}" for a in accuracy)
