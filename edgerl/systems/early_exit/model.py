@@ -7,13 +7,17 @@ the last stage's resolution by strided convolutions.
 """
 
 import dataclasses
+import functools
 from typing import Any
 
 import chex
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from edgerl.core.config import field
+from edgerl.hardware.cost import count_macs
 
 STAGES = 4
 BLOCKS = 2  # residual blocks a stage
@@ -128,3 +132,22 @@ def head_channels(config: TrunkConfig, index: int) -> tuple[int, ...]:
     """Channels of the convolutions in exit `index`'s head: doubled at each, `head_width` at the last one."""
     doubled = [config.width * 2**i for i in range(index + 1, STAGES)]
     return (*doubled[:-1], config.head_width * config.width) if doubled else ()
+
+
+def exit_macs(config: TrunkConfig, side: int = 32) -> np.ndarray:
+    """Multiply-accumulates until each exit answers, int [K], for one image [side, side, 3].
+
+    Counted from the network: the stem, the stages so far and every head so far, since a policy that reached exit k has
+    looked at the answers before it.
+    """
+    network = Trunk(config)
+    x = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
+    variables = jax.eval_shape(network.init, jax.random.key(0), x)
+    costs = []
+    for i in range(STAGES):
+        stage = functools.partial(network.apply, method=lambda trunk, x, i=i: trunk.stage(i, x))
+        head = functools.partial(network.apply, method=lambda trunk, x, i=i: trunk.head(i, x))
+        features = jax.eval_shape(stage, variables, x)
+        costs.append(count_macs(stage, variables, x) + count_macs(head, variables, features))
+        x = features
+    return np.cumsum(costs)

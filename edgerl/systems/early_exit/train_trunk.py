@@ -22,12 +22,14 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from edgerl.core.checkpoint import open_checkpoints
-from edgerl.core.config import field
+from edgerl.core.config import as_dict, field
 from edgerl.core.errors import UserError
+from edgerl.core.files import read_json, write_json
 from edgerl.systems.early_exit.data import FIT, POLICY, Dataset, augment, normalise
 from edgerl.systems.early_exit.model import Trunk, TrunkConfig
 
 AXIS = "batch"
+CONFIG_FILE, CHECKPOINTS = "config.json", "checkpoints"  # in a run's folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +37,8 @@ class TrainConfig:
     """How the trunk is trained. SGD with Nesterov momentum, warm-up, then a cosine down to zero."""
 
     trunk: TrunkConfig = dataclasses.field(default_factory=TrunkConfig)
-    epochs: int = field(28, "passes over the fit split", low=1)
-    small_epochs: int = field(18, "first epochs on smaller crops, which cost half", low=0)
+    epochs: int = field(36, "passes over the fit split", low=1)
+    small_epochs: int = field(23, "first epochs on smaller crops, which cost half", low=0)
     small_crop: int = field(24, "side of those crops", low=8, high=32)
     batch: int = field(128, "images a step, over all devices", low=1)
     learning_rate: float = field(0.1, "highest learning rate", low=0.0)
@@ -67,23 +69,26 @@ def train(
     """Trains on the fit split, from the last checkpoint in `folder` where there is one.
 
     Args:
-      config: must be the same on every call that resumes.
+      config: is kept as `config.json` in `folder`, and must be the same on every call that resumes.
       data: images of any of the three splits; only FIT ones are trained on, POLICY ones give the progress report.
-      folder: where checkpoints are written, one an epoch.
+      folder: is made where it does not exist; a checkpoint is written after every epoch.
       report: is called with a line after every epoch.
     Returns:
       The final state, and a summary: `policy_accuracy` float [K] on the policy split.
     Raises:
-      UserError: the batch does not divide over the devices, or exceeds the fit split.
+      UserError: the batch does not divide over the devices, or exceeds the fit split, or `folder` holds a run of
+        another configuration.
     """
     images, labels = data.part(FIT)
     mesh = Mesh(np.array(jax.devices()), (AXIS,))
     steps = len(images) // config.batch
     if config.batch % mesh.size or steps == 0:
         raise UserError(f"batch: {config.batch} must be a multiple of {mesh.size} devices and at most {len(images)}")
+    folder = Path(folder)
+    _keep_config(config, folder / CONFIG_FILE)
     update = make_update(config, steps, mesh)
     state = jax.device_put(init_state(config, steps), NamedSharding(mesh, P()))
-    with open_checkpoints(folder) as checkpoints:
+    with open_checkpoints(folder / CHECKPOINTS) as checkpoints:
         done = checkpoints.latest() or 0
         if done:
             state = checkpoints.restore(done, state)
@@ -116,9 +121,7 @@ def init_state(config: TrainConfig, steps_per_epoch: int) -> TrainState:
     """The state before the first step."""
     variables = _network(config).init(jax.random.key(config.seed), jnp.zeros((1, 32, 32, 3)))
     params = variables["params"]
-    return TrainState(
-        jnp.int32(0), params, variables["batch_stats"], _optimizer(config, steps_per_epoch).init(params)
-    )
+    return TrainState(jnp.int32(0), params, variables["batch_stats"], _optimizer(config, steps_per_epoch).init(params))
 
 
 def make_update(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Callable:
@@ -210,6 +213,17 @@ def _loss(config: TrainConfig, params: Any, statistics: Any, x: chex.Array, labe
     logits, changed = _network(config).apply(variables, x, train=True, mutable=["batch_stats"])
     loss, accuracy = loss_and_accuracy(config, logits, labels)
     return loss, (changed["batch_stats"], accuracy)
+
+
+def _keep_config(config: TrainConfig, path: Path) -> None:
+    if not path.exists():
+        return write_json(path, as_dict(config))
+    saved, now = read_json(path), as_dict(config)
+    changed = [key for key in now if saved.get(key) != now[key]]
+    if changed:
+        raise UserError(
+            f"{path.parent} holds a run with another {', '.join(changed)}: name another folder, or resume it as it was"
+        )
 
 
 def _percent(accuracy: np.ndarray) -> str:
