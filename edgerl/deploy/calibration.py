@@ -1,0 +1,97 @@
+"""Each observation divided by its own range: the quantiser's constants, and the policy that reads what it writes.
+
+One int8 step of raw observations is too coarse for a policy that lives on its decision boundary, since TFLite gives
+the whole input tensor one scale. So every feature gets its own affine quantiser on the device, and the first layer
+absorbs the difference: the network's input tensor is u = q / 128, with one scale and zero point 0.
+"""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+
+from edgerl.core.errors import UserError
+from edgerl.core.policy import MLPPolicy
+from edgerl.deploy.integer import quantise
+
+PERCENTILE = 99.5  # of each feature's values that are represented without clipping
+_LARGEST_OFFSET = 2**15  # a feature far from 0 gets a wider range, so that float32 still resolves its steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantiser:
+    """int8 q = round(gain · obs / 2) + offset; obs ≈ (q - offset) · step. See `integer.quantise`.
+
+    Attributes:
+      gain: float32 [features], half steps per unit.
+      offset: int32 [features], the integer of an observation of 0.
+    """
+
+    gain: np.ndarray
+    offset: np.ndarray
+
+    @property
+    def step(self) -> np.ndarray:
+        """float64 [features]: the width of one int8 step in the observation's unit."""
+        return 2 / self.gain.astype(np.float64)
+
+    @property
+    def low(self) -> np.ndarray:
+        """float64 [features]: the observation that -128 stands for."""
+        return (-128 - self.offset) * self.step
+
+    @property
+    def high(self) -> np.ndarray:
+        """float64 [features]: the observation that 127 stands for."""
+        return (127 - self.offset) * self.step
+
+
+def check_observations(observations: np.ndarray, features: int) -> np.ndarray:
+    """float32 [N, features], or a `UserError` that says what is wrong with them."""
+    observations = np.asarray(observations)
+    if observations.ndim != 2 or observations.shape[1] != features or len(observations) == 0:
+        raise UserError(f"observations have shape {observations.shape}, expected [N, {features}] with N ≥ 1")
+    if not np.issubdtype(observations.dtype, np.floating) and not np.issubdtype(observations.dtype, np.integer):
+        raise UserError(f"observations are {observations.dtype}, expected float32")
+    observations = observations.astype(np.float32)
+    if not np.isfinite(observations).all():
+        row, column = np.argwhere(~np.isfinite(observations))[0]
+        raise UserError(f"observations[{row}, {column}] is {observations[row, column]}: calibration needs finite numbers")
+    return observations
+
+
+def fit_quantiser(observations: np.ndarray, percentile: float = PERCENTILE) -> Quantiser:
+    """The quantiser whose 256 levels span the middle `percentile` % of each feature's values."""
+    tail = (100 - percentile) / 2
+    low, high = np.percentile(observations.astype(np.float64), [tail, 100 - tail], axis=0)
+    magnitude = np.maximum(np.abs(low), np.abs(high))
+    # A constant feature, or one far from 0 for its spread, is widened around itself.
+    least = np.maximum(magnitude * 255 / _LARGEST_OFFSET, 1e-30)
+    grow = np.maximum(least - (high - low), 0) / 2
+    low, high = low - grow, high + grow
+    gain = (2 * 255 / (high - low)).astype(np.float32)
+    offset = np.round(-128 - low * gain.astype(np.float64) / 2).astype(np.int32)
+    return Quantiser(gain, offset)
+
+
+def fold(policy: MLPPolicy, quantiser: Quantiser) -> MLPPolicy:
+    """The policy as a function of u = q / 128 instead of the observation: only the first layer changes."""
+    kernel = np.asarray(policy.kernels[0], np.float64)
+    first_kernel = (128 * quantiser.step)[:, None] * kernel
+    first_bias = np.asarray(policy.biases[0], np.float64) - (quantiser.offset * quantiser.step) @ kernel
+    return policy.replace(  # type: ignore[attr-defined]
+        kernels=(jnp.asarray(first_kernel, jnp.float32), *policy.kernels[1:]),
+        biases=(jnp.asarray(first_bias, jnp.float32), *policy.biases[1:]),
+    )
+
+
+def representative_inputs(quantiser: Quantiser, observations: np.ndarray, count: int) -> np.ndarray:
+    """float32 [≤ count + 2, features] of inputs u for the converter, what the device will see of the observations.
+
+    Two rows touch -1 and 127/128 in the first feature, so that the converter finds the scale 1/128 and zero point 0.
+    """
+    rows = observations[:: max(1, -(-len(observations) // count))]
+    inputs = np.asarray(quantise(jnp.asarray(rows), quantiser.gain, quantiser.offset), np.float32) / 128
+    edges = np.repeat(inputs[:1], 2, axis=0)
+    edges[:, 0] = (-1, 127 / 128)
+    return np.concatenate([inputs, edges])

@@ -1,0 +1,231 @@
+"""Reading and writing the `.tflite` of an int8 multilayer perceptron, without TensorFlow.
+
+The writer keeps what an interpreter needs and leaves out the converter's names, metadata and descriptions. Weights
+are 16-byte aligned within the file, which vectorised kernels ask for.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from edgerl.core.errors import UserError
+from edgerl.core.files import first_line
+from edgerl.deploy.network import Layer, LayerActivation, Network, Quantisation
+
+_DENSE_VERSION = 5  # of FULLY_CONNECTED; what TensorFlow 2.21 writes for int8, per tensor and per channel
+_TABLE_VERSION = 2  # of TANH and LOGISTIC for int8
+_INT8, _INT32 = 9, 2
+_DENSE, _TANH, _LOGISTIC = 9, 28, 14
+_FUSED: dict[int, LayerActivation] = {0: "none", 1: "relu", 3: "relu6"}
+_OPERATORS: dict[int, LayerActivation] = {_TANH: "tanh", _LOGISTIC: "sigmoid"}
+_MALFORMED = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
+
+
+def _schema() -> Any:
+    try:
+        from ai_edge_litert import schema_py_generated
+    except ImportError as error:
+        raise UserError("reading .tflite files needs ai-edge-litert: pip install 'edgerl[export]'") from error
+    return schema_py_generated
+
+
+def read_network(data: bytes, where: str = "the .tflite file") -> Network:
+    """Reads an int8 multilayer perceptron. Any bytes are safe to give: nothing native parses them.
+
+    Raises:
+      UserError: not a TFLite flatbuffer, truncated or corrupted, or not an int8 multilayer perceptron.
+    """
+    import struct
+
+    schema = _schema()
+    try:
+        if data[4:8] != b"TFL3":
+            raise ValueError("the identifier TFL3 is missing")
+        return _read(schema, schema.Model.GetRootAs(data, 0))
+    except (*_MALFORMED, struct.error) as error:
+        raise UserError(f"{where} is not a usable int8 multilayer perceptron ({first_line(error)})") from error
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+def _read(schema: Any, model: Any) -> Network:
+    _require(model.SubgraphsLength() == 1, "expected one subgraph")
+    graph = model.Subgraphs(0)
+    _require(graph.InputsLength() == graph.OutputsLength() == 1, "expected one input and one output")
+    current = graph.Inputs(0)
+    quantisation = _quantisation(graph.Tensors(current))
+    layers: list[Layer] = []
+    for i in range(graph.OperatorsLength()):
+        operator = graph.Operators(i)
+        code = model.OperatorCodes(operator.OpcodeIndex())
+        kind = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        _require(operator.Inputs(0) == current, f"operator {i} does not read what the one before wrote")
+        if kind == _DENSE:
+            layers.append(_read_dense(schema, model, graph, operator))
+        else:
+            _require(kind in _OPERATORS and bool(layers), f"operator {i} is of a kind that is not supported ({kind})")
+            layers[-1] = _activate(layers[-1], _OPERATORS[kind])
+        current = operator.Outputs(0)
+        _require(_quantisation(graph.Tensors(current)) == layers[-1].activated, f"operator {i} has a foreign scale")
+    _require(bool(layers) and current == graph.Outputs(0), "the output is not the last operator's")
+    sizes = [layer.weights.shape for layer in layers]
+    _require(all(a[0] == b[1] for a, b in zip(sizes, sizes[1:], strict=False)), f"layer sizes do not chain: {sizes}")
+    _require(graph.Tensors(graph.Inputs(0)).ShapeAsNumpy().tolist() == [1, sizes[0][1]], "the input is not [1, features]")
+    return Network(quantisation, tuple(layers))
+
+
+def _read_dense(schema: Any, model: Any, graph: Any, operator: Any) -> Layer:
+    options = schema.FullyConnectedOptions()
+    options.Init(operator.BuiltinOptions().Bytes, operator.BuiltinOptions().Pos)
+    _require(options.WeightsFormat() == 0 and options.FusedActivationFunction() in _FUSED, "unsupported dense options")
+    tensor = graph.Tensors(operator.Inputs(1))
+    _require(tensor.ShapeLength() == 2 and tensor.Type() == _INT8, "dense weights are not int8 [out, in]")
+    outputs, inputs = (int(n) for n in tensor.ShapeAsNumpy())
+    weights = _buffer(model, tensor, np.int8).reshape(outputs, inputs)
+    scales = np.array(tensor.Quantization().ScaleAsNumpy(), np.float32)
+    _require(len(scales) in (1, outputs) and bool((scales > 0).all() and np.isfinite(scales).all()), "weight scales")
+    bias = np.zeros(outputs, np.int32)
+    if operator.InputsLength() == 3 and operator.Inputs(2) >= 0:
+        tensor = graph.Tensors(operator.Inputs(2))
+        _require(tensor.Type() == _INT32, "the bias is not int32")
+        bias = _buffer(model, tensor, np.int32)
+    _require(min(weights.shape) > 0 and bias.shape == (outputs,), "dense shapes do not fit")
+    output = _quantisation(graph.Tensors(operator.Outputs(0)))
+    return Layer(weights, bias, scales, output, _FUSED[options.FusedActivationFunction()])
+
+
+def _activate(layer: Layer, activation: LayerActivation) -> Layer:
+    _require(layer.activation == "none", "two activations in a row")
+    return Layer(layer.weights, layer.bias, layer.weight_scales, layer.output, activation)
+
+
+def _buffer(model: Any, tensor: Any, dtype: type) -> np.ndarray:
+    data = model.Buffers(tensor.Buffer()).DataAsNumpy()
+    _require(isinstance(data, np.ndarray), "a constant tensor has no data")
+    return np.frombuffer(data.tobytes(), np.dtype(dtype).newbyteorder("<")).astype(dtype)
+
+
+def _quantisation(tensor: Any) -> Quantisation:
+    parameters = tensor.Quantization()
+    _require(tensor.Type() == _INT8 and parameters.ScaleLength() == 1, "an activation is not int8 with one scale")
+    zero_point = int(parameters.ZeroPoint(0)) if parameters.ZeroPointLength() else 0
+    scale = np.float32(parameters.Scale(0))
+    _require(np.isfinite(scale) and scale > 0 and -128 <= zero_point <= 127, "scale or zero point out of range")
+    return Quantisation(scale, zero_point)
+
+
+def write_network(network: Network) -> bytes:
+    """The `.tflite` of a network; `read_network` gives the same network back."""
+    writer = _Writer()
+    features = network.layers[0].weights.shape[1]
+    current = first = writer.tensor((1, features), _INT8, [network.input.scale], network.input.zero_point)
+    for layer, source in zip(network.layers, network.inputs, strict=True):
+        current = writer.dense(layer, current, source)
+        if layer.activation in ("tanh", "sigmoid"):
+            made = writer.activation(len(layer.bias), layer.activated)
+            current = writer.operator(_TANH if layer.activation == "tanh" else _LOGISTIC, [current], made)
+    return writer.finish(first, current)
+
+
+class _Writer:
+    """Collects the buffers, tensors and operators of one graph; a flatbuffer is built from its leaves up."""
+
+    def __init__(self) -> None:
+        import flatbuffers
+
+        self.schema = _schema()
+        self.builder = flatbuffers.Builder(1024)
+        self.buffers = [self._table("Buffer")]  # buffer 0 is for tensors without data
+        self.tensors: list[int] = []
+        self.operators: list[int] = []
+        self.codes: list[int] = []
+
+    def tensor(self, shape: tuple[int, ...], kind: int, scales: Any, zero: int = 0, data: Any = None) -> int:
+        """Index of a new tensor."""
+        buffer = 0
+        if data is not None:
+            raw = np.frombuffer(data.tobytes(), np.uint8)
+            self.builder.Prep(16, len(raw))
+            self.buffers.append(self._table("Buffer", Data=self.builder.CreateNumpyVector(raw)))
+            buffer = len(self.buffers) - 1
+        quantisation = self._table(
+            "QuantizationParameters",
+            Scale=self._numbers(scales, np.float32),
+            ZeroPoint=self._numbers(np.full(len(scales), zero), np.int64),
+        )
+        shape_vector = self._numbers(shape, np.int32)
+        self.tensors.append(
+            self._table("Tensor", Shape=shape_vector, Type=kind, Buffer=buffer, Quantization=quantisation)
+        )
+        return len(self.tensors) - 1
+
+    def activation(self, width: int, quantisation: Quantisation) -> int:
+        return self.tensor((1, width), _INT8, [quantisation.scale], quantisation.zero_point)
+
+    def dense(self, layer: Layer, source: int, read: Quantisation) -> int:
+        """Adds a dense layer that reads tensor `source`; index of its output."""
+        weights = self.tensor(layer.weights.shape, _INT8, layer.weight_scales, data=layer.weights)
+        bias_scales = (read.scale * layer.weight_scales).astype(np.float32)
+        bias = self.tensor(layer.bias.shape, _INT32, bias_scales, data=layer.bias.astype("<i4"))
+        output = self.activation(len(layer.bias), layer.output)
+        fused = {"relu": 1, "relu6": 3}.get(layer.activation, 0)
+        options = self._table("FullyConnectedOptions", FusedActivationFunction=fused)
+        return self.operator(_DENSE, [source, weights, bias], output, options)
+
+    def operator(self, kind: int, inputs: list[int], output: int, options: int = 0) -> int:
+        """Adds an operator; index of its output."""
+        if kind not in self.codes:
+            self.codes.append(kind)
+        fields = {"OpcodeIndex": self.codes.index(kind)}
+        if options:
+            fields |= {"BuiltinOptionsType": self.schema.BuiltinOptions.FullyConnectedOptions, "BuiltinOptions": options}
+        vectors = {"Inputs": self._numbers(inputs, np.int32), "Outputs": self._numbers([output], np.int32)}
+        self.operators.append(self._table("Operator", **vectors, **fields))
+        return output
+
+    def finish(self, first: int, last: int) -> bytes:
+        """The file, given the tensors that are the graph's input and output."""
+        graph = self._table(
+            "SubGraph",
+            Tensors=self._offsets(self.tensors),
+            Inputs=self._numbers([first], np.int32),
+            Outputs=self._numbers([last], np.int32),
+            Operators=self._offsets(self.operators),
+        )
+        codes = [
+            self._table(
+                "OperatorCode",
+                DeprecatedBuiltinCode=kind,
+                BuiltinCode=kind,
+                Version=_DENSE_VERSION if kind == _DENSE else _TABLE_VERSION,
+            )
+            for kind in self.codes
+        ]
+        model = self._table(
+            "Model",
+            Version=3,
+            OperatorCodes=self._offsets(codes),
+            Subgraphs=self._offsets([graph]),
+            Buffers=self._offsets(self.buffers),
+        )
+        self.builder.Finish(model, b"TFL3")
+        return bytes(self.builder.Output())
+
+    def _table(self, name: str, **fields: Any) -> int:
+        """A table of the schema; `fields` are scalars, or the offsets of what was written before."""
+        getattr(self.schema, f"{name}Start")(self.builder)
+        for field, value in fields.items():
+            getattr(self.schema, f"{name}Add{field}")(self.builder, value)
+        return getattr(self.schema, f"{name}End")(self.builder)
+
+    def _offsets(self, offsets: list[int]) -> int:
+        self.builder.StartVector(4, len(offsets), 4)
+        for offset in reversed(offsets):
+            self.builder.PrependUOffsetTRelative(offset)
+        return self.builder.EndVector()
+
+    def _numbers(self, values: Any, dtype: type) -> int:
+        return self.builder.CreateNumpyVector(np.asarray(values, dtype))

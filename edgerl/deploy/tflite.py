@@ -1,0 +1,68 @@
+"""Float policy in, int8 `.tflite` out: the only file that imports TensorFlow, in a process of its own.
+
+`convert` starts `python -m edgerl.deploy.tflite` and waits, so that TensorFlow's import, its log and its crashes stay
+out of the caller. The converter's bytes are the same from run to run.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from edgerl.core import files, policy
+from edgerl.core.errors import UserError
+from edgerl.core.policy import MLPPolicy
+
+_TIMEOUT_SECONDS = 300
+
+
+def convert(mlp: MLPPolicy, inputs: np.ndarray, per_channel: bool = False) -> bytes:
+    """The full-int8 `.tflite` of a policy's network, calibrated on float32 inputs [N, features].
+
+    Args:
+      per_channel: one weight scale for each output instead of one for each layer. The file grows by half.
+    Raises:
+      UserError: TensorFlow is missing or its converter failed; the message ends with the converter's last line.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        policy.save_policy(folder / "policy.npz", mlp)
+        files.write_npz(folder / "inputs.npz", {"inputs": inputs, "per_channel": np.asarray(per_channel)})
+        environment = os.environ | {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        command = [sys.executable, "-m", "edgerl.deploy.tflite", temporary]
+        try:
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS
+            )
+        except subprocess.TimeoutExpired as error:
+            raise UserError(f"the TFLite conversion took more than {_TIMEOUT_SECONDS} s") from error
+        if done.returncode == 0:
+            return (folder / "model.tflite").read_bytes()
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        if "No module named 'tensorflow'" in last:
+            raise UserError("exporting needs TensorFlow: pip install 'edgerl[export]'")
+        raise UserError(f"the TFLite conversion failed (exit {done.returncode}): {last}")
+
+
+def _convert_here(folder: Path) -> None:
+    import tensorflow as tf
+    from jax.experimental import jax2tf
+
+    mlp = policy.load_policy(folder / "policy.npz")
+    arrays = files.read_npz(folder / "inputs.npz")
+    signature = tf.TensorSpec([1, mlp.sizes[0]], tf.float32)
+    graph = tf.function(jax2tf.convert(mlp.logits, with_gradient=False), autograph=False, input_signature=[signature])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph.get_concrete_function()])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([row[None]] for row in arrays["inputs"])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = not bool(arrays["per_channel"])
+    files.write_bytes(folder / "model.tflite", converter.convert())
+
+
+if __name__ == "__main__":
+    _convert_here(Path(sys.argv[1]))
