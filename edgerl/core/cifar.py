@@ -31,9 +31,7 @@ LAYOUTS = {
         label_bytes=1,
         classes=10,
     ),
-    "cifar100": Layout(
-        "cifar-100-binary", ("train.bin",), ("test.bin",), (50_000, 10_000), label_bytes=2, classes=100
-    ),
+    "cifar100": Layout("cifar-100-binary", ("train.bin",), ("test.bin",), (50_000, 10_000), label_bytes=2, classes=100),
 }
 
 

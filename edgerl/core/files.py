@@ -5,8 +5,10 @@ import json
 import os
 import secrets
 import shutil
+import struct
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +60,31 @@ def write_json(path: str | Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
-def write_npz(path: str | Path, arrays: Mapping[str, Any], compress: bool = False) -> None:
-    """Writes named arrays as `.npz`, atomically. Same arrays, same bytes: the archive carries no time stamps."""
+class NpzWriter:
+    """An open `.npz` archive that arrays are added to, in memory or chunk by chunk. Use through `npz_writer`."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+
+    def write(self, name: str, value: Any) -> None:
+        """Adds an array."""
+        array = np.asarray(value)
+        self.write_rows(name, array.shape, array.dtype, [array])
+
+    def write_rows(self, name: str, shape: tuple[int, ...], dtype: Any, chunks: Iterable[np.ndarray]) -> None:
+        """Adds an array of `shape` whose rows come in chunks, so that it is never in memory as a whole."""
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+        entry = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+        entry.compress_type = self._archive.compression
+        with self._archive.open(entry, "w", force_zip64=True) as member:
+            np.lib.format.write_array_header_1_0(member, header)
+            for chunk in chunks:
+                member.write(np.ascontiguousarray(chunk, dtype).tobytes())
+
+
+@contextlib.contextmanager
+def npz_writer(path: str | Path, compress: bool = False) -> Iterator[NpzWriter]:
+    """Opens an `.npz` that appears under `path` when the block ends well. Same arrays, same bytes: no time stamps."""
     path = Path(path)
     temporary = _beside(path)
     method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
@@ -67,14 +92,84 @@ def write_npz(path: str | Path, arrays: Mapping[str, Any], compress: bool = Fals
         with _os_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with zipfile.ZipFile(temporary, "w", method) as archive:
-                for name, value in arrays.items():
-                    entry = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-                    entry.compress_type = method
-                    with archive.open(entry, "w", force_zip64=True) as member:
-                        np.lib.format.write_array(member, np.asarray(value), allow_pickle=False)
+                yield NpzWriter(archive)
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_npz(path: str | Path, arrays: Mapping[str, Any], compress: bool = False) -> None:
+    """Writes named arrays as `.npz`, atomically."""
+    with npz_writer(path, compress) as writer:
+        for name, value in arrays.items():
+            writer.write(name, value)
+
+
+class NpzReader:
+    """An open `.npz` archive whose arrays can be read chunk by chunk. Use through `npz_reader`."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        self._path = path
+        self._archive = archive
+        self.names = tuple(name.removesuffix(".npy") for name in archive.namelist())
+
+    def shape_and_dtype(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
+        """What an array is, without reading it."""
+        with _npz_errors(self._path), self._archive.open(f"{name}.npy") as member:
+            return self._header(name, member)
+
+    def read(self, name: str) -> np.ndarray:
+        """A whole array."""
+        with _npz_errors(self._path), self._archive.open(f"{name}.npy") as member:
+            return np.lib.format.read_array(member, allow_pickle=False)
+
+    def mapped(self, name: str) -> np.ndarray:
+        """A whole array; where it is stored uncompressed, read-only and from disk as it is looked at."""
+        entry = self._archive.getinfo(f"{name}.npy")
+        shape, dtype = self.shape_and_dtype(name)
+        if entry.compress_type != zipfile.ZIP_STORED or 0 in shape or not shape:
+            return self.read(name)
+        with open(self._path, "rb") as file:
+            file.seek(entry.header_offset + 26)
+            name_length, extra_length = struct.unpack("<HH", file.read(4))
+            file.seek(entry.header_offset + 30 + name_length + extra_length)
+            self._header(name, file)
+            return np.memmap(self._path, dtype, "r", file.tell(), shape)
+
+    def rows(self, name: str, count: int) -> Iterator[np.ndarray]:
+        """An array's rows, `count` at a time (fewer at the end)."""
+        with _npz_errors(self._path), self._archive.open(f"{name}.npy") as member:
+            shape, dtype = self._header(name, member)
+            row_bytes = dtype.itemsize * int(np.prod(shape[1:]))
+            for start in range(0, shape[0], count):
+                rows = min(count, shape[0] - start)
+                data = member.read(rows * row_bytes)
+                if len(data) != rows * row_bytes:
+                    raise UserError(f"{self._path}: {name} ends before its last row: the file is not complete")
+                yield np.frombuffer(data, dtype).reshape(rows, *shape[1:])
+
+    def _header(self, name: str, member: Any) -> tuple[tuple[int, ...], np.dtype]:
+        version = np.lib.format.read_magic(member)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran_order, dtype = read(member)
+        if dtype.hasobject:
+            raise UserError(f"{self._path}: {name} holds pickled objects, not plain numbers")
+        if fortran_order and len(shape) > 1:
+            raise UserError(f"{self._path}: {name} is stored by columns: save np.ascontiguousarray({name})")
+        return shape, dtype
+
+
+@contextlib.contextmanager
+def npz_reader(path: str | Path) -> Iterator[NpzReader]:
+    """Opens an `.npz` for reading in chunks.
+
+    Raises:
+      UserError: the file is missing, is not an `.npz`, or what is read from it is damaged or pickled.
+    """
+    with _npz_errors(path):
+        archive = zipfile.ZipFile(path)
+    with archive:
+        yield NpzReader(Path(path), archive)
 
 
 def read_npz(path: str | Path) -> dict[str, np.ndarray]:
@@ -83,17 +178,10 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
     Raises:
       UserError: the file is missing, is not an `.npz`, or holds pickled objects.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise UserError(f"{path} is a single array, not an .npz archive of named arrays")
-            return {name: archive[name] for name in archive.files}
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist") from error
-    except UserError:
-        raise
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is not a readable .npz archive of plain arrays ({first_line(error)})") from error
+    with _npz_errors(path), np.load(path, allow_pickle=False) as archive:
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise UserError(f"{path} is a single array, not an .npz archive of named arrays")
+        return {name: archive[name] for name in archive.files}
 
 
 def read_json(path: str | Path) -> Any:
@@ -118,3 +206,16 @@ def _os_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _npz_errors(path: str | Path) -> Iterator[None]:
+    """Turns what NumPy and zipfile raise on a file that cannot be used into one line."""
+    try:
+        yield
+    except UserError:
+        raise
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist") from error
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path} is not a readable .npz archive of plain arrays ({first_line(error)})") from error

@@ -84,9 +84,10 @@ class CartPole:
         p = self.default_params if params is None else params
         force = jnp.where(action == 1, p.force_mag, -p.force_mag)
         sin, cos = sincos(state.theta)
-        temp = (force + p.polemass_length * state.theta_dot**2 * sin) / p.total_mass
-        theta_acc = (p.gravity * sin - cos * temp) / (p.length * (4.0 / 3.0 - p.masspole * cos**2 / p.total_mass))
-        x_acc = temp - p.polemass_length * theta_acc * cos / p.total_mass
+        per_mass = 1 / p.total_mass  # one division for three: it does not depend on the state
+        temp = (force + p.polemass_length * state.theta_dot**2 * sin) * per_mass
+        theta_acc = (p.gravity * sin - cos * temp) / (p.length * (4.0 / 3.0 - p.masspole * per_mass * cos**2))
+        x_acc = temp - p.polemass_length * per_mass * theta_acc * cos
         state = CartPoleState(
             x=state.x + p.tau * state.x_dot,
             x_dot=state.x_dot + p.tau * x_acc,

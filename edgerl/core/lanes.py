@@ -1,0 +1,256 @@
+"""The simulator's inner loop: many lanes, each of which plays one episode after another.
+
+What makes it fast on a CPU: a lane's reset and its statistics are not computed on every step. Each lane keeps the next
+episode's start ready and a mailbox for the last finished episode. Only when some lane has used up its start are all
+used ones drawn anew and all full mailboxes emptied into the totals, which for CartPole is every twenty steps or so. A
+start's key depends on the lane and the number of the episode alone, so that results do not depend on when that happens.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from edgerl.core import generator
+from edgerl.core.environment import Environment, Params, State
+
+USED, ENDED = 1, 2
+Policy = Callable[[chex.PRNGKey, chex.Array], chex.Array]
+
+
+@struct.dataclass
+class Totals:
+    """Sums over the finished episodes of one lane. Returns are summed around the lane's first, to keep their digits."""
+
+    episodes: chex.Array  # int32
+    center: chex.Array  # float32: the first return
+    total: chex.Array  # float32: sum of (return - center)
+    squares: chex.Array  # float32: sum of (return - center)²
+    lowest: chex.Array  # float32
+    highest: chex.Array  # float32
+    length_total: chex.Array  # int32
+    length_squares: chex.Array  # float32
+    shortest: chex.Array  # int32
+    longest: chex.Array  # int32
+
+
+@struct.dataclass
+class Episode:
+    """The running or the last finished episode of a lane."""
+
+    total_reward: chex.Array  # float32
+    length: chex.Array  # int32
+
+
+@struct.dataclass
+class Start:
+    """The start of a lane's next episode.
+
+    `flags` is a set of two bits: USED says that the start was used and the mailbox is full, ENDED that the episode
+    ended on this step. Whole numbers and not booleans, since the compiler's vectors of booleans are slow.
+    """
+
+    obs: chex.Array
+    state: State
+    flags: chex.Array  # int32
+    number: chex.Array  # uint32: how many starts were drawn in this lane
+
+
+@struct.dataclass
+class Lane:
+    """Everything a lane carries from step to step."""
+
+    obs: chex.Array
+    state: State
+    action: chex.Array  # what the policy chose on `obs`
+    running: Episode
+    mailbox: Episode
+    start: Start
+    totals: Totals
+
+
+@struct.dataclass
+class Transition:
+    """What happened on one step. `next_obs` is the observation before any reset."""
+
+    obs: chex.Array
+    action: chex.Array
+    reward: chex.Array
+    terminated: chex.Array
+    truncated: chex.Array
+    next_obs: chex.Array
+
+
+@struct.dataclass
+class Streams:
+    """Words uint32 scalars of a lane's three random streams, kept apart so that lanes are plain vectors."""
+
+    start: tuple[chex.Array, chex.Array]
+    policy: tuple[chex.Array, chex.Array]
+    step: tuple[chex.Array, chex.Array]
+
+
+def streams(base: chex.PRNGKey, lane: chex.Array) -> Streams:
+    """The streams of lane number `lane` (uint32 scalar)."""
+    words = (jax.random.key_data(jax.random.fold_in(jax.random.fold_in(base, i), lane)) for i in range(3))
+    return Streams(*((w[0], w[1]) for w in words))
+
+
+def _key(words: tuple[chex.Array, chex.Array], data: chex.Array, name: str) -> chex.PRNGKey:
+    return jax.random.fold_in(generator.new_key(*words, name), data)
+
+
+def _draw(env: Environment, params: Params, stream: Streams, number: chex.Array, name: str) -> Start:
+    obs, state = env.reset(_key(stream.start, number, name), params)
+    return Start(obs, state, jnp.int32(0), number + 1)
+
+
+def no_totals() -> Totals:
+    """Totals of no episode."""
+    zero, none = jnp.float32(0), jnp.int32(0)
+    return Totals(
+        none, zero, zero, zero, jnp.float32(jnp.inf), jnp.float32(-jnp.inf), none, zero, jnp.int32(2**31 - 1), none
+    )
+
+
+def _pick(condition: chex.Array, yes: Any, no: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
+
+
+def add_episode(totals: Totals, episode: Episode) -> Totals:
+    """Totals with one more finished episode."""
+    center = jnp.where(totals.episodes == 0, episode.total_reward, totals.center)
+    deviation, length = episode.total_reward - center, episode.length
+    return Totals(
+        episodes=totals.episodes + 1,
+        center=center,
+        total=totals.total + deviation,
+        squares=totals.squares + deviation * deviation,
+        lowest=jnp.minimum(totals.lowest, episode.total_reward),
+        highest=jnp.maximum(totals.highest, episode.total_reward),
+        length_total=totals.length_total + length,
+        length_squares=totals.length_squares + length.astype(jnp.float32) ** 2,
+        shortest=jnp.minimum(totals.shortest, length),
+        longest=jnp.maximum(totals.longest, length),
+    )
+
+
+def _renew(
+    env: Environment, params: Params, stream: Streams, start: Start, totals: Totals, mailbox: Episode, name: str
+) -> tuple[Start, Totals]:
+    """Where the start was used: a new one, and the mailbox emptied into the totals."""
+    used = (start.flags & USED) != 0
+    fresh = _pick(used, _draw(env, params, stream, start.number, name), start)
+    return fresh.replace(flags=start.flags & ENDED), _pick(used, add_episode(totals, mailbox), totals)
+
+
+def _begin(env: Environment, policy: Policy, params: Params, stream: Streams, name: str) -> Lane:
+    """A lane at the first observation of its first episode, its first action chosen."""
+    obs, state = env.reset(_key(stream.start, jnp.uint32(0), name), params)
+    zero = Episode(jnp.float32(0), jnp.int32(0))
+    return Lane(
+        obs=obs,
+        state=state,
+        action=policy(_key(stream.policy, jnp.uint32(0), name), obs),
+        running=zero,
+        mailbox=zero,
+        start=_draw(env, params, stream, jnp.uint32(1), name),
+        totals=no_totals(),
+    )
+
+
+def _step(
+    env: Environment, params: Params, stream: Streams, lane: Lane, time: chex.Array, name: str
+) -> tuple[Transition, State]:
+    """What the lane's action does: a transition, and the state that it leads to."""
+    key = _key(stream.step, time, name)
+    obs, state, reward, terminated, truncated, _ = env.step(key, lane.state, lane.action, params)
+    return Transition(lane.obs, lane.action, reward, terminated, truncated, obs), state
+
+
+def _settle(
+    policy: Policy, stream: Streams, lane: Lane, happened: Transition, state: State, time: chex.Array, name: str
+) -> Lane:
+    """The lane after the transition: where the episode ended, its record goes to the mailbox and the start begins."""
+    ended = lane.start.flags >= ENDED
+    running = Episode(lane.running.total_reward + happened.reward, lane.running.length + 1)
+    zero = Episode(jnp.float32(0), jnp.int32(0))
+    obs = _pick(ended, lane.start.obs, happened.next_obs)
+    return lane.replace(
+        obs=obs,
+        state=_pick(ended, lane.start.state, state),
+        action=policy(_key(stream.policy, time + 1, name), obs),
+        running=_pick(ended, zero, running),
+        mailbox=_pick(ended, running, lane.mailbox),
+        start=lane.start.replace(flags=(lane.start.flags | (lane.start.flags >> 1)) & USED),
+    )
+
+
+def _any(x: chex.Array) -> chex.Array:
+    """Scalar bool: any of bool [B]. In two steps, of which the compiler vectorises the first."""
+    rows = x.astype(jnp.int32).reshape(-1, math.gcd(x.size, 128))
+    return jnp.max(jax.lax.optimization_barrier(jnp.max(rows, axis=0))) > 0
+
+
+def run_block(
+    env: Environment,
+    policy: Policy,
+    params: Params,
+    params_axes: Any,
+    stream: Streams,
+    num_steps: int,
+    name: str,
+    trajectory: bool,
+) -> tuple[Totals, Transition | None]:
+    """Plays `num_steps` steps in each of B lanes.
+
+    Args:
+      params: environment parameters; leaves whose entry in `params_axes` is -1 hold a value a lane.
+      stream: words [B].
+      trajectory: whether to return what happened on every step, arrays [num_steps, ..., B].
+    """
+    last = -1  # the lanes are the last axis of everything, so that short vectors do not stop the vector unit
+
+    def many(function: Callable[..., Any], *arguments: Any, axes: tuple[Any, ...]) -> Any:
+        return jax.vmap(function, in_axes=axes, out_axes=last)(*arguments)
+
+    def renew(start: Start, totals: Totals, mailbox: Episode) -> tuple[Start, Totals]:
+        return many(
+            lambda p, s, *x: _renew(env, p, s, *x, name),
+            params,
+            stream,
+            start,
+            totals,
+            mailbox,
+            axes=(params_axes, last, last, last, last),
+        )
+
+    def step(lane: Lane, time: chex.Array) -> tuple[Lane, Transition | None]:
+        happened, state = many(
+            lambda p, s, x: _step(env, p, s, x, time, name), params, stream, lane, axes=(params_axes, last, last)
+        )
+        ended = jnp.where(happened.terminated | happened.truncated, ENDED, 0)
+        start = lane.start.replace(flags=lane.start.flags + ended)
+        # A loop of at most one turn: unlike a conditional, it updates its arrays in place.
+        start, totals = jax.lax.while_loop(
+            lambda carry: _any(carry[0].flags == USED + ENDED),
+            lambda carry: renew(*carry, lane.mailbox),
+            (start, lane.totals),
+        )
+        lane = many(
+            lambda s, *x: _settle(policy, s, *x, time, name),
+            stream,
+            lane.replace(start=start, totals=totals),
+            happened,
+            state,
+            axes=(last, last, last, last),
+        )
+        return lane, happened if trajectory else None
+
+    lane = many(lambda p, s: _begin(env, policy, p, s, name), params, stream, axes=(params_axes, last))
+    lane, record = jax.lax.scan(step, lane, jnp.arange(num_steps, dtype=jnp.uint32))
+    return renew(lane.start, lane.totals, lane.mailbox)[1], record

@@ -1,0 +1,247 @@
+"""Many episodes at once, on every device of a mesh, in one compiled call."""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+
+from edgerl.core import generator as generators
+from edgerl.core.environment import Environment, Params
+from edgerl.core.errors import UserError
+from edgerl.core.lanes import Policy, Totals, Transition, run_block, streams
+
+AXIS = "env"
+
+# Lanes that are stepped together on one CPU device: their arrays stay in its second-level cache.
+CPU_BLOCK = 8192
+
+# One device a core and many small kernels: handing a kernel to another thread costs more than the kernel.
+_CPU_OPTIONS = {
+    "xla_cpu_multi_thread_eigen": False,
+    "xla_cpu_prefer_vector_width": 512,
+    "xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """Of one quantity over all finished episodes; NaN where there was none."""
+
+    mean: float
+    std: float
+    min: float
+    max: float
+
+
+@dataclasses.dataclass(frozen=True)
+class SimulationStats:
+    """What `simulate` saw.
+
+    Attributes:
+      episodes: how many episodes finished.
+      steps: how many steps were taken, those of unfinished episodes included.
+      returns: of the finished episodes' undiscounted sums of rewards.
+      lengths: of the finished episodes' numbers of steps.
+      trajectory: what happened on every step if it was asked for, arrays [num_steps, num_envs, ...].
+    """
+
+    episodes: int
+    steps: int
+    returns: Summary
+    lengths: Summary
+    trajectory: Transition | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers, without the trajectory."""
+        return {
+            "episodes": self.episodes,
+            "steps": self.steps,
+            "returns": dataclasses.asdict(self.returns),
+            "lengths": dataclasses.asdict(self.lengths),
+        }
+
+
+def default_mesh() -> Mesh:
+    """All devices of this process along one axis, "env"."""
+    devices = jax.local_devices()
+    return Mesh(np.array(devices), (AXIS,), axis_types=(jax.sharding.AxisType.Auto,))
+
+
+def random_policy(env: Environment, params: Params | None = None) -> Policy:
+    """Actions drawn uniformly from the environment's action space. The same object for equal spaces."""
+    return _sampler(env.action_space(params))
+
+
+@functools.cache
+def _sampler(space: Any) -> Policy:
+    def policy(key: chex.PRNGKey, obs: chex.Array) -> chex.Array:
+        del obs
+        return space.sample(key)
+
+    return policy
+
+
+def simulate(
+    env: Environment,
+    policy: Policy,
+    key: chex.PRNGKey,
+    *,
+    num_envs: int,
+    num_steps: int,
+    params: Params | None = None,
+    mesh: Mesh | None = None,
+    generator: str = generators.NAME,
+    trajectory: bool = False,
+) -> SimulationStats:
+    """Runs `policy` in `num_envs` environments for `num_steps` steps each; an ended episode is followed by a new one.
+
+    The episodes depend on the key, the environment, the policy and the number of the lane: not on the mesh. Counts,
+    minima and maxima are equal on any number of devices, and so are means and standard deviations.
+
+    Args:
+      policy: `policy(key, obs) -> action`, unbatched and pure. A pytree of arrays that can be called (`MLPPolicy`) is
+        passed as data: new weights do not compile again. Any other function is compiled once per object.
+      key: any kind of JAX key; it is consumed.
+      num_envs: number of environments, at least 1.
+      num_steps: steps of each, at least 1.
+      params: environment parameters. A leaf with a leading axis of `num_envs` gives each environment its own value.
+      mesh: devices, one axis named "env"; all local devices by default.
+      generator: "edgerl" (fast) or "threefry2x32" (JAX's own) for the lanes' keys.
+      trajectory: also return every transition, arrays [num_steps, num_envs, ...]: mind the memory.
+
+    Raises:
+      UserError: a number below 1, an unknown generator, or a mesh without the axis "env".
+    """
+    for name, value in (("num_envs", num_envs), ("num_steps", num_steps)):
+        if not 1 <= value < 2**31:
+            raise UserError(f"simulate: {name} is {value}; it must be from 1 to {2**31 - 1}")
+    if generator not in generators.GENERATORS:
+        raise UserError(f"simulate: unknown generator '{generator}'; known: {', '.join(generators.GENERATORS)}")
+    mesh = default_mesh() if mesh is None else mesh
+    if tuple(mesh.axis_names) != (AXIS,):
+        raise UserError(f"simulate: the mesh has axes {tuple(mesh.axis_names)}; it must have one, named '{AXIS}'")
+    params = env.default_params if params is None else params
+    batched = _batched(params, env.default_params, num_envs)
+    devices, blocks, block = _layout(num_envs, mesh)
+    lanes = jnp.minimum(jnp.arange(devices * blocks * block, dtype=jnp.uint32), num_envs - 1)
+    lanes = lanes.reshape(devices * blocks, block)
+    params = jax.tree.map(lambda x, b: jnp.asarray(x)[lanes] if b else x, params, batched)
+    static, dynamic = (policy, None) if not _is_data(policy) else (None, policy)
+    program = _program(env, static, mesh, num_steps, generator, trajectory, tuple(jax.tree.leaves(batched)))
+    totals, record = program(generators.derive(key, generator), lanes, params, dynamic)
+    host = jax.tree.map(lambda x: np.asarray(x).reshape(-1)[:num_envs], totals)
+    return _summarise(host, num_envs * num_steps, _unblock(record, num_envs) if trajectory else None)
+
+
+def _is_data(policy: Policy) -> bool:
+    leaves = jax.tree.leaves(policy)
+    return bool(leaves) and all(isinstance(leaf, (jax.Array, np.ndarray)) for leaf in leaves)
+
+
+def _batched(params: Params, default: Params, num_envs: int) -> Any:
+    """For each leaf of the parameters, whether it holds a value an environment."""
+
+    def check(leaf: Any, reference: Any) -> bool:
+        shape, usual = np.shape(leaf), np.shape(reference)
+        if shape == usual:
+            return False
+        if shape == (num_envs, *usual):
+            return True
+        raise UserError(f"simulate: a parameter has shape {shape}; expected {usual} or {(num_envs, *usual)}")
+
+    return jax.tree.map(check, params, default)
+
+
+def _layout(num_envs: int, mesh: Mesh) -> tuple[int, int, int]:
+    """(devices, blocks a device, lanes a block), which together hold at least `num_envs` lanes."""
+    share = math.ceil(num_envs / mesh.size)
+    on_cpu = mesh.devices.flat[0].platform == "cpu"
+    blocks = math.ceil(share / CPU_BLOCK) if on_cpu else 1
+    block = math.ceil(share / blocks)
+    rounded = 128 * math.ceil(block / 128) if block > 128 else block
+    return mesh.size, blocks, rounded
+
+
+@functools.lru_cache(maxsize=64)
+def _program(
+    env: Environment,
+    policy: Policy | None,
+    mesh: Mesh,
+    num_steps: int,
+    generator: str,
+    trajectory: bool,
+    batched: tuple[bool, ...],
+) -> Callable[..., tuple[Totals, Transition | None]]:
+    """The compiled simulation: blocks of lanes one after another on each device."""
+
+    def on_device(base: chex.PRNGKey, lanes: chex.Array, params: Params, data: Any) -> tuple[Totals, Any]:
+        leaves, tree = jax.tree.flatten(params)
+        axes = tree.unflatten([-1 if b else None for b in batched])
+
+        def one_block(inputs: tuple[chex.Array, list[Any]]) -> tuple[Totals, Any]:
+            numbers, own = inputs
+            values = iter(own)
+            mixed = tree.unflatten([next(values) if b else x for x, b in zip(leaves, batched, strict=True)])
+            stream = jax.vmap(lambda lane: streams(base, lane))(numbers)
+            chosen: Any = policy if data is None else data
+            return run_block(env, chosen, mixed, axes, stream, num_steps, generator, trajectory)
+
+        own = [jnp.moveaxis(x, 1, -1) for x, b in zip(leaves, batched, strict=True) if b]
+        return jax.lax.map(one_block, (lanes, own))
+
+    split, whole = PartitionSpec(AXIS), PartitionSpec()
+
+    def program(base: chex.PRNGKey, lanes: chex.Array, params: Params, data: Any) -> tuple[Totals, Any]:
+        axes = jax.tree.unflatten(jax.tree.structure(params), [split if b else whole for b in batched])
+        mapped = jax.shard_map(
+            on_device, mesh=mesh, in_specs=(whole, split, axes, whole), out_specs=split, check_vma=False
+        )
+        return mapped(base, lanes, params, data)
+
+    on_cpu = mesh.devices.flat[0].platform == "cpu"
+    return jax.jit(program, compiler_options=_CPU_OPTIONS if on_cpu else None)
+
+
+def _unblock(record: Transition, num_envs: int) -> Transition:
+    """Arrays [blocks, num_steps, ..., block] as [num_steps, num_envs, ...]."""
+
+    def move(x: chex.Array) -> chex.Array:
+        x = jnp.moveaxis(jnp.moveaxis(x, -1, 1), 2, 0)
+        return x.reshape(x.shape[0], -1, *x.shape[3:])[:, :num_envs]
+
+    return jax.tree.map(move, record)
+
+
+def _summarise(lane: Totals, steps: int, trajectory: Transition | None) -> SimulationStats:
+    """Adds the lanes in float64, in the lanes' order, whatever devices they were on."""
+    count = lane.episodes.astype(np.float64)
+    episodes = int(lane.episodes.sum(dtype=np.int64))
+    if not episodes:
+        empty = Summary(math.nan, math.nan, math.nan, math.nan)
+        return SimulationStats(0, steps, empty, empty, trajectory)
+    played = np.maximum(count, 1)
+    offset = lane.total.astype(np.float64) / played
+    returns = _pooled(count, lane.center + offset, lane.squares.astype(np.float64) - count * offset**2)
+    mean_length = lane.length_total / played
+    lengths = _pooled(count, mean_length, lane.length_squares.astype(np.float64) - count * mean_length**2)
+    return SimulationStats(
+        episodes,
+        steps,
+        Summary(*returns, float(lane.lowest.min()), float(lane.highest.max())),
+        Summary(*lengths, float(lane.shortest.min()), float(lane.longest.max())),
+        trajectory,
+    )
+
+
+def _pooled(count: np.ndarray, mean: np.ndarray, squares: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of all, from each lane's count, mean and sum of squared deviations from its mean."""
+    overall = float((count * mean).sum() / count.sum())
+    variance = (squares + count * (mean - overall) ** 2).sum() / count.sum()
+    return overall, math.sqrt(max(float(variance), 0.0))
