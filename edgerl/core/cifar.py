@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -90,7 +91,7 @@ def _from_tfds(name: str) -> tuple[np.ndarray, np.ndarray, int]:
     return images, labels, len(parts[0][0])
 
 
-def _tfds_split(tfds, name: str, split: str) -> tuple[np.ndarray, np.ndarray]:  # noqa: ANN001
+def _tfds_split(tfds: Any, name: str, split: str) -> tuple[np.ndarray, np.ndarray]:
     rows = list(tfds.as_numpy(tfds.load(name, split=split)))
     # tfds shuffles when it writes; the id ends in the row's number in the official file.
     rows.sort(key=lambda row: row["id"])

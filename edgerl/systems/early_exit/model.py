@@ -18,6 +18,7 @@ import numpy as np
 
 from edgerl.core.config import field
 from edgerl.hardware.cost import count_macs
+from edgerl.systems.early_exit.data import normalise
 
 STAGES = 4
 BLOCKS = 2  # residual blocks a stage
@@ -132,6 +133,18 @@ def head_channels(config: TrunkConfig, index: int) -> tuple[int, ...]:
     """Channels of the convolutions in exit `index`'s head: doubled at each, `head_width` at the last one."""
     doubled = [config.width * 2**i for i in range(index + 1, STAGES)]
     return (*doubled[:-1], config.head_width * config.width) if doubled else ()
+
+
+def predict(network: Trunk, variables: Any, images: np.ndarray, batch: int = 500) -> np.ndarray:
+    """Logits float32 [N, K, C] of uint8 images [N, S, S, 3], with the running statistics of batch normalisation."""
+    variables = jax.device_put(variables, jax.devices()[0])
+    parts = [np.asarray(_logits(network, variables, images[i : i + batch])) for i in range(0, len(images), batch)]
+    return np.concatenate(parts)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _logits(network: Trunk, variables: Any, images: chex.Array) -> chex.Array:
+    return network.apply(variables, normalise(images))
 
 
 def exit_macs(config: TrunkConfig, side: int = 32) -> np.ndarray:

@@ -26,7 +26,7 @@ from edgerl.core.config import as_dict, field
 from edgerl.core.errors import UserError
 from edgerl.core.files import read_json, write_json
 from edgerl.systems.early_exit.data import FIT, POLICY, Dataset, augment, normalise
-from edgerl.systems.early_exit.model import Trunk, TrunkConfig
+from edgerl.systems.early_exit.model import Trunk, TrunkConfig, predict
 
 AXIS = "batch"
 CONFIG_FILE, CHECKPOINTS = "config.json", "checkpoints"  # in a run's folder
@@ -119,9 +119,9 @@ def epoch_order(config: TrainConfig, epoch: int, count: int) -> np.ndarray:
 
 def init_state(config: TrainConfig, steps_per_epoch: int) -> TrainState:
     """The state before the first step."""
-    variables = _network(config).init(jax.random.key(config.seed), jnp.zeros((1, 32, 32, 3)))
-    params = variables["params"]
-    return TrainState(jnp.int32(0), params, variables["batch_stats"], _optimizer(config, steps_per_epoch).init(params))
+    initial = _network(config).init(jax.random.key(config.seed), jnp.zeros((1, 32, 32, 3)))
+    params = initial["params"]
+    return TrainState(jnp.int32(0), params, initial["batch_stats"], _optimizer(config, steps_per_epoch).init(params))
 
 
 def make_update(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Callable:
@@ -176,24 +176,15 @@ def loss_and_accuracy(config: TrainConfig, logits: chex.Array, labels: chex.Arra
     return (weights * ((1 - share) * hard + share * divergence)).mean(0).sum(), accuracy
 
 
-def predict(config: TrainConfig, state: TrainState, images: np.ndarray, batch: int = 500) -> np.ndarray:
-    """Logits float32 [N, K, C] of uint8 images [N, S, S, 3], without augmentation and with running statistics."""
-    apply = _predictor(config)
-    variables = {"params": state.params, "batch_stats": state.statistics}
-    variables = jax.device_put(variables, jax.devices()[0])
-    parts = [np.asarray(apply(variables, images[i : i + batch])) for i in range(0, len(images), batch)]
-    return np.concatenate(parts)
-
-
 def accuracies(config: TrainConfig, state: TrainState, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Accuracy of every exit, float [K]."""
-    return (predict(config, state, images).argmax(-1) == labels[:, None]).mean(0)
+    """Accuracy of every exit on uint8 images, float [K]."""
+    logits = predict(_network(config), variables(state), images)
+    return (logits.argmax(-1) == labels[:, None]).mean(0)
 
 
-@functools.lru_cache
-def _predictor(config: TrainConfig) -> Callable:
-    network = _network(config)
-    return jax.jit(lambda variables, images: network.apply(variables, normalise(images)))
+def variables(state: TrainState) -> dict[str, Any]:
+    """What `Trunk.apply` takes."""
+    return {"params": state.params, "batch_stats": state.statistics}
 
 
 def _network(config: TrainConfig) -> Trunk:
@@ -209,8 +200,8 @@ def _optimizer(config: TrainConfig, steps_per_epoch: int) -> optax.GradientTrans
 
 
 def _loss(config: TrainConfig, params: Any, statistics: Any, x: chex.Array, labels: chex.Array) -> tuple:
-    variables = {"params": params, "batch_stats": statistics}
-    logits, changed = _network(config).apply(variables, x, train=True, mutable=["batch_stats"])
+    both = {"params": params, "batch_stats": statistics}
+    logits, changed = _network(config).apply(both, x, train=True, mutable=["batch_stats"])
     loss, accuracy = loss_and_accuracy(config, logits, labels)
     return loss, (changed["batch_stats"], accuracy)
 
