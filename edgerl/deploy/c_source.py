@@ -1,0 +1,302 @@
+"""The generated C99 source: any int8 multilayer perceptron as `policy.h` and `policy.c`, without dependencies.
+
+How it saves instructions. A block of up to 16 outputs keeps its accumulators in registers while it walks over the
+inputs, so that a multiply-accumulate costs three instructions on RV32IM (load a weight, multiply, add) and an input is
+loaded once a block; weights lie in that order. Activations are stored without their zero point, so a ReLU's zero is 0
+and skips its whole row. TFLM's two roundings become one addition and one shift, which is exact: floor divisions nest.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from importlib import resources
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from edgerl import __version__
+from edgerl.deploy.int8_policy import Int8Dense, Int8Policy
+
+MAX_BLOCK = 16  # accumulators that a machine with 32 registers holds beside the loop's own variables
+SMALL = 1024  # weights of a policy whose code would outgrow them: narrower blocks, no unrolling
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where a policy comes from: what the header tells its reader.
+
+    Attributes:
+      model_sha256: of policy_int8.tflite.
+      environment_id: "CartPole-v1"; empty if not known.
+      environment: id and parameters in words.
+    """
+
+    model_sha256: str
+    environment_id: str = ""
+    environment: str = "not given"
+
+
+@dataclasses.dataclass(frozen=True)
+class TestVectors:
+    """float32 observations [N, features], int8 scores [N, actions], actions [N], for the self-test."""
+
+    observations: np.ndarray
+    scores: np.ndarray
+    actions: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class _Kernel:
+    """A C function for all layers with the same block width, epilogue and unrolling."""
+
+    width: int
+    epilogue: str  # relu | table | scores
+    per_channel: bool
+    unroll: int = 1
+
+    @property
+    def name(self) -> str:
+        return f"dense_{self.width}_{self.epilogue}{'_per_channel' if self.per_channel else ''}"
+
+
+def generate(policy: Int8Policy, origin: Origin, vectors: TestVectors) -> dict[str, str]:
+    """File name → text of `policy.h` and `policy.c`."""
+    kernels = _kernels(policy)
+    tables = _tables(policy)
+    table_type = _table_type(tables)
+    sizes = "-".join(map(str, policy.sizes))
+    common = {"title": f"An int8 policy of {sizes} neurons", "version": __version__}
+    header = common | {
+        "model_sha256": origin.model_sha256,
+        "environment": origin.environment,
+        "environment_id": origin.environment_id,
+        "features": policy.sizes[0],
+        "actions": policy.sizes[-1],
+        "vectors": len(vectors.actions),
+        "feature_rows": _feature_rows(policy),
+    }
+    source = common | {
+        "table_field": f"    const {table_type} *table;\n" if tables else "",
+        "constants": "\n\n".join(_constants(policy, kernels, vectors)),
+        "kernels": "\n\n".join(
+            [_EPILOGUES[epilogue] for epilogue in dict.fromkeys(kernel.epilogue for kernel in kernels)]
+            + [_kernel_source(kernel, table_type) for kernel in dict.fromkeys(kernels)]
+        ),
+        "inference": _inference(policy, kernels),
+    }
+    return {"policy.h": _template("policy.h.in", header), "policy.c": _template("policy.c.in", source)}
+
+
+def _template(name: str, values: dict[str, Any]) -> str:
+    text = (resources.files("edgerl.deploy") / "templates" / name).read_text()
+    return Template(text).substitute(values)
+
+
+# What becomes of an accumulator. Activations leave without their zero point.
+_EPILOGUES = {
+    "relu": """\
+FAST static inline int32_t relu(int32_t accumulator, struct scaling s, int32_t high)
+{
+    int32_t y;
+    accumulator = accumulator < 0 ? 0 : accumulator;
+    y = (int32_t)(((int64_t)(accumulator * s.factor) * s.multiplier) >> 32);
+    y = (y + s.rounding) >> s.shift;
+    return y > high ? high : y;
+}""",
+    "table": """\
+FAST static inline int32_t index_of(int32_t accumulator, struct scaling s, int32_t zero)
+{
+    const int32_t y = scaled(accumulator, s) + zero;
+    return (uint32_t)y <= 255 ? y : y < 0 ? 0 : 255;
+}""",
+    "scores": """\
+FAST static inline int32_t score(int32_t accumulator, struct scaling s, const struct layer *l)
+{
+    const int32_t y = scaled(accumulator, s) + l->zero;
+    return y < l->low ? l->low : y > l->high ? l->high : y;
+}""",
+}
+# How a kernel calls it for accumulator {a} and scaling {s}, and what it loads for that once a block.
+_CALLS = {
+    "relu": ("relu({a}, {s}, high)", ["const int32_t high = l->high;"]),
+    "table": ("table[index_of({a}, {s}, zero)]", ["const int32_t zero = l->zero;"]),
+    "scores": ("score({a}, {s}, l)", []),
+}
+
+
+def _kernels(policy: Int8Policy) -> list[_Kernel]:
+    """The kernel of each layer; layers of one kind share one, unrolled as far as all their inputs allow."""
+    kinds = []
+    small = sum(layer.weights.size for layer in policy.layers) < SMALL
+    for i, layer in enumerate(policy.layers):
+        outputs = layer.weights.shape[1]
+        blocks = -(-outputs // (MAX_BLOCK // 2 if small else MAX_BLOCK))
+        hidden = "relu" if layer.table is None else "table"
+        epilogue = "scores" if i + 1 == len(policy.layers) else hidden
+        kinds.append(_Kernel(-(-outputs // blocks), epilogue, len(layer.multiplier) > 1))
+    made = []
+    for kind in kinds:
+        inputs = [n for n, other in zip(policy.sizes, kinds, strict=False) if other == kind]
+        choices = (1,) if small else (2, 1) if kind.width > 4 else (4, 2, 1)
+        made.append(dataclasses.replace(kind, unroll=next(u for u in choices if all(n % u == 0 for n in inputs))))
+    return made
+
+
+def _kernel_source(kernel: _Kernel, table_type: str) -> str:
+    """One dense layer, block by block: accumulators a0 …, inputs v0 …; a weight row of zeros is skipped."""
+    lanes, steps = range(kernel.width), range(kernel.unroll)
+    call, loads = _CALLS[kernel.epilogue]
+    if kernel.epilogue == "table":
+        loads = [*loads, f"const {table_type} *const table = l->table;"]
+    lines = [
+        f"FAST static void {kernel.name}(const struct layer *l, const int16_t *x, int16_t *y)",
+        "{",
+        "    const int16_t *const end = x + l->inputs;",
+        "    const int8_t *w = l->weights;",
+        "    const int32_t *bias = l->bias;",
+        *(["    const struct scaling *s = l->scaling;"] if kernel.per_channel else []),
+        "    int blocks = l->blocks;",
+        "    do {",
+        "        const int16_t *p = x;",
+        *(f"        int32_t a{k} = bias[{k}];" for k in lanes),
+        "        do {",
+        *(f"            const int32_t v{u} = p[{u}];" for u in steps),
+    ]
+    for u in steps:
+        sums = [f"a{k} += v{u} * w[{u * kernel.width + k}];" for k in lanes]
+        if kernel.epilogue == "relu" and kernel.width > 4:
+            lines += [f"            if (v{u} != 0) {{", *(f"                {line}" for line in sums), "            }"]
+        else:
+            lines += [f"            {line}" for line in sums]
+    lines += [
+        f"            p += {kernel.unroll};",
+        f"            w += {kernel.unroll * kernel.width};",
+        "        } while (p != end);",
+        "        {",
+        *([] if kernel.per_channel else ["            const struct scaling s = *l->scaling;"]),
+        *(f"            {load}" for load in loads),
+        *(
+            f"            y[{k}] = (int16_t){call.format(a=f'a{k}', s=f's[{k}]' if kernel.per_channel else 's')};"
+            for k in lanes
+        ),
+        "        }",
+        f"        bias += {kernel.width};",
+        *([f"        s += {kernel.width};"] if kernel.per_channel else []),
+        f"        y += {kernel.width};",
+        "    } while (--blocks != 0);",
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+def _constants(policy: Int8Policy, kernels: list[_Kernel], vectors: TestVectors) -> Iterator[str]:
+    """The `static const` definitions."""
+    features, actions = policy.sizes[0], policy.sizes[-1]
+    yield _array("float gain[POLICY_FEATURES]", _floats(policy.gain))
+    yield _array("int32_t offset[POLICY_FEATURES]", policy.offset)
+    tables = _tables(policy)
+    for i, (layer, kernel) in enumerate(zip(policy.layers, kernels, strict=True)):
+        weights, bias = np.asarray(layer.weights), np.asarray(layer.bias)
+        spare = -len(bias) % kernel.width
+        bias = np.pad(bias, (0, spare))
+        blocks = np.pad(weights, ((0, 0), (0, spare))).reshape(len(weights), -1, kernel.width).swapaxes(0, 1)
+        yield _array(f"int8_t weights_{i}[{blocks.size}] ALIGNED", blocks)
+        yield _array(f"int32_t bias_{i}[{bias.size}] ALIGNED", bias)
+        yield _scalings(i, layer, spare if kernel.per_channel else 0)
+        if i in tables:
+            yield _array(f"{_table_type(tables)} table_{i}[256]", tables[i])
+    yield _layers(policy, kernels)
+    count = "POLICY_TEST_VECTORS"
+    yield _array(f"float test_observations[{count}][POLICY_FEATURES]", _floats(vectors.observations), features)
+    yield _array(f"int8_t test_scores[{count}][POLICY_ACTIONS]", vectors.scores, actions)
+    yield _array(f"uint8_t test_actions[{count}]", vectors.actions)
+
+
+def _tables(policy: Int8Policy) -> dict[int, np.ndarray]:
+    """Layer index → int16 [256] table, its outputs without their zero point."""
+    zeros = [layer.input_zero for layer in policy.layers[1:]]
+    pairs = zip(policy.layers, zeros, strict=False)
+    return {i: np.asarray(layer.table, np.int16) - zero for i, (layer, zero) in enumerate(pairs) if layer.table is not None}
+
+
+def _table_type(tables: dict[int, np.ndarray]) -> str:
+    """The narrowest type that holds every table."""
+    low, high = min((t.min() for t in tables.values()), default=0), max((t.max() for t in tables.values()), default=0)
+    return "uint8_t" if low >= 0 else "int8_t" if -128 <= low and high <= 127 else "int16_t"
+
+
+def _scalings(index: int, layer: Int8Dense, spare: int) -> str:
+    """`struct scaling`, one for the layer or one for each output; see `scaled` in the template."""
+    rows = []
+    pairs = zip(np.asarray(layer.multiplier).tolist(), np.asarray(layer.shift).tolist(), strict=True)
+    for multiplier, shift in [*pairs, *[(0, 0)] * spare]:
+        # Below 2^-30 nothing is left of an accumulator under 2^29, and the shift would leave the word.
+        multiplier, shift = (0, 0) if shift <= -30 else (multiplier, shift)
+        right, factor = max(-shift, 0), 4 << max(shift, 0)
+        rounding, negative = (1, 0) if right == 0 else (1 + 2**right, -2)
+        rows.append(f"{{{multiplier}, {rounding}, {factor}, {negative}, {right + 1}}}")
+    return f"static const struct scaling scaling_{index}[{len(rows)}] = {{\n    " + ",\n    ".join(rows) + ",\n};"
+
+
+def _layers(policy: Int8Policy, kernels: list[_Kernel]) -> str:
+    rows = []
+    with_tables = any(layer.table is not None for layer in policy.layers)
+    for i, (layer, kernel) in enumerate(zip(policy.layers, kernels, strict=True)):
+        inputs, outputs = layer.weights.shape
+        # Scores keep their zero point; a table is indexed from 0; a ReLU starts at its zero point, which is dropped.
+        zero, low, high = {
+            "scores": (layer.output_zero, layer.low, layer.high),
+            "table": (layer.output_zero + 128, 0, 255),
+            "relu": (0, 0, layer.high - layer.output_zero),
+        }[kernel.epilogue]
+        table = [f"table_{i}" if layer.table is not None else "0"] if with_tables else []
+        names = [f"weights_{i}", f"bias_{i}", f"scaling_{i}", *table]
+        numbers = [inputs, -(-outputs // kernel.width), zero, low, high]
+        rows.append("{" + ", ".join(map(str, [*names, *numbers])) + "}")
+    return f"static const struct layer layers[{len(rows)}] = {{\n    " + ",\n    ".join(rows) + ",\n};"
+
+
+def _inference(policy: Int8Policy, kernels: list[_Kernel]) -> str:
+    """The body of `policy_infer`: two buffers, written in turn."""
+    outputs = [-(-n // kernel.width) * kernel.width for n, kernel in zip(policy.sizes[1:], kernels, strict=True)]
+    widths = [policy.sizes[0], *outputs]
+    zero = policy.layers[0].input_zero
+    lines = [
+        f"int16_t even[{max(widths[0::2])}];",
+        f"int16_t odd[{max(widths[1::2])}];",
+        "int i;",
+        "for (i = 0; i < POLICY_FEATURES; i++) {",
+        f"    even[i] = (int16_t)(input[i] - ({zero}));" if zero else "    even[i] = input[i];",
+        "}",
+        *(
+            f"{kernel.name}(&layers[{i}], {'odd' if i % 2 else 'even'}, {'even' if i % 2 else 'odd'});"
+            for i, kernel in enumerate(kernels)
+        ),
+        "for (i = 0; i < POLICY_ACTIONS; i++) {",
+        f"    scores[i] = (int8_t){'odd' if len(kernels) % 2 else 'even'}[i];",
+        "}",
+    ]
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def _feature_rows(policy: Int8Policy) -> str:
+    steps = 2 / np.asarray(policy.gain, np.float64)
+    rows = zip(steps, np.asarray(policy.offset), strict=True)
+    return "\n".join(f" *   [{i}] step {step:.9g}, offset {offset}" for i, (step, offset) in enumerate(rows))
+
+
+def _floats(values: Any) -> np.ndarray:
+    """C literals that read back as the same float32."""
+    literal = np.vectorize(lambda v: np.format_float_scientific(np.float32(v), trim="0") + "f", otypes=[object])
+    return literal(np.asarray(values, np.float32))
+
+
+def _array(declaration: str, values: Any, row: int = 16) -> str:
+    """`static const` array with `row` values a line; rows of a two-dimensional array are braced."""
+    values = np.asarray(values)
+    if values.ndim == 2 and "][" in declaration:
+        lines = ["    {" + ", ".join(map(str, line)) + "}," for line in values.tolist()]
+    else:
+        flat = values.reshape(-1).tolist()
+        lines = [f"    {', '.join(map(str, flat[i : i + row]))}," for i in range(0, len(flat), row)]
+    return f"static const {declaration} = {{\n" + "\n".join(lines) + "\n};"
