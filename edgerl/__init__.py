@@ -12,20 +12,22 @@ from edgerl.core.errors import UserError
 from edgerl.core.registry import make, register, registered
 
 if TYPE_CHECKING:
-    from edgerl.core.environment import AutoReset
+    from edgerl.core.environment import AutoReset, Environment
     from edgerl.core.simulate import SimulationStats, simulate
 
 __version__ = "0.1.0"
 
 # JAX shows a host as one device unless told otherwise before it starts; `simulate` wants one device a core.
 if "jax" not in sys.modules:
-    os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(len(os.sched_getaffinity(0))))
+    _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(_cores))
 
 register("CartPole-v0", "edgerl.systems.cartpole.env:cartpole_v0")
 register("CartPole-v1", "edgerl.systems.cartpole.env:cartpole_v1")
 
 _LAZY = {
     "AutoReset": "edgerl.core.environment",
+    "Environment": "edgerl.core.environment",
     "SimulationStats": "edgerl.core.simulate",
     "simulate": "edgerl.core.simulate",
 }
@@ -37,4 +39,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'edgerl' has no attribute '{name}'")
 
 
-__all__ = ["AutoReset", "SimulationStats", "UserError", "make", "register", "registered", "simulate"]
+__all__ = ["AutoReset", "Environment", "SimulationStats", "UserError", "make", "register", "registered", "simulate"]
