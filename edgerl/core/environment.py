@@ -17,7 +17,12 @@ Step = tuple[chex.Array, State, chex.Array, chex.Array, chex.Array, Info]
 
 @runtime_checkable
 class Environment(Protocol):
-    """What the simulator, the learners and the adapters rely on. Unbatched: the caller vmaps."""
+    """What the simulator, the learners and the adapters rely on. Unbatched: the caller vmaps.
+
+    Hashable: compiled programs are kept by environment.
+    """
+
+    def __hash__(self) -> int: ...
 
     @property
     def id(self) -> str:

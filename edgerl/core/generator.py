@@ -34,7 +34,8 @@ def new_key(a: chex.Array, b: chex.Array, generator: str = NAME) -> chex.PRNGKey
 
 def derive(key: chex.PRNGKey, generator: str = NAME) -> chex.PRNGKey:
     """A key of the named generator, drawn with a key of any kind; the key is consumed."""
-    return new_key(*jax.random.bits(key, (2,), jnp.uint32), generator)
+    a, b = jax.random.bits(key, (2,), jnp.uint32)
+    return new_key(a, b, generator)
 
 
 def _mix(x: chex.Array) -> chex.Array:

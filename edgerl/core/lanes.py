@@ -8,6 +8,7 @@ start's key depends on the lane and the number of the episode alone, so that res
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import chex
@@ -145,7 +146,7 @@ def _renew(
     """Where the start was used: a new one, and the mailbox emptied into the totals."""
     used = (start.flags & USED) != 0
     fresh = _pick(used, _draw(env, params, stream, start.number, name), start)
-    return fresh.replace(flags=start.flags & ENDED), _pick(used, add_episode(totals, mailbox), totals)
+    return replace(fresh, flags=start.flags & ENDED), _pick(used, add_episode(totals, mailbox), totals)
 
 
 def _begin(env: Environment, policy: Policy, params: Params, stream: Streams, name: str) -> Lane:
@@ -180,13 +181,14 @@ def _settle(
     running = Episode(lane.running.total_reward + happened.reward, lane.running.length + 1)
     zero = Episode(jnp.float32(0), jnp.int32(0))
     obs = _pick(ended, lane.start.obs, happened.next_obs)
-    return lane.replace(
+    return replace(
+        lane,
         obs=obs,
         state=_pick(ended, lane.start.state, state),
         action=policy(_key(stream.policy, time + 1, name), obs),
         running=_pick(ended, zero, running),
         mailbox=_pick(ended, running, lane.mailbox),
-        start=lane.start.replace(flags=(lane.start.flags | (lane.start.flags >> 1)) & USED),
+        start=replace(lane.start, flags=(lane.start.flags | (lane.start.flags >> 1)) & USED),
     )
 
 
@@ -220,7 +222,7 @@ def run_block(
 
     def renew(start: Start, totals: Totals, mailbox: Episode) -> tuple[Start, Totals]:
         return many(
-            lambda p, s, *x: _renew(env, p, s, *x, name),
+            lambda p, s, a, t, m: _renew(env, p, s, a, t, m, name),
             params,
             stream,
             start,
@@ -234,7 +236,7 @@ def run_block(
             lambda p, s, x: _step(env, p, s, x, time, name), params, stream, lane, axes=(params_axes, last, last)
         )
         ended = jnp.where(happened.terminated | happened.truncated, ENDED, 0)
-        start = lane.start.replace(flags=lane.start.flags + ended)
+        start = replace(lane.start, flags=lane.start.flags + ended)
         # A loop of at most one turn: unlike a conditional, it updates its arrays in place.
         start, totals = jax.lax.while_loop(
             lambda carry: _any(carry[0].flags == USED + ENDED),
@@ -242,9 +244,9 @@ def run_block(
             (start, lane.totals),
         )
         lane = many(
-            lambda s, *x: _settle(policy, s, *x, time, name),
+            lambda s, x, h, n: _settle(policy, s, x, h, n, time, name),
             stream,
-            lane.replace(start=start, totals=totals),
+            replace(lane, start=start, totals=totals),
             happened,
             state,
             axes=(last, last, last, last),

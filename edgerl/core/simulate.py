@@ -137,7 +137,7 @@ def simulate(
     program = _program(env, static, mesh, num_steps, generator, trajectory, tuple(jax.tree.leaves(batched)))
     totals, record = program(generators.derive(key, generator), lanes, params, dynamic)
     host = jax.tree.map(lambda x: np.asarray(x).reshape(-1)[:num_envs], totals)
-    return _summarise(host, num_envs * num_steps, _unblock(record, num_envs) if trajectory else None)
+    return _summarise(host, num_envs * num_steps, _unblock(record, num_envs) if record is not None else None)
 
 
 def _is_data(policy: Policy) -> bool:
@@ -183,12 +183,12 @@ def _program(
 
     def on_device(base: chex.PRNGKey, lanes: chex.Array, params: Params, data: Any) -> tuple[Totals, Any]:
         leaves, tree = jax.tree.flatten(params)
-        axes = tree.unflatten([-1 if b else None for b in batched])
+        axes = jax.tree.unflatten(tree, [-1 if b else None for b in batched])
 
         def one_block(inputs: tuple[chex.Array, list[Any]]) -> tuple[Totals, Any]:
             numbers, own = inputs
             values = iter(own)
-            mixed = tree.unflatten([next(values) if b else x for x, b in zip(leaves, batched, strict=True)])
+            mixed = jax.tree.unflatten(tree, [next(values) if b else x for x, b in zip(leaves, batched, strict=True)])
             stream = jax.vmap(lambda lane: streams(base, lane))(numbers)
             chosen: Any = policy if data is None else data
             return run_block(env, chosen, mixed, axes, stream, num_steps, generator, trajectory)

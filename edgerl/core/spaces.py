@@ -12,6 +12,8 @@ import numpy as np
 class Space(Protocol):
     """What every space can do."""
 
+    def __hash__(self) -> int: ...
+
     @property
     def shape(self) -> tuple[int, ...]: ...
 
