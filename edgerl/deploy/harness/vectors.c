@@ -31,7 +31,7 @@ struct record {
     int8_t input[POLICY_FEATURES];
     int8_t scores[POLICY_ACTIONS];
     uint8_t action;
-    uint8_t action_of_scores;
+    uint8_t act; /* policy_act's answer, asked for in the first record of a batch */
 };
 
 static float observations[BATCH][POLICY_FEATURES];
@@ -74,8 +74,8 @@ int main(void)
             struct record *r = &records[i];
             policy_quantise(observations[i], r->input);
             policy_infer(r->input, r->scores);
-            r->action_of_scores = (uint8_t)policy_argmax(r->scores);
-            r->action = (uint8_t)policy_act(observations[i]);
+            r->action = (uint8_t)policy_argmax(r->scores);
+            r->act = i == 0 ? (uint8_t)policy_act(observations[i]) : r->action;
         }
         if (!drain(records, count * sizeof records[0])) {
             return 255;

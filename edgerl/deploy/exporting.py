@@ -1,0 +1,200 @@
+"""A policy in, a folder of files for a microcontroller out."""
+
+import dataclasses
+import hashlib
+import shutil
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from edgerl import __version__
+from edgerl.core import files
+from edgerl.core import policy as float_policy
+from edgerl.core.environment import Environment
+from edgerl.core.errors import UserError
+from edgerl.core.policy import MLPPolicy
+from edgerl.deploy import c_array, c_source, calibration, fidelity, flatbuffer, int8_policy, tflite, tflm, toolchain
+from edgerl.deploy.calibration import Quantiser
+from edgerl.deploy.int8_policy import Int8Policy
+from edgerl.deploy.network import Network
+from edgerl.deploy.targets import arduino, esp_idf
+
+CALIBRATION_ROWS = 1000  # that the converter sees; ranges of observations are taken from all
+KEPT_ROWS = 1000  # observations that stay in the folder, for `verify`
+_VECTOR_BYTES = 128  # of embedded test vectors, at most; but two at least
+_PACKAGES = ("jax", "tensorflow", "ai-edge-litert", "tflite-micro", "numpy")
+
+
+def export(
+    policy: MLPPolicy,
+    observations: np.ndarray,
+    out: str | Path,
+    *,
+    env: Environment | None = None,
+    per_channel: bool = False,
+) -> dict[str, Any]:
+    """Quantises a policy and writes everything a device needs, as a whole or not at all.
+
+    Four fifths of the observations calibrate, the last of every five judges (all do both where there are fewer than
+    five). They should include states that the policy has to recover from: what lies outside their range saturates.
+
+    Args:
+      policy: float multilayer perceptron over discrete actions.
+      observations: float32 [N, features], N ≥ 1, finite.
+      out: folder to make.
+      env: names the environment and its parameters in the C header and the report.
+      per_channel: one weight scale for each output; the model grows by half.
+    Returns:
+      What is in `report.json`.
+    Raises:
+      UserError: unusable observations, a folder that exists, TensorFlow or TFLM not installed.
+    """
+    observations = calibration.check_observations(observations, policy.sizes[0])
+    judged, fitted = _split(observations)
+    with files.new_folder(out) as folder:
+        quantiser = calibration.fit_quantiser(fitted)
+        network, model = _quantise(policy, quantiser, fitted, per_channel)
+        deployed = int8_policy.from_network(network, quantiser.gain, quantiser.offset)
+        kept = judged[:: -(-len(judged) // KEPT_ROWS)]
+        texts = _texts(deployed, model, kept, env)
+        for name, text in texts.items():
+            files.write_bytes(folder / name, text.encode())
+        files.write_bytes(folder / "policy_int8.tflite", model)
+        float_policy.save_policy(folder / "policy.npz", policy)
+        int8_policy.save(folder / "policy_int8.npz", deployed)
+        files.write_npz(folder / "observations.npz", {"observations": kept})
+        report = {
+            "edgerl": __version__,
+            "policy": {
+                "sizes": list(policy.sizes),
+                "activation": policy.activation,
+                "multiply_accumulates": sum(int(np.prod(kernel.shape)) for kernel in policy.kernels),
+            },
+            "environment": _environment(env),
+            "quantisation": _quantisation(quantiser, network),
+            "fidelity": fidelity.agreement(policy, deployed, judged),
+            "size": {"tflite": len(model), "tflm_arena": _arena(model, deployed, kept)},
+            "c": measure(folder, deployed, kept),
+            "versions": {name: _version(name) for name in _PACKAGES},
+            "files": _hashes(folder),
+        }
+        files.write_json(folder / "report.json", report)
+    return report
+
+
+def _split(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(judged, fitted)."""
+    if len(observations) < 5:
+        return observations, observations
+    last = np.arange(len(observations)) % 5 == 4
+    return observations[last], observations[~last]
+
+
+def _quantise(
+    policy: MLPPolicy, quantiser: Quantiser, observations: np.ndarray, per_channel: bool
+) -> tuple[Network, bytes]:
+    inputs = calibration.representative_inputs(quantiser, observations, CALIBRATION_ROWS)
+    converted = tflite.convert(calibration.fold(policy, quantiser), inputs, per_channel)
+    network = flatbuffer.read_network(converted, "the converter's model")
+    if (network.input.scale, network.input.zero_point) != (np.float32(1 / 128), 0):
+        raise UserError(f"the converter chose the input scale {network.input}, expected 1/128 and zero point 0")
+    return network, flatbuffer.write_network(network)
+
+
+def _texts(deployed: Int8Policy, model: bytes, kept: np.ndarray, env: Environment | None) -> dict[str, str]:
+    """All generated text files."""
+    features, actions = deployed.sizes[0], deployed.sizes[-1]
+    count = max(2, min(8, _VECTOR_BYTES // (4 * features + actions + 1)))
+    chosen = kept[:: -(-len(kept) // count)]
+    scores = np.asarray(deployed.outputs(deployed.quantise(chosen)))
+    sources = c_source.generate(
+        deployed,
+        c_source.Origin(hashlib.sha256(model).hexdigest(), env.id if env else "", _describe(env)),
+        c_source.TestVectors(chosen, scores, scores.argmax(axis=1)),
+    )
+    return sources | c_array.generate(model) | esp_idf.generate(sources) | arduino.generate(sources)
+
+
+def _environment(env: Environment | None) -> dict[str, Any] | None:
+    if env is None:
+        return None
+    params = env.default_params
+    values = dataclasses.asdict(params) if dataclasses.is_dataclass(params) else {}  # type: ignore[arg-type]
+    return {"id": env.id, "params": {k: v for k, v in values.items() if isinstance(v, (bool, int, float, str))}}
+
+
+def _describe(env: Environment | None) -> str:
+    """The environment in a C comment's words."""
+    described = _environment(env)
+    if described is None:
+        return "not given"
+    return "\n".join([described["id"], *(f" *   {name} = {value}" for name, value in described["params"].items())])
+
+
+def _quantisation(quantiser: Quantiser, network: Network) -> dict[str, Any]:
+    features = zip(quantiser.step, quantiser.offset, quantiser.low, quantiser.high, strict=True)
+    return {
+        "percentile": calibration.PERCENTILE,
+        "rounding": "halves away from zero; NaN counts as an observation of 0; infinities saturate",
+        "features": [{"step": s, "offset": int(o), "low": low, "high": high} for s, o, low, high in features],
+        "input": {"scale": float(network.input.scale), "zero_point": network.input.zero_point},
+        "weights": "per channel" if any(len(layer.weight_scales) > 1 for layer in network.layers) else "per tensor",
+        "layers": [
+            {
+                "weight_scales": [float(scale) for scale in layer.weight_scales],
+                "output_scale": float(layer.output.scale),
+                "output_zero_point": layer.output.zero_point,
+                "activation": layer.activation,
+            }
+            for layer in network.layers
+        ],
+    }
+
+
+def _arena(model: bytes, deployed: Int8Policy, kept: np.ndarray) -> int:
+    """Bytes of TFLM's tensor arena, measured after an inference."""
+    return tflm.run(model, np.asarray(deployed.quantise(kept[:1])))[1]
+
+
+def measure(folder: Path, deployed: Int8Policy, observations: np.ndarray) -> dict[str, Any]:
+    """Sizes of the C object, and instructions on rv32imc, for each compiler that is installed.
+
+    Returns:
+      Target → sizes in bytes (see `toolchain.measure_object`), for rv32imc with `instructions`: minimum, mean and
+      maximum of `decide` (network and argmax) and of `act` (the quantiser's software float in front of it). A string
+      that says what is missing where a tool is.
+    """
+    measured: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        out = Path(temporary)
+        for target in (toolchain.HOST, toolchain.RV32):
+            if shutil.which(target.compiler) is None:
+                measured[target.name] = target.missing()
+            else:
+                measured[target.name] = toolchain.measure_object(target, folder, out)
+        if missing := toolchain.RV32.missing("qemu-system-riscv32"):
+            return measured | {"instructions": missing}
+        chosen = observations[:: -(-len(observations) // 200)]
+        counts = toolchain.count_instructions(folder, out, np.asarray(deployed.quantise(chosen)), chosen)
+        measured["instructions"] = {
+            name: {"min": int(column.min()), "mean": float(column.mean()), "max": int(column.max())}
+            for name, column in zip(("decide", "act"), counts.T, strict=True)
+        }
+    return measured
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Relative path → SHA-256 of every file of an export, but the report itself."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}

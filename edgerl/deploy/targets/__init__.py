@@ -1,0 +1,1 @@
+"""Packages for the makers' tool chains around the generated files: file name in the export → text."""

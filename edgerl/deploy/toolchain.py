@@ -1,0 +1,153 @@
+"""Compilers and the emulator: builds generated C for this host and for rv32imc, runs it, measures it.
+
+Counts are the emulator's retired instructions of a generic rv32imc core, not a chip's cycles.
+"""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from edgerl.core.errors import UserError
+
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic")
+SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+# Tool → Debian package that brings it.
+PACKAGES = {
+    "cc": "gcc",
+    "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf",
+    "qemu-riscv32": "qemu-user",
+    "qemu-system-riscv32": "qemu-system-misc",
+}
+_TIMEOUT_SECONDS = 900
+
+
+class ToolError(Exception):
+    """A compiler or a compiled program failed; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to compile for.
+
+    Attributes:
+      compiler: the command.
+      flags: for every compilation.
+      link: for programs that run on standard input and output.
+      emulator: the command that runs them, empty on the host.
+    """
+
+    name: str
+    compiler: str
+    flags: tuple[str, ...] = ()
+    link: tuple[str, ...] = ()
+    emulator: tuple[str, ...] = ()
+
+    def missing(self, *more: str) -> str | None:
+        """None if the tools are there, else what to install."""
+        tools = [self.compiler, *self.emulator[:1], *more]
+        packages = sorted({PACKAGES.get(tool, tool) for tool in tools if shutil.which(tool) is None})
+        return f"not installed: {', '.join(packages)} (Debian packages)" if packages else None
+
+
+HOST = Target("host C", "cc", link=SANITIZERS)
+RV32 = Target(
+    "rv32imc",
+    "riscv64-unknown-elf-gcc",
+    flags=("-march=rv32imc", "-mabi=ilp32", "-ffreestanding"),
+    link=("-O2", "-nostdlib", "-DFREESTANDING", "-lgcc"),
+    # Integer multiplication and compressed instructions only, as on an ESP32-C3.
+    emulator=("qemu-riscv32", "-cpu", "rv32,a=off,f=off,d=off"),
+)
+
+
+def harness(name: str) -> str:
+    """Path of a C file or linker script of ours."""
+    return str(resources.files("edgerl.deploy") / "harness" / name)
+
+
+def compile_program(target: Target, folder: Path, out: Path) -> Path:
+    """Builds `policy.c` of `folder` with the program that reads observations; warnings are errors."""
+    flags, libraries = [f for f in target.link if f != "-lgcc"], [f for f in target.link if f == "-lgcc"]
+    sources = [str(folder / "policy.c"), harness("vectors.c")]
+    program = out / "vectors"
+    _run([target.compiler, *STRICT, *target.flags, *flags, "-I", str(folder), *sources, *libraries, "-o", str(program)])
+    return program
+
+
+def run_program(target: Target, program: Path, observations: np.ndarray, actions: int) -> np.ndarray:
+    """Structured records (`input` int8 [features], `scores` int8 [actions], `action`) for observations [N, features].
+
+    Raises:
+      ToolError: the program failed its self-test, a sanitizer stopped it, or it wrote too little.
+    """
+    data = np.ascontiguousarray(observations, "<f4").tobytes()
+    features = observations.shape[1]
+    record = np.dtype(
+        [("input", np.int8, (features,)), ("scores", np.int8, (actions,)), ("action", np.uint8), ("act", np.uint8)]
+    )
+    command = [*target.emulator, str(program)]
+    done = subprocess.run(command, input=data, capture_output=True, check=False, timeout=_TIMEOUT_SECONDS)
+    if done.returncode != 0:
+        line = _first_error(done.stderr.decode(errors="replace"))
+        raise ToolError(f"the program ended with {done.returncode} ({line or 'embedded test vectors failed'})")
+    if len(done.stdout) != len(observations) * record.itemsize:
+        raise ToolError(f"the program wrote {len(done.stdout)} bytes, expected {len(observations) * record.itemsize}")
+    return np.frombuffer(done.stdout, record)
+
+
+def measure_object(target: Target, folder: Path, out: Path, optimise: str = "-O2") -> dict[str, int]:
+    """Bytes of `policy.o` by section, and of the deepest stack: text, rodata, data, bss, total, stack."""
+    made = out / "policy.o"
+    command = [target.compiler, *STRICT, *target.flags, optimise, "-fstack-usage", "-c", str(folder / "policy.c")]
+    _run([*command, "-o", str(made)])
+    sizer = target.compiler.removesuffix("gcc") + "size" if target.compiler.endswith("-gcc") else "size"
+    listing = _run([sizer, "-A", str(made)])
+    sizes = dict.fromkeys(("text", "rodata", "data", "bss"), 0)
+    for section, size in re.findall(r"^\.s?(text|rodata|data|bss)\S*\s+(\d+)", listing, re.MULTILINE):
+        sizes[section] += int(size)
+    usage = re.findall(r"^.*:(\w+)[^\s:]*\t(\d+)\t", made.with_suffix(".su").read_text(), re.MULTILINE)
+    stack = {name: int(size) for name, size in usage}
+    kernels = max((size for name, size in stack.items() if name.startswith("dense_")), default=0)
+    deepest = stack["policy_act"] + stack["policy_infer"] + kernels
+    return sizes | {"total": sum(sizes.values()), "stack": deepest}
+
+
+def count_instructions(folder: Path, out: Path, inputs: np.ndarray, observations: np.ndarray) -> np.ndarray:
+    """int [N, 2] retired instructions on rv32imc: of network and argmax, and with the float quantiser in front."""
+    rows = ",\n".join("{" + ", ".join(map(str, row)) + "}" for row in inputs.tolist())
+    floats = ",\n".join("{" + ", ".join(f"{value:.9e}f" for value in row) + "}" for row in observations.tolist())
+    width = inputs.shape[1]
+    (out / "inputs.h").write_text(
+        f"#include <stdint.h>\nstatic const int8_t inputs[][{width}] = {{{rows}}};\n"
+        f"static const float observations[][{width}] = {{{floats}}};\n"
+    )
+    program = out / "count"
+    sources = [str(folder / "policy.c"), harness("count.c"), "-T", harness("virt.ld")]
+    flags = [*RV32.flags, "-O2", "-mcmodel=medany", "-nostdlib", "-I", str(folder), "-I", str(out)]
+    _run([RV32.compiler, *flags, *sources, "-lgcc", "-o", str(program)])
+    emulator = ["qemu-system-riscv32", "-M", "virt", "-bios", "none", "-display", "none", "-monitor", "none"]
+    printed = _run([*emulator, "-serial", "stdio", "-icount", "shift=0", "-kernel", str(program)])
+    return np.array(printed.split(), np.int64).reshape(len(inputs), 2)
+
+
+def _run(command: Sequence[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS)
+    except FileNotFoundError as error:
+        raise UserError(f"{command[0]} is not installed") from error
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(f"{command[0]} took more than {_TIMEOUT_SECONDS} s") from error
+    if done.returncode != 0:
+        raise ToolError(f"{command[0]} failed: {_first_error(done.stderr)}")
+    return done.stdout
+
+
+def _first_error(text: str) -> str:
+    lines = text.strip().splitlines()
+    return next((line.strip() for line in lines if "error" in line.lower()), lines[0].strip() if lines else "")
