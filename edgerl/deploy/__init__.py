@@ -1,8 +1,8 @@
 """From a policy to files for a microcontroller, and the proof that they compute what was simulated.
 
-    export(policy, observations, out, env=…) -> report       writes the folder
-    verify(out, num_vectors=…) -> report                     compares JAX, TFLM, host C and rv32imc, bit for bit
-    load(out) -> Int8Policy                                  the deployed policy, callable in JAX
+export(policy, observations, out, env=…) -> report       writes the folder
+verify(out, num_vectors=…) -> report                     compares JAX, TFLM, host C and rv32imc, bit for bit
+load(out) -> Int8Policy                                  the deployed policy, callable in JAX
 """
 
 import importlib

@@ -19,7 +19,7 @@ extern const int {name}_len;
 #include "{name}.h"
 
 alignas(16) const unsigned char {name}[] = {{
-    {(","+chr(10)+"    ").join(rows)},
+    {("," + chr(10) + "    ").join(rows)},
 }};
 const int {name}_len = {len(model)};
 """

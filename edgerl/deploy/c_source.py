@@ -1,10 +1,4 @@
-"""The generated C99 source: any int8 multilayer perceptron as `policy.h` and `policy.c`, without dependencies.
-
-How it saves instructions. A block of up to 16 outputs keeps its accumulators in registers while it walks over the
-inputs, so that a multiply-accumulate costs three instructions on RV32IM (load a weight, multiply, add) and an input is
-loaded once a block; weights lie in that order. Activations are stored without their zero point, so a ReLU's zero is 0
-and skips its whole row. TFLM's two roundings become one addition and one shift, which is exact: floor divisions nest.
-"""
+"""The generated C99 source: any int8 multilayer perceptron as `policy.h` and `policy.c`, without dependencies."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -15,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from edgerl import __version__
+from edgerl.deploy import c_kernels
+from edgerl.deploy.c_kernels import Kernel
 from edgerl.deploy.int8_policy import Int8Dense, Int8Policy
-
-MAX_BLOCK = 16  # accumulators that a machine with 32 registers holds beside the loop's own variables
-SMALL = 1024  # weights of a policy whose code would outgrow them: narrower blocks, no unrolling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,23 +38,9 @@ class TestVectors:
     actions: np.ndarray
 
 
-@dataclasses.dataclass(frozen=True)
-class _Kernel:
-    """A C function for all layers with the same block width, epilogue and unrolling."""
-
-    width: int
-    epilogue: str  # relu | table | scores
-    per_channel: bool
-    unroll: int = 1
-
-    @property
-    def name(self) -> str:
-        return f"dense_{self.width}_{self.epilogue}{'_per_channel' if self.per_channel else ''}"
-
-
 def generate(policy: Int8Policy, origin: Origin, vectors: TestVectors) -> dict[str, str]:
     """File name → text of `policy.h` and `policy.c`."""
-    kernels = _kernels(policy)
+    kernels = c_kernels.choose(policy)
     tables = _tables(policy)
     table_type = _table_type(tables)
     sizes = "-".join(map(str, policy.sizes))
@@ -79,8 +58,8 @@ def generate(policy: Int8Policy, origin: Origin, vectors: TestVectors) -> dict[s
         "table_field": f"    const {table_type} *table;\n" if tables else "",
         "constants": "\n\n".join(_constants(policy, kernels, vectors)),
         "kernels": "\n\n".join(
-            [_EPILOGUES[epilogue] for epilogue in dict.fromkeys(kernel.epilogue for kernel in kernels)]
-            + [_kernel_source(kernel, table_type) for kernel in dict.fromkeys(kernels)]
+            [c_kernels.EPILOGUES[epilogue] for epilogue in dict.fromkeys(kernel.epilogue for kernel in kernels)]
+            + [c_kernels.source(kernel, table_type) for kernel in dict.fromkeys(kernels)]
         ),
         "inference": _inference(policy, kernels),
     }
@@ -92,104 +71,7 @@ def _template(name: str, values: dict[str, Any]) -> str:
     return Template(text).substitute(values)
 
 
-# What becomes of an accumulator. Activations leave without their zero point.
-_EPILOGUES = {
-    "relu": """\
-FAST static inline int32_t relu(int32_t accumulator, struct scaling s, int32_t high)
-{
-    int32_t y;
-    accumulator = accumulator < 0 ? 0 : accumulator;
-    y = (int32_t)(((int64_t)(accumulator * s.factor) * s.multiplier) >> 32);
-    y = (y + s.rounding) >> s.shift;
-    return y > high ? high : y;
-}""",
-    "table": """\
-FAST static inline int32_t index_of(int32_t accumulator, struct scaling s, int32_t zero)
-{
-    const int32_t y = scaled(accumulator, s) + zero;
-    return (uint32_t)y <= 255 ? y : y < 0 ? 0 : 255;
-}""",
-    "scores": """\
-FAST static inline int32_t score(int32_t accumulator, struct scaling s, const struct layer *l)
-{
-    const int32_t y = scaled(accumulator, s) + l->zero;
-    return y < l->low ? l->low : y > l->high ? l->high : y;
-}""",
-}
-# How a kernel calls it for accumulator {a} and scaling {s}, and what it loads for that once a block.
-_CALLS = {
-    "relu": ("relu({a}, {s}, high)", ["const int32_t high = l->high;"]),
-    "table": ("table[index_of({a}, {s}, zero)]", ["const int32_t zero = l->zero;"]),
-    "scores": ("score({a}, {s}, l)", []),
-}
-
-
-def _kernels(policy: Int8Policy) -> list[_Kernel]:
-    """The kernel of each layer; layers of one kind share one, unrolled as far as all their inputs allow."""
-    kinds = []
-    small = sum(layer.weights.size for layer in policy.layers) < SMALL
-    for i, layer in enumerate(policy.layers):
-        outputs = layer.weights.shape[1]
-        blocks = -(-outputs // (MAX_BLOCK // 2 if small else MAX_BLOCK))
-        hidden = "relu" if layer.table is None else "table"
-        epilogue = "scores" if i + 1 == len(policy.layers) else hidden
-        kinds.append(_Kernel(-(-outputs // blocks), epilogue, len(layer.multiplier) > 1))
-    made = []
-    for kind in kinds:
-        inputs = [n for n, other in zip(policy.sizes, kinds, strict=False) if other == kind]
-        choices = (1,) if small else (2, 1) if kind.width > 4 else (4, 2, 1)
-        made.append(dataclasses.replace(kind, unroll=next(u for u in choices if all(n % u == 0 for n in inputs))))
-    return made
-
-
-def _kernel_source(kernel: _Kernel, table_type: str) -> str:
-    """One dense layer, block by block: accumulators a0 …, inputs v0 …; a weight row of zeros is skipped."""
-    lanes, steps = range(kernel.width), range(kernel.unroll)
-    call, loads = _CALLS[kernel.epilogue]
-    if kernel.epilogue == "table":
-        loads = [*loads, f"const {table_type} *const table = l->table;"]
-    lines = [
-        f"FAST static void {kernel.name}(const struct layer *l, const int16_t *x, int16_t *y)",
-        "{",
-        "    const int16_t *const end = x + l->inputs;",
-        "    const int8_t *w = l->weights;",
-        "    const int32_t *bias = l->bias;",
-        *(["    const struct scaling *s = l->scaling;"] if kernel.per_channel else []),
-        "    int blocks = l->blocks;",
-        "    do {",
-        "        const int16_t *p = x;",
-        *(f"        int32_t a{k} = bias[{k}];" for k in lanes),
-        "        do {",
-        *(f"            const int32_t v{u} = p[{u}];" for u in steps),
-    ]
-    for u in steps:
-        sums = [f"a{k} += v{u} * w[{u * kernel.width + k}];" for k in lanes]
-        if kernel.epilogue == "relu" and kernel.width > 4:
-            lines += [f"            if (v{u} != 0) {{", *(f"                {line}" for line in sums), "            }"]
-        else:
-            lines += [f"            {line}" for line in sums]
-    lines += [
-        f"            p += {kernel.unroll};",
-        f"            w += {kernel.unroll * kernel.width};",
-        "        } while (p != end);",
-        "        {",
-        *([] if kernel.per_channel else ["            const struct scaling s = *l->scaling;"]),
-        *(f"            {load}" for load in loads),
-        *(
-            f"            y[{k}] = (int16_t){call.format(a=f'a{k}', s=f's[{k}]' if kernel.per_channel else 's')};"
-            for k in lanes
-        ),
-        "        }",
-        f"        bias += {kernel.width};",
-        *([f"        s += {kernel.width};"] if kernel.per_channel else []),
-        f"        y += {kernel.width};",
-        "    } while (--blocks != 0);",
-        "}",
-    ]
-    return "\n".join(lines)
-
-
-def _constants(policy: Int8Policy, kernels: list[_Kernel], vectors: TestVectors) -> Iterator[str]:
+def _constants(policy: Int8Policy, kernels: list[Kernel], vectors: TestVectors) -> Iterator[str]:
     """The `static const` definitions."""
     features, actions = policy.sizes[0], policy.sizes[-1]
     yield _array("float gain[POLICY_FEATURES]", _floats(policy.gain))
@@ -216,13 +98,15 @@ def _tables(policy: Int8Policy) -> dict[int, np.ndarray]:
     """Layer index → int16 [256] table, its outputs without their zero point."""
     zeros = [layer.input_zero for layer in policy.layers[1:]]
     pairs = zip(policy.layers, zeros, strict=False)
-    return {i: np.asarray(layer.table, np.int16) - zero for i, (layer, zero) in enumerate(pairs) if layer.table is not None}
+    return {
+        i: np.asarray(layer.table, np.int16) - zero for i, (layer, zero) in enumerate(pairs) if layer.table is not None
+    }
 
 
 def _table_type(tables: dict[int, np.ndarray]) -> str:
     """The narrowest type that holds every table."""
     low, high = min((t.min() for t in tables.values()), default=0), max((t.max() for t in tables.values()), default=0)
-    return "uint8_t" if low >= 0 else "int8_t" if -128 <= low and high <= 127 else "int16_t"
+    return "uint8_t" if low >= 0 else "int8_t" if low >= -128 and high <= 127 else "int16_t"
 
 
 def _scalings(index: int, layer: Int8Dense, spare: int) -> str:
@@ -238,7 +122,7 @@ def _scalings(index: int, layer: Int8Dense, spare: int) -> str:
     return f"static const struct scaling scaling_{index}[{len(rows)}] = {{\n    " + ",\n    ".join(rows) + ",\n};"
 
 
-def _layers(policy: Int8Policy, kernels: list[_Kernel]) -> str:
+def _layers(policy: Int8Policy, kernels: list[Kernel]) -> str:
     rows = []
     with_tables = any(layer.table is not None for layer in policy.layers)
     for i, (layer, kernel) in enumerate(zip(policy.layers, kernels, strict=True)):
@@ -256,7 +140,7 @@ def _layers(policy: Int8Policy, kernels: list[_Kernel]) -> str:
     return f"static const struct layer layers[{len(rows)}] = {{\n    " + ",\n    ".join(rows) + ",\n};"
 
 
-def _inference(policy: Int8Policy, kernels: list[_Kernel]) -> str:
+def _inference(policy: Int8Policy, kernels: list[Kernel]) -> str:
     """The body of `policy_infer`: two buffers, written in turn."""
     outputs = [-(-n // kernel.width) * kernel.width for n, kernel in zip(policy.sizes[1:], kernels, strict=True)]
     widths = [policy.sizes[0], *outputs]

@@ -7,6 +7,7 @@ absorbs the difference: the network's input tensor is u = q / 128, with one scal
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -56,7 +57,9 @@ def check_observations(observations: np.ndarray, features: int) -> np.ndarray:
     observations = observations.astype(np.float32)
     if not np.isfinite(observations).all():
         row, column = np.argwhere(~np.isfinite(observations))[0]
-        raise UserError(f"observations[{row}, {column}] is {observations[row, column]}: calibration needs finite numbers")
+        raise UserError(
+            f"observations[{row}, {column}] is {observations[row, column]}: calibration needs finite numbers"
+        )
     return observations
 
 
@@ -91,7 +94,7 @@ def representative_inputs(quantiser: Quantiser, observations: np.ndarray, count:
     Two rows touch -1 and 127/128 in the first feature, so that the converter finds the scale 1/128 and zero point 0.
     """
     rows = observations[:: max(1, -(-len(observations) // count))]
-    inputs = np.asarray(quantise(jnp.asarray(rows), quantiser.gain, quantiser.offset), np.float32) / 128
+    inputs = np.asarray(jax.jit(quantise)(rows, quantiser.gain, quantiser.offset), np.float32) / 128
     edges = np.repeat(inputs[:1], 2, axis=0)
     edges[:, 0] = (-1, 127 / 128)
     return np.concatenate([inputs, edges])

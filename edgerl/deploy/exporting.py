@@ -8,7 +8,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from edgerl import __version__
@@ -60,8 +59,8 @@ def export(
         network, model = _quantise(policy, quantiser, fitted, per_channel)
         deployed = int8_policy.from_network(network, quantiser.gain, quantiser.offset)
         kept = judged[:: -(-len(judged) // KEPT_ROWS)]
-        texts = _texts(deployed, model, kept, env)
-        for name, text in texts.items():
+        inputs, scores = int8_policy.evaluate(deployed, kept)
+        for name, text in _texts(deployed, model, kept, scores, env).items():
             files.write_bytes(folder / name, text.encode())
         files.write_bytes(folder / "policy_int8.tflite", model)
         float_policy.save_policy(folder / "policy.npz", policy)
@@ -77,8 +76,8 @@ def export(
             "environment": _environment(env),
             "quantisation": _quantisation(quantiser, network),
             "fidelity": fidelity.agreement(policy, deployed, judged),
-            "size": {"tflite": len(model), "tflm_arena": _arena(model, deployed, kept)},
-            "c": measure(folder, deployed, kept),
+            "size": {"tflite": len(model), "tflm_arena": tflm.run(model, inputs[:1])[1]},
+            "c": measure(folder, inputs, kept),
             "versions": {name: _version(name) for name in _PACKAGES},
             "files": _hashes(folder),
         }
@@ -105,16 +104,17 @@ def _quantise(
     return network, flatbuffer.write_network(network)
 
 
-def _texts(deployed: Int8Policy, model: bytes, kept: np.ndarray, env: Environment | None) -> dict[str, str]:
-    """All generated text files."""
+def _texts(
+    deployed: Int8Policy, model: bytes, kept: np.ndarray, scores: np.ndarray, env: Environment | None
+) -> dict[str, str]:
+    """All generated text files; some of the kept observations and their scores become test vectors."""
     features, actions = deployed.sizes[0], deployed.sizes[-1]
     count = max(2, min(8, _VECTOR_BYTES // (4 * features + actions + 1)))
-    chosen = kept[:: -(-len(kept) // count)]
-    scores = np.asarray(deployed.outputs(deployed.quantise(chosen)))
+    every = -(-len(kept) // count)
     sources = c_source.generate(
         deployed,
         c_source.Origin(hashlib.sha256(model).hexdigest(), env.id if env else "", _describe(env)),
-        c_source.TestVectors(chosen, scores, scores.argmax(axis=1)),
+        c_source.TestVectors(kept[::every], scores[::every], scores[::every].argmax(axis=1)),
     )
     return sources | c_array.generate(model) | esp_idf.generate(sources) | arduino.generate(sources)
 
@@ -155,12 +155,7 @@ def _quantisation(quantiser: Quantiser, network: Network) -> dict[str, Any]:
     }
 
 
-def _arena(model: bytes, deployed: Int8Policy, kept: np.ndarray) -> int:
-    """Bytes of TFLM's tensor arena, measured after an inference."""
-    return tflm.run(model, np.asarray(deployed.quantise(kept[:1])))[1]
-
-
-def measure(folder: Path, deployed: Int8Policy, observations: np.ndarray) -> dict[str, Any]:
+def measure(folder: Path, inputs: np.ndarray, observations: np.ndarray) -> dict[str, Any]:
     """Sizes of the C object, and instructions on rv32imc, for each compiler that is installed.
 
     Returns:
@@ -178,8 +173,8 @@ def measure(folder: Path, deployed: Int8Policy, observations: np.ndarray) -> dic
                 measured[target.name] = toolchain.measure_object(target, folder, out)
         if missing := toolchain.RV32.missing("qemu-system-riscv32"):
             return measured | {"instructions": missing}
-        chosen = observations[:: -(-len(observations) // 200)]
-        counts = toolchain.count_instructions(folder, out, np.asarray(deployed.quantise(chosen)), chosen)
+        every = -(-len(observations) // 200)
+        counts = toolchain.count_instructions(folder, out, inputs[::every], observations[::every])
         measured["instructions"] = {
             name: {"min": int(column.min()), "mean": float(column.mean()), "max": int(column.max())}
             for name, column in zip(("decide", "act"), counts.T, strict=True)

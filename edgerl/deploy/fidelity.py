@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from edgerl.core.policy import MLPPolicy
+from edgerl.deploy import int8_policy
 from edgerl.deploy.int8_policy import Int8Policy
 
 TINY = 0.1  # margins below this share of the mean margin are decisions that hardly matter
@@ -21,7 +22,7 @@ def agreement(policy: MLPPolicy, deployed: Int8Policy, observations: np.ndarray)
       output is not alone.
     """
     logits = np.asarray(jax.jit(policy.logits)(observations), np.float64)
-    outputs = np.asarray(jax.jit(lambda obs: deployed.outputs(deployed.quantise(obs)))(observations))
+    _, outputs = int8_policy.evaluate(deployed, observations)
     same = logits.argmax(axis=1) == outputs.argmax(axis=1)
     ordered = np.sort(logits, axis=1)
     margins = ordered[:, -1] - ordered[:, -2] if logits.shape[1] > 1 else np.ones(len(logits))

@@ -4,6 +4,8 @@ The writer keeps what an interpreter needs and leaves out the converter's names,
 are 16-byte aligned within the file, which vectorised kernels ask for.
 """
 
+import itertools
+import struct
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,17 @@ _INT8, _INT32 = 9, 2
 _DENSE, _TANH, _LOGISTIC = 9, 28, 14
 _FUSED: dict[int, LayerActivation] = {0: "none", 1: "relu", 3: "relu6"}
 _OPERATORS: dict[int, LayerActivation] = {_TANH: "tanh", _LOGISTIC: "sigmoid"}
-_MALFORMED = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
+# What reading past the end, or through a wrong offset, raises in Python; struct.error is not a ValueError.
+_MALFORMED = (
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OverflowError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 
 
 def _schema() -> Any:
@@ -35,18 +47,16 @@ def read_network(data: bytes, where: str = "the .tflite file") -> Network:
     Raises:
       UserError: not a TFLite flatbuffer, truncated or corrupted, or not an int8 multilayer perceptron.
     """
-    import struct
-
     schema = _schema()
     try:
         if data[4:8] != b"TFL3":
             raise ValueError("the identifier TFL3 is missing")
         return _read(schema, schema.Model.GetRootAs(data, 0))
-    except (*_MALFORMED, struct.error) as error:
+    except _MALFORMED as error:
         raise UserError(f"{where} is not a usable int8 multilayer perceptron ({first_line(error)})") from error
 
 
-def _require(condition: bool, message: str) -> None:
+def _require(condition: Any, message: str) -> None:
     if not condition:
         raise ValueError(message)
 
@@ -72,8 +82,10 @@ def _read(schema: Any, model: Any) -> Network:
         _require(_quantisation(graph.Tensors(current)) == layers[-1].activated, f"operator {i} has a foreign scale")
     _require(bool(layers) and current == graph.Outputs(0), "the output is not the last operator's")
     sizes = [layer.weights.shape for layer in layers]
-    _require(all(a[0] == b[1] for a, b in zip(sizes, sizes[1:], strict=False)), f"layer sizes do not chain: {sizes}")
-    _require(graph.Tensors(graph.Inputs(0)).ShapeAsNumpy().tolist() == [1, sizes[0][1]], "the input is not [1, features]")
+    _require(all(a[0] == b[1] for a, b in itertools.pairwise(sizes)), f"layer sizes do not chain: {sizes}")
+    _require(
+        graph.Tensors(graph.Inputs(0)).ShapeAsNumpy().tolist() == [1, sizes[0][1]], "the input is not [1, features]"
+    )
     return Network(quantisation, tuple(layers))
 
 
@@ -181,7 +193,10 @@ class _Writer:
             self.codes.append(kind)
         fields = {"OpcodeIndex": self.codes.index(kind)}
         if options:
-            fields |= {"BuiltinOptionsType": self.schema.BuiltinOptions.FullyConnectedOptions, "BuiltinOptions": options}
+            fields |= {
+                "BuiltinOptionsType": self.schema.BuiltinOptions.FullyConnectedOptions,
+                "BuiltinOptions": options,
+            }
         vectors = {"Inputs": self._numbers(inputs, np.int32), "Outputs": self._numbers([output], np.int32)}
         self.operators.append(self._table("Operator", **vectors, **fields))
         return output

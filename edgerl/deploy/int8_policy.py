@@ -1,10 +1,12 @@
 """The deployed policy as a pytree: the device's integers, callable in JAX wherever a policy is."""
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import chex
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
@@ -14,6 +16,9 @@ from edgerl.core.errors import UserError
 from edgerl.deploy import integer
 from edgerl.deploy.network import Network
 from edgerl.deploy.tables import activation_table
+
+
+MAX_LEFT_SHIFT = 13  # so that 4 · 2^shift fits the generated C's uint16 factor
 
 
 @struct.dataclass
@@ -84,6 +89,18 @@ class Int8Policy:
         return (self.layers[0].weights.shape[0], *(layer.weights.shape[1] for layer in self.layers))
 
 
+def evaluate(policy: Int8Policy, obs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(int8 inputs [N, features], int8 outputs [N, actions]) for float32 observations [N, features]."""
+    inputs, outputs = _evaluate(policy, obs)
+    return np.asarray(inputs), np.asarray(outputs)
+
+
+@jax.jit
+def _evaluate(policy: Int8Policy, obs: chex.Array) -> tuple[chex.Array, chex.Array]:
+    inputs = policy.quantise(obs)
+    return inputs, policy.outputs(inputs)
+
+
 def from_network(network: Network, gain: np.ndarray, offset: np.ndarray) -> Int8Policy:
     """The integers of a TFLite network, with the quantiser in front of it.
 
@@ -121,7 +138,7 @@ def largest_accumulators(weights: np.ndarray, bias: np.ndarray, zero: int) -> np
 
 def _check_accumulators(index: int, weights: np.ndarray, bias: np.ndarray, zero: int, shift: np.ndarray) -> None:
     bound = int((largest_accumulators(weights, bias, zero) << np.maximum(shift, 0).astype(np.int64)).max())
-    if bound >= integer.ACCUMULATOR_LIMIT or int(shift.max()) > 30:
+    if bound >= integer.ACCUMULATOR_LIMIT or int(shift.max()) > MAX_LEFT_SHIFT:
         raise UserError(
             f"layer {index} of the policy can reach an accumulator of {bound}, over the int8 arithmetic's 2^29: "
             "its weights or biases are too large for the range of its outputs"
@@ -159,7 +176,7 @@ def load(path: str | Path) -> Int8Policy:
     except KeyError as error:
         raise UserError(f"{path} is not an int8 policy: {error.args[0]}") from error
     widths = [layer.weights.shape for layer in layers]
-    chained = all(a[1] == b[0] for a, b in zip(widths, widths[1:], strict=False))
+    chained = all(a[1] == b[0] for a, b in itertools.pairwise(widths))
     if not layers or not chained or not gain.shape == offset.shape == widths[0][:1] or not np.isfinite(gain).all():
         raise UserError(f"{path} is not an int8 policy: its layers {widths} do not fit each other or its quantiser")
     return Int8Policy(jnp.asarray(gain), jnp.asarray(offset), layers)
@@ -169,7 +186,9 @@ def _array(arrays: Mapping[str, np.ndarray], name: str, dtype: type, ndim: int) 
     if name not in arrays:
         raise KeyError(f"{name} is missing")
     if arrays[name].dtype != dtype or arrays[name].ndim != ndim:
-        raise KeyError(f"{name} is {arrays[name].dtype} {arrays[name].shape}, expected {np.dtype(dtype)} of rank {ndim}")
+        raise KeyError(
+            f"{name} is {arrays[name].dtype} {arrays[name].shape}, expected {np.dtype(dtype)} of rank {ndim}"
+        )
     return arrays[name]
 
 
@@ -184,16 +203,14 @@ def _layer(arrays: Mapping[str, np.ndarray], i: int) -> Int8Dense:
     in_range = all(-128 <= value <= 127 for value in numbers.values()) and (made["multiplier"] >= 0).all()
     if not in_range or (np.abs(made["shift"]) > 31).any():
         raise KeyError(f"the numbers of layer {i} are out of range")
-    return Int8Dense(**{k: jnp.asarray(v) for k, v in made.items()}, table=None if table is None else jnp.asarray(table), **numbers)
+    arrays_of_layer: dict[str, Any] = {name: jnp.asarray(value) for name, value in made.items()}
+    return Int8Dense(**arrays_of_layer, **numbers, table=None if table is None else jnp.asarray(table))
 
 
 def same(a: Int8Policy, b: Int8Policy) -> bool:
     """True if two policies hold the same integers."""
-    import jax
-
-    leaves_a, tree_a = jax.tree.flatten(a)
-    leaves_b, tree_b = jax.tree.flatten(b)
-    return tree_a == tree_b and all(
+    leaves_a, leaves_b = jax.tree.leaves(a), jax.tree.leaves(b)
+    return bool(jax.tree.structure(a) == jax.tree.structure(b)) and all(  # type: ignore[operator]
         x.dtype == y.dtype and np.asarray(x).tobytes() == np.asarray(y).tobytes()
         for x, y in zip(leaves_a, leaves_b, strict=True)
     )

@@ -82,7 +82,7 @@ class Network:
 
 
 def quantise_multiplier(real: float) -> tuple[int, int]:
-    """(multiplier, shift) with real ≈ multiplier · 2^(shift - 31), multiplier in [2^30, 2^31) (TFLM: QuantizeMultiplier)."""
+    """(multiplier in [2^30, 2^31), shift) with real ≈ multiplier · 2^(shift - 31), as TFLM's QuantizeMultiplier."""
     fraction, shift = math.frexp(real)
     multiplier = math.floor(fraction * 2**31 + 0.5)
     if multiplier == 2**31:

@@ -31,7 +31,7 @@ def activation_table(kind: Table, scale: float, zero_point: int) -> np.ndarray:
     radius = math.floor(((1 << _INPUT_BITS) - 1) * 2.0 ** (31 - _INPUT_BITS - exponent))
     centred = np.arange(-128, 128, dtype=np.int64) - zero_point
     inside = np.clip(centred, -radius, radius)
-    x = _divide_by_pot(_mul(inside << max(exponent, 0), np.int64(multiplier)), max(-exponent, 0))
+    x = _divide_by_pot(_mul(inside << max(exponent, 0), multiplier), max(-exponent, 0))
     y = _divide_by_pot(_tanh(x), 24) if kind == "tanh" else _divide_by_pot(_logistic(x), 23) - 128
     y = np.where(centred <= -radius, -128, np.where(centred >= radius, 127, y))
     return np.clip(y, -128, 127).astype(np.int8)

@@ -3,10 +3,10 @@
 import hashlib
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from edgerl.core import files
@@ -46,19 +46,18 @@ def verify(out: str | Path, num_vectors: int = 100_000) -> dict[str, Any]:
     quantiser = Quantiser(np.asarray(deployed.gain), np.asarray(deployed.offset))
     observations = _observations(folder, deployed)
     obs = vectors.make(quantiser, observations, num_vectors)
-    inputs, scores = _expected(deployed, obs)
+    inputs, scores = int8_policy.evaluate(deployed, obs)
 
     checks = [_files_check(changed)]
     same = int8_policy.same(deployed, int8_policy.from_network(network, quantiser.gain, quantiser.offset))
     checks.append(_check("model", same, "policy_int8.tflite and policy_int8.npz hold the same integers"))
-    array = c_array.generate(model)["policy_model_data.cc"] == (folder / "policy_model_data.cc").read_text(errors="replace")
+    written = (folder / "policy_model_data.cc").read_text(errors="replace")
+    array = c_array.generate(model)["policy_model_data.cc"] == written
     checks.append(_check("C array", array, "policy_model_data.cc holds policy_int8.tflite"))
-    checks.append(_guarded("TFLM", changed, ["policy_int8.tflite"], lambda: _tflm_check(model, inputs, scores)))
+    checks.append(_guarded("TFLM", changed, ["policy_int8.tflite"], partial(_tflm_check, model, inputs, scores)))
     for target in (toolchain.HOST, toolchain.RV32):
-        check = _guarded(
-            target.name, changed, ["policy.h", "policy.c"], lambda t=target: _c_check(t, folder, obs, inputs, scores)
-        )
-        checks.append(check)
+        check = partial(_c_check, target, folder, obs, inputs, scores)
+        checks.append(_guarded(target.name, changed, ["policy.h", "policy.c"], check))
     return {"passed": all(c["passed"] is not False for c in checks), "vectors": num_vectors, "checks": checks}
 
 
@@ -91,12 +90,6 @@ def _observations(folder: Path, deployed: Int8Policy) -> np.ndarray:
     if "observations" not in arrays:
         raise UserError(f"{folder / 'observations.npz'} has no array 'observations'")
     return check_observations(arrays["observations"], deployed.sizes[0])
-
-
-def _expected(deployed: Int8Policy, obs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(int8 inputs, int8 scores) in the JAX arithmetic."""
-    inputs = jax.jit(deployed.quantise)(obs)
-    return np.asarray(inputs), np.asarray(jax.jit(deployed.outputs)(inputs))
 
 
 def _check(name: str, passed: bool | None, detail: str, **more: Any) -> Check:
@@ -139,4 +132,9 @@ def _c_check(target: Target, folder: Path, obs: np.ndarray, inputs: np.ndarray, 
 
 def _compared(name: str, wrong: np.ndarray, how: str) -> Check:
     differences = int(wrong.any(axis=1).sum())
-    return _check(name, differences == 0, f"{differences} of {len(wrong)} vectors differ from JAX ({how})", differences=differences)
+    return _check(
+        name,
+        differences == 0,
+        f"{differences} of {len(wrong)} vectors differ from JAX ({how})",
+        differences=differences,
+    )

@@ -1,4 +1,4 @@
-"""An Arduino library, which PlatformIO takes as well: the policy's source and a sketch that answers on the serial port."""
+"""An Arduino library, which PlatformIO takes as well: the policy's source and a sketch for the serial port."""
 
 import json
 

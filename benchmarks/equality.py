@@ -1,0 +1,117 @@
+"""JAX = TFLM = host C = rv32imc on random int8 networks: how many of how many outputs differ.
+
+    python -m benchmarks.equality --networks 300 --vectors 4000
+
+Networks have 1 to 4 layers of odd and even sizes, every activation, weights per tensor and per channel, zero points off
+centre, and multipliers on both sides of 1. Inputs are uniform int8, with rows of extremes among them. Prints JSON.
+"""
+
+import argparse
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgerl.deploy import c_source, flatbuffer, int8_policy, tflm, toolchain
+from edgerl.deploy.int8_policy import Int8Policy
+from edgerl.deploy.network import Layer, LayerActivation, Network, Quantisation
+
+HIDDEN: tuple[LayerActivation, ...] = ("relu", "relu6", "tanh", "sigmoid")
+
+
+def random_network(rng: np.random.Generator) -> Network:
+    """A network whose outputs use the int8 range; multipliers lie between 2^-13 and 2^2."""
+    sizes = [int(n) for n in rng.integers(1, 40, rng.integers(2, 6))]
+    current = first = Quantisation(np.float32(2.0 ** rng.uniform(-10, 0)), int(rng.choice([0, rng.integers(-128, 128)])))
+    layers: list[Layer] = []
+    for i, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        activation = "none" if i + 2 == len(sizes) else HIDDEN[rng.integers(len(HIDDEN))]
+        layers.append(_random_layer(rng, current, inputs, outputs, activation))
+        current = layers[-1].activated
+    return Network(first, tuple(layers))
+
+
+def _random_layer(
+    rng: np.random.Generator, source: Quantisation, inputs: int, outputs: int, activation: LayerActivation
+) -> Layer:
+    amplitude = int(rng.choice([2, 20, 127]))
+    weights = rng.integers(-amplitude, amplitude + 1, (outputs, inputs)).astype(np.int8)
+    # Accumulators of this spread, times the multiplier, should cover a few times the int8 range.
+    spread = 75 * amplitude * np.sqrt(inputs) / 1.7
+    multiplier = 60 / spread * 2.0 ** rng.uniform(-2, 3)
+    channels = outputs if rng.random() < 0.5 and outputs > 1 else 1
+    scales = (2.0 ** rng.uniform(-9, -3) * 2.0 ** rng.uniform(-1, 1, channels)).astype(np.float32)
+    output_scale = np.float32(source.scale * scales.mean() / multiplier)
+    if activation in ("tanh", "sigmoid"):  # one of these takes inputs of the order of 1
+        ratio = np.float32(2.0 ** rng.uniform(-7, -3)) / output_scale
+        scales, output_scale = (scales * ratio).astype(np.float32), np.float32(output_scale * ratio)
+    at_bottom = activation in ("relu", "relu6") and rng.random() < 0.8
+    zero = -128 if at_bottom else int(rng.integers(-128, 128))
+    bias = rng.normal(0, spread, outputs).astype(np.int32)
+    return Layer(weights, bias, scales, Quantisation(output_scale, zero), activation)
+
+
+def as_policy(network: Network) -> Int8Policy:
+    """With a quantiser under which an integer observation -128 … 127 is the network's input."""
+    features = network.layers[0].weights.shape[1]
+    return int8_policy.from_network(network, np.full(features, 2.0), np.zeros(features))
+
+
+def random_inputs(rng: np.random.Generator, features: int, num: int) -> np.ndarray:
+    """int8 [num, features]: uniform, every eighth row of extremes only."""
+    inputs = rng.integers(-128, 128, (num, features))
+    inputs[::8] = rng.choice([-128, 127], inputs[::8].shape)
+    return inputs.astype(np.int8)
+
+
+def compare(network: Network, rng: np.random.Generator, num: int) -> dict[str, int | str]:
+    """Rows that differ from the JAX arithmetic, for each implementation; a string where a tool is missing."""
+    policy, model = as_policy(network), flatbuffer.write_network(network)
+    inputs = random_inputs(rng, policy.sizes[0], num)
+    observations = inputs.astype(np.float32)
+    quantised, scores = int8_policy.evaluate(policy, observations)
+    actions = scores.argmax(axis=1)
+    found: dict[str, int | str] = {"quantiser": int((quantised != inputs).any(axis=1).sum())}
+    outputs, _ = tflm.run(model, inputs)
+    found["TFLM"] = int((outputs != scores).any(axis=1).sum())
+    vectors = c_source.TestVectors(observations[:4], scores[:4], actions[:4])
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        origin = c_source.Origin(hashlib.sha256(model).hexdigest())
+        for name, text in c_source.generate(policy, origin, vectors).items():
+            (folder / name).write_text(text)
+        for target in (toolchain.HOST, toolchain.RV32):
+            if missing := target.missing():
+                found[target.name] = missing
+                continue
+            program = toolchain.compile_program(target, folder, folder)
+            records = toolchain.run_program(target, program, observations, policy.sizes[-1])
+            wrong = (records["scores"] != scores).any(axis=1) | (records["action"] != actions)
+            found[target.name] = int((wrong | (records["input"] != inputs).any(axis=1)).sum())
+    return found
+
+
+def run(networks: int, vectors: int, seed: int = 0) -> dict[str, Any]:
+    """Totals over random networks."""
+    rng = np.random.default_rng(seed)
+    totals: dict[str, Any] = {}
+    for _ in range(networks):
+        for name, value in compare(random_network(rng), rng, vectors).items():
+            totals[name] = value if isinstance(value, str) else totals.get(name, 0) + value
+    return {"networks": networks, "vectors_each": vectors, "differences": totals}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", type=int, default=300)
+    parser.add_argument("--vectors", type=int, default=4000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    print(json.dumps(run(options.networks, options.vectors, options.seed)))
+
+
+if __name__ == "__main__":
+    main()
