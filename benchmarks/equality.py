@@ -25,7 +25,9 @@ HIDDEN: tuple[LayerActivation, ...] = ("relu", "relu6", "tanh", "sigmoid")
 def random_network(rng: np.random.Generator) -> Network:
     """A network whose outputs use the int8 range; multipliers lie between 2^-13 and 2^2."""
     sizes = [int(n) for n in rng.integers(1, 40, rng.integers(2, 6))]
-    current = first = Quantisation(np.float32(2.0 ** rng.uniform(-10, 0)), int(rng.choice([0, rng.integers(-128, 128)])))
+    current = first = Quantisation(
+        np.float32(2.0 ** rng.uniform(-10, 0)), int(rng.choice([0, rng.integers(-128, 128)]))
+    )
     layers: list[Layer] = []
     for i, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
         activation = "none" if i + 2 == len(sizes) else HIDDEN[rng.integers(len(HIDDEN))]

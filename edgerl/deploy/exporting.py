@@ -139,6 +139,7 @@ def _quantisation(quantiser: Quantiser, network: Network) -> dict[str, Any]:
     features = zip(quantiser.step, quantiser.offset, quantiser.low, quantiser.high, strict=True)
     return {
         "percentile": calibration.PERCENTILE,
+        "widening": calibration.WIDENING,
         "rounding": "halves away from zero; NaN counts as an observation of 0; infinities saturate",
         "features": [{"step": s, "offset": int(o), "low": low, "high": high} for s, o, low, high in features],
         "input": {"scale": float(network.input.scale), "zero_point": network.input.zero_point},

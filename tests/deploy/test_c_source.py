@@ -1,0 +1,128 @@
+"""The generated C: compiles everywhere without a warning, is small, and its self-test can fail."""
+
+import shutil
+import subprocess
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from benchmarks.equality import as_policy
+from edgerl.deploy import c_source, int8_policy, toolchain
+from edgerl.deploy.network import Layer, Network, Quantisation
+
+MISSING = toolchain.RV32.missing("qemu-system-riscv32")
+needs_rv32 = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+
+
+def network_of(sizes, activation, seed=0, per_channel=False):
+    rng = np.random.default_rng(seed)
+    layers = []
+    for i, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        kind = "none" if i + 2 == len(sizes) else activation
+        weights = rng.integers(-127, 128, (outputs, inputs)).astype(np.int8)
+        bias = rng.integers(-3000, 3000, outputs).astype(np.int32)
+        scales = np.full(outputs if per_channel else 1, 0.004, np.float32)
+        zero = -128 if kind in ("relu", "relu6") else 3
+        layers.append(Layer(weights, bias, scales, Quantisation(np.float32(0.05), zero), kind))
+    return Network(Quantisation(np.float32(1 / 128), 0), tuple(layers))
+
+
+def write(folder, policy, count=6):
+    features = policy.sizes[0]
+    observations = np.random.default_rng(0).normal(scale=40, size=(count, features)).astype(np.float32)
+    _, scores = int8_policy.evaluate(policy, observations)
+    vectors = c_source.TestVectors(observations, scores, scores.argmax(axis=1))
+    folder.mkdir(exist_ok=True)
+    for name, text in c_source.generate(policy, c_source.Origin("0" * 64), vectors).items():
+        (folder / name).write_text(text)
+    return observations
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize(
+    ("sizes", "activation", "per_channel"),
+    [
+        ((4, 64, 64, 2), "relu", False),
+        ((3, 17, 1), "sigmoid", True),
+        ((1, 5), "relu", False),
+        ((7, 9, 33, 5), "tanh", False),
+    ],
+)
+def test_compiles_without_a_warning(tmp_path, compiler, sizes, activation, per_channel):
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} (Debian package {compiler}) is not installed")
+    write(tmp_path, as_policy(network_of(sizes, activation, per_channel=per_channel)))
+    more = ["-Wconversion", "-Wshadow", "-Wcast-qual", "-Wstrict-prototypes"] if compiler == "gcc" else []
+    for level in ("-O0", "-O2", "-Os"):
+        command = [compiler, *toolchain.STRICT, *more, level, "-c", tmp_path / "policy.c", "-o", tmp_path / "policy.o"]
+        subprocess.run(command, check=True)
+
+
+def test_the_header_works_in_cpp(tmp_path):
+    write(tmp_path, as_policy(network_of((2, 3, 2), "relu")))
+    (tmp_path / "use.cc").write_text('#include "policy.h"\nint main() { return policy_self_test(); }\n')
+    subprocess.run(["cc", "-c", tmp_path / "policy.c", "-o", tmp_path / "policy.o"], check=True)
+    subprocess.run(["c++", tmp_path / "use.cc", tmp_path / "policy.o", "-o", tmp_path / "use"], check=True)
+    assert subprocess.run([tmp_path / "use"], check=False).returncode == 0
+
+
+def test_the_self_test_counts_failures(tmp_path):
+    write(tmp_path, as_policy(network_of((4, 8, 2), "relu")))
+    text = (tmp_path / "policy.c").read_text()
+    start = text.index("test_actions[POLICY_TEST_VECTORS] = {")
+    wrong = text[:start] + text[start:].replace("0,", "7,").replace("1,", "7,")
+    (tmp_path / "policy.c").write_text(wrong)
+    program = toolchain.compile_program(toolchain.HOST, tmp_path, tmp_path)
+    with pytest.raises(toolchain.ToolError, match="ended with 6"):
+        toolchain.run_program(toolchain.HOST, program, np.zeros((3, 4), np.float32), 2)
+
+
+def test_ties_go_to_the_lowest_action(tmp_path):
+    layer = Layer(
+        np.zeros((3, 2), np.int8),
+        np.array([5, 9, 9], np.int32),
+        np.float32([1.0]),
+        Quantisation(np.float32(1 / 128), 0),
+        "none",
+    )
+    policy = as_policy(Network(Quantisation(np.float32(1 / 128), 0), (layer,)))
+    observations = write(tmp_path, policy)
+    program = toolchain.compile_program(toolchain.HOST, tmp_path, tmp_path)
+    assert (toolchain.run_program(toolchain.HOST, program, observations, 3)["action"] == 1).all()
+    assert int(policy(None, jnp.zeros(2))) == 1
+
+
+@needs_rv32
+@pytest.mark.parametrize(("activation", "limit"), [("relu", 16_500), ("tanh", 17_500)])
+def test_instructions_of_the_worst_case(tmp_path, activation, limit):
+    """No input is zero and no ReLU closes: nothing can be skipped."""
+    network = network_of((4, 64, 64, 2), activation)
+    if activation == "relu":
+        open_layers = [
+            Layer(
+                layer.weights,
+                np.full_like(layer.bias, 400_000),
+                layer.weight_scales,
+                Quantisation(np.float32(16), layer.output.zero_point),
+                layer.activation,
+            )
+            for layer in network.layers[:-1]
+        ]
+        network = Network(network.input, (*open_layers, network.layers[-1]))
+    policy = as_policy(network)
+    write(tmp_path, policy)
+    inputs = np.random.default_rng(0).integers(1, 127, (20, 4)).astype(np.int8)
+    hidden = policy.layers[1](policy.layers[0](inputs))
+    assert activation != "relu" or (np.asarray(hidden) > -128).all()
+    counts = toolchain.count_instructions(tmp_path, tmp_path, inputs, inputs.astype(np.float32))
+    print(activation, counts.max(axis=0))
+    assert counts[:, 0].max() < limit
+
+
+@needs_rv32
+def test_a_small_policy_fits_two_kilobytes(tmp_path):
+    write(tmp_path, as_policy(network_of((4, 16, 16, 2), "relu")))
+    sizes = toolchain.measure_object(toolchain.RV32, tmp_path, tmp_path)
+    assert sizes["total"] <= 2048 and sizes["data"] == sizes["bss"] == 0
+    assert 0 < sizes["stack"] < 400

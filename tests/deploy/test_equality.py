@@ -1,0 +1,80 @@
+"""The same integers in JAX, TFLM, host C under sanitizers, and rv32imc under emulation."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from benchmarks import equality
+from edgerl.deploy import flatbuffer, int8_policy, tflm, toolchain
+from edgerl.deploy.network import Layer, Network, Quantisation
+from edgerl.deploy.tables import activation_table
+
+MISSING = toolchain.RV32.missing()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_networks(seed):
+    rng = np.random.default_rng(seed)
+    found = equality.compare(equality.random_network(rng), rng, 1500)
+    assert found["quantiser"] == found["TFLM"] == found["host C"] == 0
+    if MISSING is None:
+        assert found["rv32imc"] == 0
+
+
+@pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+def test_the_emulator_was_used():
+    rng = np.random.default_rng(9)
+    assert equality.compare(equality.random_network(rng), rng, 50)["rv32imc"] == 0
+
+
+def test_a_wide_layer_beyond_float32s_exact_sums():
+    rng = np.random.default_rng(3)
+    weights = rng.integers(-127, 128, (3, 700)).astype(np.int8)
+    layer = Layer(weights, np.zeros(3, np.int32), np.float32([0.01]), Quantisation(np.float32(1.0), 5), "none")
+    network = Network(Quantisation(np.float32(1 / 128), -3), (layer,))
+    found = equality.compare(network, rng, 500)
+    assert all(value in (0, MISSING) for value in found.values())
+
+
+# (kind, scale, zero point, input): entries at which a table made in float is off by one.
+FLOAT_IS_WRONG = [
+    ("tanh", 0.0054136827, 32, -61),
+    ("tanh", 0.009073293, -70, 85),
+    ("tanh", 0.0010370194, -60, 65),
+    ("sigmoid", 0.003004714, 111, 30),
+    ("sigmoid", 0.0043754117, 56, -118),
+    ("sigmoid", 0.0088345865, 75, 20),
+]
+
+
+@pytest.mark.parametrize(("kind", "scale", "zero", "at"), FLOAT_IS_WRONG)
+def test_tables_are_tflms(kind, scale, zero, at):
+    """A dense layer that passes its input on, the table, and another that passes that on."""
+    scale = np.float32(scale)
+    one = Layer(np.array([[1]], np.int8), np.zeros(1, np.int32), np.float32([1.0]), Quantisation(scale, zero), kind)
+    last = Layer(np.array([[1]], np.int8), np.zeros(1, np.int32), np.float32([1.0]), one.activated, "none")
+    network = Network(Quantisation(scale, zero), (one, last))
+    inputs = np.arange(-128, 128, dtype=np.int8)[:, None]
+    outputs, _ = tflm.run(flatbuffer.write_network(network), inputs)
+    table = activation_table(kind, scale, zero)
+    np.testing.assert_array_equal(outputs[:, 0], table)
+    x = np.float64(scale) * (at - zero)
+    exact = 128 * np.tanh(x) if kind == "tanh" else 256 / (1 + np.exp(-x)) - 128
+    assert table[at + 128] != np.sign(exact) * np.floor(abs(exact) + 0.5)
+
+
+@pytest.mark.parametrize("kind", ["tanh", "sigmoid"])
+def test_tables_are_near_the_functions(kind):
+    for scale in (1e-4, 0.01, 0.05, 0.3):
+        x = np.float64(np.float32(scale)) * (np.arange(-128, 128) - 7)
+        exact = 128 * np.tanh(x) if kind == "tanh" else 256 / (1 + np.exp(-x)) - 128
+        assert np.abs(activation_table(kind, scale, 7) - np.clip(exact, -128, 127)).max() <= 0.51
+
+
+def test_saving_and_loading_keeps_every_integer(tmp_path):
+    policy = equality.as_policy(equality.random_network(np.random.default_rng(4)))
+    int8_policy.save(tmp_path / "policy_int8.npz", policy)
+    assert int8_policy.same(int8_policy.load(tmp_path), policy)
+    other = dataclasses.replace(policy, offset=policy.offset + 1)
+    assert not int8_policy.same(other, policy)
