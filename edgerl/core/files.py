@@ -178,7 +178,9 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
     Raises:
       UserError: the file is missing, is not an `.npz`, or holds pickled objects.
     """
-    with _npz_errors(path), np.load(path, allow_pickle=False) as archive:
+    # Opened here, not by np.load, which would leave the file open when it is no archive.
+    with _npz_errors(path), open(path, "rb") as file:
+        archive = np.load(file, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise UserError(f"{path} is a single array, not an .npz archive of named arrays")
         return {name: archive[name] for name in archive.files}

@@ -76,8 +76,8 @@ def fit_quantiser(
     tail = (100 - percentile) / 2
     low, high = np.percentile(observations.astype(np.float64), [tail, 100 - tail], axis=0)
     magnitude = np.maximum(np.abs(low), np.abs(high))
-    # A constant feature, or one far from 0 for its spread, is widened around itself.
-    least = np.maximum(magnitude * 255 / _LARGEST_OFFSET, 1e-30)
+    # A feature far from 0 for its spread is widened around itself; a constant one says nothing of its range.
+    least = np.where(high > low, magnitude * 255 / _LARGEST_OFFSET, np.maximum(magnitude, 1.0))
     grow = np.maximum(least - (high - low), (widening - 1) * (high - low)) / 2
     low, high = low - grow, high + grow
     gain = (2 * 255 / (high - low)).astype(np.float32)

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ def make_policy(observations):
         rng = np.random.default_rng(seed)
         x, sizes = observations.astype(np.float64), (4, *hidden)
         kernels, biases = [], []
-        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+        for inputs, outputs in itertools.pairwise(sizes):
             kernels.append((rng.normal(size=(inputs, outputs)) / np.sqrt(inputs)).astype(np.float32))
             biases.append((0.1 * rng.normal(size=outputs)).astype(np.float32))
             hidden_policy = MLPPolicy((kernels[-1], np.eye(outputs)), (biases[-1], np.zeros(outputs)), activation)

@@ -12,7 +12,9 @@ def test_features_get_their_own_range():
     np.testing.assert_allclose(quantiser.low[:2], [-2.0, 0.0], atol=0.02)
     np.testing.assert_allclose(quantiser.high[:2], [2.0, 1e-3], atol=0.02)
     # So far from zero the range is wider than the values: float32 must resolve its steps, and an int its offset.
-    assert quantiser.low[2] < 1000.0 and quantiser.high[2] > 1001.0 and 0.02 < quantiser.step[2] < 0.05
+    assert quantiser.low[2] < 1000.0
+    assert quantiser.high[2] > 1001.0
+    assert 0.02 < quantiser.step[2] < 0.05
 
 
 def test_quantising_and_back_is_within_half_a_step():
@@ -35,7 +37,7 @@ def test_the_folded_policy_is_the_same_function(make_policy, observations):
 def test_inputs_touch_both_ends():
     quantiser = calibration.fit_quantiser(np.ones((1, 2), np.float32))
     inputs = calibration.representative_inputs(quantiser, np.ones((1, 2), np.float32), 100)
-    assert inputs.min() == -1 and inputs.max() == 127 / 128
+    assert (inputs.min(), inputs.max()) == (-1, 127 / 128)
 
 
 @pytest.mark.parametrize("constant", [0.0, 1.0, -3e8, 1e-20])

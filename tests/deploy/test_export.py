@@ -1,0 +1,236 @@
+"""Exporting and verifying whole folders. One conversion by TensorFlow is shared; it takes the most time."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from edgerl import UserError, deploy, make
+from edgerl.core.policy import load_policy, same
+from edgerl.deploy import calibration, flatbuffer, int8_policy, tflite, toolchain
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory, make_policy, observations):
+    """(policy, folder, report) of a 4-64-64-2 ReLU policy."""
+    policy = make_policy((64, 64), "relu")
+    folder = tmp_path_factory.mktemp("export") / "pole"
+    return policy, folder, deploy.export(policy, observations, folder, env=make("CartPole-v1"))
+
+
+@pytest.fixture
+def copy(exported, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(exported[1], folder)
+    return folder
+
+
+def test_the_folder_has_what_was_promised(exported):
+    policy, folder, report = exported
+    assert {path.name for path in folder.iterdir()} == {
+        *("policy_int8.tflite", "policy_model_data.h", "policy_model_data.cc", "policy.h", "policy.c"),
+        *("policy.npz", "policy_int8.npz", "observations.npz", "esp_idf", "arduino", "report.json"),
+    }
+    assert json.loads((folder / "report.json").read_text()) == report
+    assert same(load_policy(folder / "policy.npz"), policy)
+    assert not list(folder.parent.glob(".*"))  # no temporary folder is left
+
+
+def test_the_report(exported):
+    report = exported[2]
+    assert report["size"]["tflite"] <= 7472
+    assert 1000 < report["size"]["tflm_arena"] < 4000
+    assert report["policy"] == {"sizes": [4, 64, 64, 2], "activation": "relu", "multiply_accumulates": 4480}
+    assert report["environment"]["id"] == "CartPole-v1"
+    assert report["environment"]["params"]["force_mag"] == 10.0
+    assert report["fidelity"]["observations"] == 800
+    assert report["fidelity"]["agreement"] > 0.95
+    assert report["fidelity"]["agreement_beyond_margin"] > 0.97
+    if toolchain.RV32.missing("qemu-system-riscv32") is None:
+        assert report["c"]["instructions"]["decide"]["max"] < 16_500
+        assert report["c"]["rv32imc"]["total"] < 8192
+
+
+def test_the_header_tells_where_it_is_from(exported):
+    text = (exported[1] / "policy.h").read_text()
+    assert "CartPole-v1" in text
+    assert "force_mag = 10.0" in text
+    assert exported[2]["files"]["policy_int8.tflite"] in text
+
+
+def test_verify_finds_no_difference(exported):
+    report = deploy.verify(exported[1], num_vectors=20_000)
+    assert report["passed"]
+    by_name = {check["name"]: check for check in report["checks"]}
+    assert by_name["TFLM"]["differences"] == by_name["host C"]["differences"] == 0
+    missing = toolchain.RV32.missing()
+    assert by_name["rv32imc"]["passed"] is (True if missing is None else None)
+    assert missing is None or missing in by_name["rv32imc"]["detail"]
+
+
+def test_the_deployed_policy_runs_where_a_policy_does(exported, observations):
+    deployed = deploy.load(exported[1])
+    actions = jax.jit(jax.vmap(deployed, in_axes=(None, 0)))(jax.random.key(0), observations)
+    assert actions.dtype == np.int32
+    _, scores = int8_policy.evaluate(deployed, observations)
+    np.testing.assert_array_equal(actions, scores.argmax(axis=1))
+
+
+def test_conversion_is_byte_identical_and_per_channel_weights_too(make_policy, observations):
+    quantiser = calibration.fit_quantiser(observations)
+    inputs = calibration.representative_inputs(quantiser, observations, 50)
+    policy = calibration.fold(make_policy((6,), "tanh"), quantiser)
+    first, second = (tflite.convert(policy, inputs, per_channel=True) for _ in range(2))
+    assert first == second
+    assert [len(layer.weight_scales) for layer in flatbuffer.read_network(first).layers] == [6, 2]
+
+
+def test_one_observation_and_odd_sizes(tmp_path, make_policy):
+    report = deploy.export(make_policy((5, 3), "sigmoid"), np.zeros((1, 4), np.float32), tmp_path / "out")
+    assert report["environment"] is None
+    assert deploy.verify(tmp_path / "out", num_vectors=2000)["passed"]
+
+
+@pytest.mark.parametrize("name", ["policy.c", "policy.h"])
+def test_changed_c_is_a_failed_check(copy, name):
+    with (copy / name).open("a") as file:
+        file.write("/* harmless */\n")
+    report = deploy.verify(copy, num_vectors=100)
+    failed = {check["name"] for check in report["checks"] if check["passed"] is False}
+    assert not report["passed"]
+    assert {"files", "host C"} <= failed
+    assert "TFLM" not in failed
+
+
+def test_a_changed_weight_is_found_even_with_a_fitting_hash(copy):
+    """Whoever changes policy.c and its hash in the report alike is caught by the vectors."""
+    text = (copy / "policy.c").read_text()
+    start = text.index("bias_2[2] ALIGNED = {")
+    changed = text[:start] + re.sub(r"-?\d+,", "9999,", text[start:], count=1)
+    assert changed != text
+    _replace(copy, "policy.c", changed.encode())
+    report = deploy.verify(copy, num_vectors=2000)
+    by_name = {check["name"]: check for check in report["checks"]}
+    assert by_name["files"]["passed"] is True
+    assert by_name["host C"]["passed"] is False
+
+
+def test_a_changed_model_is_found(copy):
+    data = bytearray((copy / "policy_int8.tflite").read_bytes())
+    weights = flatbuffer.read_network(bytes(data)).layers[1].weights.tobytes()
+    data[data.index(weights) + 100] ^= 1
+    (copy / "policy_int8.tflite").write_bytes(data)
+    report = deploy.verify(copy, num_vectors=100)
+    failed = {check["name"] for check in report["checks"] if check["passed"] is False}
+    assert failed == {"files", "model", "C array", "TFLM"}
+    _replace(copy, "policy_int8.tflite", bytes(data))
+    report = deploy.verify(copy, num_vectors=2000)
+    by_name = {check["name"]: check for check in report["checks"]}
+    assert by_name["files"]["passed"] is True
+    assert by_name["TFLM"]["differences"] > 0
+
+
+def _replace(folder, name, data):
+    """Writes a file and its hash in the report."""
+    import hashlib
+
+    (folder / name).write_bytes(data)
+    report = json.loads((folder / "report.json").read_text())
+    report["files"][name] = hashlib.sha256(data).hexdigest()
+    (folder / "report.json").write_text(json.dumps(report))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "missing", "folder"])
+@pytest.mark.parametrize("name", ["policy_int8.tflite", "policy_int8.npz", "report.json", "observations.npz"])
+def test_unreadable_files_are_refused(copy, name, damage):
+    path = copy / name
+    data = path.read_bytes()
+    path.unlink()
+    if damage == "truncated":
+        path.write_bytes(data[: len(data) // 2])
+    elif damage == "foreign":
+        path.write_bytes(b"not what it should be")
+    elif damage == "folder":
+        path.mkdir()
+    with pytest.raises(UserError, match=re.escape(name)) as caught:
+        deploy.verify(copy, num_vectors=100)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_other_input_that_is_refused(exported, copy, tmp_path, observations):
+    policy = exported[0]
+    with pytest.raises(UserError, match="exists already"):
+        deploy.export(policy, observations, exported[1])
+    nan = observations.copy()
+    nan[7, 1] = np.nan
+    with pytest.raises(UserError, match=r"observations\[7, 1\] is nan"):
+        deploy.export(policy, nan, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(UserError, match="is not a folder"):
+        deploy.verify(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="at least 1"):
+        deploy.verify(copy, num_vectors=0)
+    report = json.loads((copy / "report.json").read_text())
+    report["files"]["../outside"] = "0"
+    (copy / "report.json").write_text(json.dumps(report))
+    with pytest.raises(UserError, match="outside of the folder"):
+        deploy.verify(copy)
+
+
+def test_a_missing_cross_compiler_is_named(exported, monkeypatch):
+    """Without the tools verify checks the rest, and says which packages bring them."""
+    real = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda tool, *a, **k: None if "riscv" in tool else real(tool, *a, **k))
+    report = deploy.verify(exported[1], num_vectors=100)
+    by_name = {check["name"]: check for check in report["checks"]}
+    assert report["passed"]
+    assert by_name["rv32imc"]["passed"] is None
+    assert "gcc-riscv64-unknown-elf" in by_name["rv32imc"]["detail"]
+    assert "qemu-user" in by_name["rv32imc"]["detail"]
+
+
+def test_tensorflow_stays_out(exported):
+    program = (
+        "import sys; from edgerl import deploy; deploy.load(sys.argv[1]); "
+        "deploy.verify(sys.argv[1], num_vectors=10); "
+        "assert not [m for m in sys.modules if m.split('.')[0] in ('tensorflow', 'tflite_micro')]"
+    )
+    subprocess.run([sys.executable, "-c", program, str(exported[1])], check=True)
+
+
+def test_the_packages(exported):
+    """Copies of the source that are the source; a manifest that names the version; the examples' parser works."""
+    _, folder, report = exported
+    source = (folder / "policy.c").read_bytes()
+    component = folder / "esp_idf" / "components" / "edgerl_policy"
+    library = folder / "arduino" / "EdgeRL_Policy"
+    assert (component / "policy.c").read_bytes() == (library / "src" / "policy.c").read_bytes() == source
+    assert f'version: "{report["edgerl"]}"' in (component / "idf_component.yml").read_text()
+    assert json.loads((library / "library.json").read_text())["name"] == "EdgeRL_Policy"
+
+
+def test_the_esp_idf_example_answers(exported, tmp_path):
+    """Its main program, built for this host: the serial protocol in, the deployed policy's actions out."""
+    _, folder, _ = exported
+    project = folder / "esp_idf"
+    component = project / "components" / "edgerl_policy"
+    (tmp_path / "host.c").write_text("void app_main(void);\nint main(void) { app_main(); return 0; }\n")
+    # The console never ends on a chip; here its end does.
+    text = (project / "main" / "main.c").read_text().replace("clearerr(stdin);", "exit(0);")
+    (tmp_path / "main.c").write_text(text)
+    sources = [tmp_path / "host.c", tmp_path / "main.c", component / "policy.c"]
+    flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-I", component / "include"]
+    subprocess.run(["cc", *flags, *sources, "-o", tmp_path / "chip"], check=True)
+    observations = np.random.default_rng(0).normal(scale=0.2, size=(50, 4)).astype(np.float32)
+    lines = [f"obs: [{' '.join(repr(float(v)) for v in row)}]" for row in observations]
+    sent = "\n".join([*lines, "obs: [1 2 3]", "hello", ""])
+    answers = subprocess.run([tmp_path / "chip"], input=sent, capture_output=True, text=True, check=True).stdout
+    _, scores = int8_policy.evaluate(deploy.load(folder), observations)
+    assert answers.splitlines()[0].startswith("self-test: 0 of")
+    assert answers.splitlines()[1:51] == [f"action: {a}" for a in scores.argmax(axis=1)]
+    assert [line[:5] for line in answers.splitlines()[51:]] == ["error", "error"]
