@@ -8,6 +8,7 @@ centre, and multipliers on both sides of 1. Inputs are uniform int8, with rows o
 
 import argparse
 import hashlib
+import itertools
 import json
 import tempfile
 from pathlib import Path
@@ -29,7 +30,7 @@ def random_network(rng: np.random.Generator) -> Network:
         np.float32(2.0 ** rng.uniform(-10, 0)), int(rng.choice([0, rng.integers(-128, 128)]))
     )
     layers: list[Layer] = []
-    for i, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
         activation = "none" if i + 2 == len(sizes) else HIDDEN[rng.integers(len(HIDDEN))]
         layers.append(_random_layer(rng, current, inputs, outputs, activation))
         current = layers[-1].activated
