@@ -1,0 +1,153 @@
+"""A front of policies against threshold rules, budget by budget: every rule is solved on the policy split for a mean
+number of multiply-accumulates, and judged on the test split."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from edgerl.systems.early_exit.baselines import (
+    chosen,
+    geometric_path,
+    hull_accuracy,
+    outcome,
+    searched_path,
+    shared_path,
+    solve_for_budget,
+    stop_by_patience,
+    stop_by_threshold,
+)
+from edgerl.systems.early_exit.bootstrap import interval, summary
+from edgerl.systems.early_exit.evaluate import SCORES, Images
+
+BUDGETS = 20
+FINE = 101  # budgets tried for "as accurate as the last exit"
+KEPT = 0.003  # of accuracy that may be lost where the last exit's is "kept"
+NEIGHBOURS = 3  # policies of the front tried for a budget
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """Rules of one kind: thresholds on a score, on a path from cheap to dear."""
+
+    fit_score: np.ndarray  # float [n, K]
+    test_score: np.ndarray  # float [m, K]
+    path: np.ndarray  # float [L, K - 1]
+
+    def solve(self, fit: Images, budget: float) -> tuple[np.ndarray, np.ndarray]:
+        """Where the rule for a budget stops the fitted and the test images."""
+        thresholds = solve_for_budget(self.path, self.fit_score, fit.correct, fit.costs["macs"], budget)
+        return stop_by_threshold(self.fit_score, thresholds), stop_by_threshold(self.test_score, thresholds)
+
+
+def threshold_families(fit: Images, test: Images) -> dict[str, Family]:
+    """Thresholds on entropy and on the largest probability: one for all exits, a geometric family, one an exit."""
+    families: dict[str, Family] = {}
+    for name, field in SCORES.items():
+        scores = [np.asarray(getattr(images.features, field), np.float64) for images in (fit, test)]
+        paths = {
+            "one threshold": shared_path(scores[0]),
+            "geometric": geometric_path(scores[0]),
+            "a threshold an exit": searched_path(scores[0], fit.correct, fit.costs["macs"]),
+        }
+        families |= {f"{name}, {kind}": Family(scores[0], scores[1], path) for kind, path in paths.items()}
+    return families
+
+
+@dataclasses.dataclass(frozen=True)
+class Front:
+    """Policies of rising cost. For a budget between two of them, a policy's decision is shifted by a constant.
+
+    A policy exits where its score, the lead of EXIT over CONTINUE, is above 0. Adding a constant to the bias of its
+    last layer is the same as another threshold than 0, and is solved as thresholds are.
+    """
+
+    fit_scores: np.ndarray  # float32 [P, n, K]
+    test_scores: np.ndarray  # float32 [P, m, K]
+    costs: np.ndarray  # float64 [P], mean cost of each policy's own decisions on the fitted images
+
+    def solve(self, fit: Images, budget: float) -> tuple[np.ndarray, np.ndarray]:
+        """Where the policy for a budget stops the fitted and the test images: of its neighbours the most accurate."""
+        solved = []
+        for i in np.argsort(np.abs(self.costs - budget), kind="stable")[:NEIGHBOURS]:
+            score = self.fit_scores[i].astype(np.float64)
+            solved.append(Family(score, self.test_scores[i].astype(np.float64), shared_path(score)).solve(fit, budget))
+        return max(solved, key=lambda exits: chosen(fit.correct, exits[0]).mean())
+
+
+def make_front(fit_scores: np.ndarray, test_scores: np.ndarray, fit: Images) -> Front:
+    """A front of P policies from their scores [P, n, K] and [P, m, K]."""
+    never = np.zeros(fit_scores.shape[2] - 1)
+    costs = [fit.costs["macs"][stop_by_threshold(score, np.nextafter(never, 1))].mean() for score in fit_scores]
+    return Front(fit_scores, test_scores, np.array(costs))
+
+
+def judge_front(front: Front, fit: Images, test: Images) -> dict[str, Any]:
+    """The rows of a comparison at `BUDGETS` mean numbers of multiply-accumulates between the first and the last exit's.
+
+    Returns:
+      {"budgets": a list of rows, "compute_kept": see `compute_kept`, "worst_lead": the policy's smallest lead over the
+      best threshold rule, in accuracy, "above_hull": whether it is above the fixed exits' hull at every budget}.
+    """
+    families = threshold_families(fit, test)
+    cost = test.costs["macs"]
+    rows = [_row(front, families, fit, test, budget) for budget in np.linspace(cost[0], cost[-1], BUDGETS + 2)[1:-1]]
+    return {
+        "budgets": rows,
+        "worst_lead": min(row["lead"]["mean"] for row in rows),
+        "above_hull": all(row["policy"]["accuracy"]["mean"] > row["hull"] for row in rows),
+        "compute_kept": compute_kept(front, fit, test),
+    }
+
+
+def _row(front: Front, families: dict[str, Family], fit: Images, test: Images, budget: float) -> dict[str, Any]:
+    cost = test.costs["macs"]
+    exits = front.solve(fit, budget)[1]
+    rules = {name: family.solve(fit, budget)[1] for name, family in families.items()}
+    rules |= _patience(fit, test, budget)
+    points = {name: outcome(test.correct, cost, stopped) for name, stopped in rules.items()}
+    best = max(points, key=lambda name: points[name][0])
+    lead = chosen(test.correct, exits).astype(np.float64) - chosen(test.correct, rules[best])
+    spent = float(cost[exits].mean())
+    return {
+        "budget_macs": float(budget),
+        "policy": {"accuracy": summary(chosen(test.correct, exits)), "macs": spent},
+        # At what the policy really spent: by chance it may be a little more or less than on the policy split.
+        "hull": float(hull_accuracy(cost, test.correct.mean(0), np.asarray(spent))),
+        "rules": {name: {"accuracy": a, "macs": macs} for name, (a, macs) in points.items()},
+        "best_rule": best,
+        "lead": {"mean": float(lead.mean()), **dict(zip(("low", "high"), map(float, interval(lead)), strict=True))},
+    }
+
+
+def _patience(fit: Images, test: Images, budget: float) -> dict[str, np.ndarray]:
+    """The most accurate patience within the budget, if any is."""
+    tried = []
+    for patience in range(1, fit.reward.shape[1]):
+        accuracy, macs = outcome(fit.correct, fit.costs["macs"], stop_by_patience(fit.features.prediction, patience))
+        if macs <= budget:
+            tried.append((accuracy, patience))
+    return {"patience": stop_by_patience(test.features.prediction, max(tried)[1])} if tried else {}
+
+
+def compute_kept(front: Front, fit: Images, test: Images) -> dict[str, Any]:
+    """How little compute keeps the last exit's accuracy: chosen on the policy split, judged on the test split.
+
+    Returns:
+      For "kept" (all but 0.3 point of the last exit's accuracy) and "equal": the cheapest policy's accuracy on the test
+      images, its lead over the last exit there, and its mean multiply-accumulates as a share of the last exit's.
+    """
+    cost, last = test.costs["macs"], test.correct[:, -1]
+    solved = [front.solve(fit, budget) for budget in np.linspace(cost[0], cost[-1], FINE)]
+    accuracy = np.array([chosen(fit.correct, exits[0]).mean() for exits in solved])
+    rows: dict[str, Any] = {"last_exit": {"accuracy": summary(last), "macs": float(cost[-1])}}
+    for name, lost in (("kept", KEPT), ("equal", 0.0)):
+        enough = np.flatnonzero(accuracy >= fit.correct[:, -1].mean() - lost)
+        exits = solved[enough[0]][1] if enough.size else np.full(len(last), len(cost) - 1)
+        lead = chosen(test.correct, exits).astype(np.float64) - last
+        rows[name] = {
+            "accuracy": summary(chosen(test.correct, exits)),
+            "lead": summary(lead),
+            "share_of_macs": float(cost[exits].mean() / cost[-1]),
+        }
+    return rows
