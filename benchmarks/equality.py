@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ from edgerl.deploy.network import Layer, LayerActivation, Network, Quantisation
 HIDDEN: tuple[LayerActivation, ...] = ("relu", "relu6", "tanh", "sigmoid")
 
 
-def random_network(rng: np.random.Generator) -> Network:
-    """A network whose outputs use the int8 range; multipliers lie between 2^-13 and 2^2."""
-    sizes = [int(n) for n in rng.integers(1, 40, rng.integers(2, 6))]
+def random_network(rng: np.random.Generator, sizes: Sequence[int] = ()) -> Network:
+    """A network whose outputs use the int8 range, of random sizes by default; multipliers from 2^-12 to 2^2."""
+    sizes = sizes or [int(n) for n in rng.integers(1, 40, rng.integers(2, 6))]
     current = first = Quantisation(
         np.float32(2.0 ** rng.uniform(-10, 0)), int(rng.choice([0, rng.integers(-128, 128)]))
     )

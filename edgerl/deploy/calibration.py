@@ -64,9 +64,7 @@ def check_observations(observations: np.ndarray, features: int) -> np.ndarray:
     return observations
 
 
-def fit_quantiser(
-    observations: np.ndarray, percentile: float = PERCENTILE, widening: float = WIDENING
-) -> Quantiser:
+def fit_quantiser(observations: np.ndarray, percentile: float = PERCENTILE, widening: float = WIDENING) -> Quantiser:
     """The quantiser whose 256 levels span the middle `percentile` % of each feature's values, times `widening`.
 
     A narrower range has finer steps and agrees with the float policy more often; a wider one saturates less where the

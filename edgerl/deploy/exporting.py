@@ -21,6 +21,7 @@ from edgerl.deploy.calibration import Quantiser
 from edgerl.deploy.int8_policy import Int8Policy
 from edgerl.deploy.network import Network
 from edgerl.deploy.targets import arduino, esp_idf
+from edgerl.deploy.targets import tflm as tflm_package
 
 CALIBRATION_ROWS = 1000  # that the converter sees; ranges of observations are taken from all
 KEPT_ROWS = 1000  # observations that stay in the folder, for `verify`
@@ -60,7 +61,9 @@ def export(
         deployed = int8_policy.from_network(network, quantiser.gain, quantiser.offset)
         kept = judged[:: -(-len(judged) // KEPT_ROWS)]
         inputs, scores = int8_policy.evaluate(deployed, kept)
-        for name, text in _texts(deployed, model, kept, scores, env).items():
+        _, arena = tflm.run(model, inputs[:1])
+        texts = _texts(deployed, model, kept, scores, env) | tflm_package.generate(network, arena)
+        for name, text in texts.items():
             files.write_bytes(folder / name, text.encode())
         files.write_bytes(folder / "policy_int8.tflite", model)
         float_policy.save_policy(folder / "policy.npz", policy)
@@ -76,7 +79,7 @@ def export(
             "environment": _environment(env),
             "quantisation": _quantisation(quantiser, network),
             "fidelity": fidelity.agreement(policy, deployed, judged),
-            "size": {"tflite": len(model), "tflm_arena": tflm.run(model, inputs[:1])[1]},
+            "size": {"tflite": len(model), "tflm_arena": arena},
             "c": measure(folder, inputs, kept),
             "versions": {name: _version(name) for name in _PACKAGES},
             "files": _hashes(folder),

@@ -17,7 +17,6 @@ from edgerl.deploy import integer
 from edgerl.deploy.network import Network
 from edgerl.deploy.tables import activation_table
 
-
 MAX_LEFT_SHIFT = 13  # so that 4 · 2^shift fits the generated C's uint16 factor
 
 

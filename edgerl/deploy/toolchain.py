@@ -76,7 +76,7 @@ def compile_program(target: Target, folder: Path, out: Path) -> Path:
     flags, libraries = [f for f in target.link if f != "-lgcc"], [f for f in target.link if f == "-lgcc"]
     sources = [str(folder / "policy.c"), harness("vectors.c")]
     program = out / "vectors"
-    _run([target.compiler, *STRICT, *target.flags, *flags, "-I", str(folder), *sources, *libraries, "-o", str(program)])
+    run([target.compiler, *STRICT, *target.flags, *flags, "-I", str(folder), *sources, *libraries, "-o", str(program)])
     return program
 
 
@@ -105,9 +105,9 @@ def measure_object(target: Target, folder: Path, out: Path, optimise: str = "-O2
     """Bytes of `policy.o` by section, and of the deepest stack: text, rodata, data, bss, total, stack."""
     made = out / "policy.o"
     command = [target.compiler, *STRICT, *target.flags, optimise, "-fstack-usage", "-c", str(folder / "policy.c")]
-    _run([*command, "-o", str(made)])
+    run([*command, "-o", str(made)])
     sizer = target.compiler.removesuffix("gcc") + "size" if target.compiler.endswith("-gcc") else "size"
-    listing = _run([sizer, "-A", str(made)])
+    listing = run([sizer, "-A", str(made)])
     sizes = dict.fromkeys(("text", "rodata", "data", "bss"), 0)
     for section, size in re.findall(r"^\.s?(text|rodata|data|bss)\S*\s+(\d+)", listing, re.MULTILINE):
         sizes[section] += int(size)
@@ -130,13 +130,14 @@ def count_instructions(folder: Path, out: Path, inputs: np.ndarray, observations
     program = out / "count"
     sources = [str(folder / "policy.c"), harness("count.c"), "-T", harness("virt.ld")]
     flags = [*RV32.flags, "-O2", "-mcmodel=medany", "-nostdlib", "-I", str(folder), "-I", str(out)]
-    _run([RV32.compiler, *flags, *sources, "-lgcc", "-o", str(program)])
+    run([RV32.compiler, *flags, *sources, "-lgcc", "-o", str(program)])
     emulator = ["qemu-system-riscv32", "-M", "virt", "-bios", "none", "-display", "none", "-monitor", "none"]
-    printed = _run([*emulator, "-serial", "stdio", "-icount", "shift=0", "-kernel", str(program)])
+    printed = run([*emulator, "-serial", "stdio", "-icount", "shift=0", "-kernel", str(program)])
     return np.array(printed.split(), np.int64).reshape(len(inputs), 2)
 
 
-def _run(command: Sequence[str]) -> str:
+def run(command: Sequence[str]) -> str:
+    """Standard output of a command; a `ToolError` with its first error line where it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS)
     except FileNotFoundError as error:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -34,7 +35,7 @@ def test_the_folder_has_what_was_promised(exported):
     policy, folder, report = exported
     assert {path.name for path in folder.iterdir()} == {
         *("policy_int8.tflite", "policy_model_data.h", "policy_model_data.cc", "policy.h", "policy.c"),
-        *("policy.npz", "policy_int8.npz", "observations.npz", "esp_idf", "arduino", "report.json"),
+        *("policy.npz", "policy_int8.npz", "observations.npz", "esp_idf", "arduino", "tflm", "report.json"),
     }
     assert json.loads((folder / "report.json").read_text()) == report
     assert same(load_policy(folder / "policy.npz"), policy)
@@ -234,3 +235,68 @@ def test_the_esp_idf_example_answers(exported, tmp_path):
     assert answers.splitlines()[0].startswith("self-test: 0 of")
     assert answers.splitlines()[1:51] == [f"action: {a}" for a in scores.argmax(axis=1)]
     assert [line[:5] for line in answers.splitlines()[51:]] == ["error", "error"]
+
+
+def test_the_component_manager_packs_the_component(exported, tmp_path):
+    compote = shutil.which("compote", path=str(Path(sys.executable).parent))
+    if compote is None:
+        pytest.skip("idf-component-manager (PyPI) is not installed")
+    component = exported[1] / "esp_idf" / "components" / "edgerl_policy"
+    work = tmp_path / "component"
+    shutil.copytree(component, work)
+    command = [compote, "-W", "component", "pack", "--name", "edgerl_policy", "--dest-dir", str(tmp_path / "dist")]
+    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list((tmp_path / "dist").glob("edgerl_policy_*.tgz"))
+
+
+STUBS = {
+    "micro/micro_interpreter.h": """
+        #include <cstddef>
+        #include <cstdint>
+        enum TfLiteStatus { kTfLiteOk, kTfLiteError };
+        enum TfLiteType { kTfLiteInt8 = 9 };
+        struct TfLiteIntArray { int size; int data[2]; };
+        struct TfLiteTensor { TfLiteType type; union { int8_t* int8; } data; TfLiteIntArray* dims; };
+        namespace tflite {
+        struct Model { unsigned version() const; };
+        const Model* GetModel(const void*);
+        struct OpResolver {};
+        struct MicroInterpreter {
+          MicroInterpreter(const Model*, const OpResolver&, uint8_t*, size_t);
+          TfLiteStatus AllocateTensors();
+          TfLiteStatus Invoke();
+          TfLiteTensor* input(size_t);
+          TfLiteTensor* output(size_t);
+          size_t arena_used_bytes() const;
+        };
+        }
+        #define TFLITE_SCHEMA_VERSION (3)
+        """,
+    "micro/micro_mutable_op_resolver.h": """
+        namespace tflite {
+        template <unsigned n> struct MicroMutableOpResolver : OpResolver {
+          TfLiteStatus AddFullyConnected();
+          TfLiteStatus AddTanh();
+          TfLiteStatus AddLogistic();
+        };
+        }
+        """,
+    "schema/schema_generated.h": "",
+}
+
+
+def test_the_tflm_variant_is_valid_cpp(exported, tmp_path):
+    """Against a stub of TFLM's interface: the library itself is not to be had here."""
+    for name, text in STUBS.items():
+        path = tmp_path / "tensorflow" / "lite" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    folder = exported[1]
+    flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-I", tmp_path, "-I", folder, "-c"]
+    for source in ("tflm/policy_tflm.cc", "policy_model_data.cc"):
+        subprocess.run(["c++", *flags, folder / source, "-o", tmp_path / "out.o"], check=True)
+    text = (folder / "tflm" / "policy_tflm.h").read_text()
+    arena = int(re.search(r"kPolicyArenaBytes = (\d+)", text).group(1))
+    assert arena >= 1.5 * exported[2]["size"]["tflm_arena"]
+    assert arena % 16 == 0

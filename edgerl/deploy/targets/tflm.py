@@ -1,0 +1,98 @@
+"""The other way onto a chip: TFLM's interpreter on the `.tflite`, for projects that have TFLM anyway.
+
+Only the operators that the model has are registered, each registration is checked, and the arena is what the
+interpreter was measured to need, with a margin. The quantiser and the rule for ties are those of `policy.h`.
+"""
+
+from edgerl.deploy.network import Network
+
+ARENA_MARGIN = 1.5  # the measurement is a 64-bit host's, whose pointers are larger; kernels for a chip may need scratch
+
+
+def generate(network: Network, arena: int) -> dict[str, str]:
+    """Path in the export → text, given the measured arena in bytes."""
+    kinds = {layer.activation for layer in network.layers}
+    operators = ["AddFullyConnected", *(name for kind, name in _OPERATORS.items() if kind in kinds)]
+    size = -(-int(arena * ARENA_MARGIN) // 16) * 16
+    source = _SOURCE.replace("@COUNT@", str(len(operators))).replace("@MEASURED@", str(arena))
+    checks = " && ".join(f"resolver.{name}() == kTfLiteOk" for name in operators)
+    return {
+        "tflm/policy_tflm.h": _HEADER.replace("@ARENA@", str(size)),
+        "tflm/policy_tflm.cc": source.replace("@CHECKS@", checks),
+    }
+
+
+_OPERATORS = {"tanh": "AddTanh", "sigmoid": "AddLogistic"}
+
+_HEADER = """\
+// The policy through TensorFlow Lite for Microcontrollers. Needs policy.{h,c} and policy_model_data.{h,cc} beside it,
+// and TFLM (ESP-IDF: espressif/esp-tflite-micro). Written by EdgeRL; do not edit.
+#ifndef EDGERL_POLICY_TFLM_H
+#define EDGERL_POLICY_TFLM_H
+
+#include "policy.h"
+
+constexpr int kPolicyArenaBytes = @ARENA@;
+
+// Builds the interpreter; false if the model, an operator or the arena does not fit. Call it once.
+bool policy_tflm_begin();
+
+// Observation in, action out, as policy_act; -1 if the interpreter failed.
+int policy_tflm_act(const float obs[POLICY_FEATURES]);
+
+// Bytes of the arena in use after policy_tflm_begin.
+int policy_tflm_arena_used();
+
+#endif
+"""
+
+_SOURCE = """\
+#include "policy_tflm.h"
+
+#include "policy_model_data.h"
+#include "tensorflow/lite/micro/micro_interpreter.h"
+#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
+#include "tensorflow/lite/schema/schema_generated.h"
+
+namespace {
+
+// @MEASURED@ bytes were measured in TFLM's interpreter on a host.
+alignas(16) uint8_t arena[kPolicyArenaBytes];
+tflite::MicroMutableOpResolver<@COUNT@> resolver;
+tflite::MicroInterpreter* interpreter = nullptr;
+
+bool shaped(const TfLiteTensor* tensor, int size) {
+  return tensor != nullptr && tensor->type == kTfLiteInt8 && tensor->dims->size == 2 && tensor->dims->data[1] == size;
+}
+
+}  // namespace
+
+bool policy_tflm_begin() {
+  const tflite::Model* model = tflite::GetModel(policy_model_data);
+  if (model->version() != TFLITE_SCHEMA_VERSION || !(@CHECKS@)) {
+    return false;
+  }
+  static tflite::MicroInterpreter instance(model, resolver, arena, sizeof arena);
+  if (instance.AllocateTensors() != kTfLiteOk || !shaped(instance.input(0), POLICY_FEATURES) ||
+      !shaped(instance.output(0), POLICY_ACTIONS)) {
+    return false;
+  }
+  interpreter = &instance;
+  return true;
+}
+
+int policy_tflm_act(const float obs[POLICY_FEATURES]) {
+  if (interpreter == nullptr) {
+    return -1;
+  }
+  policy_quantise(obs, interpreter->input(0)->data.int8);
+  if (interpreter->Invoke() != kTfLiteOk) {
+    return -1;
+  }
+  return policy_argmax(interpreter->output(0)->data.int8);
+}
+
+int policy_tflm_arena_used() {
+  return interpreter == nullptr ? 0 : static_cast<int>(interpreter->arena_used_bytes());
+}
+"""
