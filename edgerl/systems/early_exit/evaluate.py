@@ -70,12 +70,12 @@ def load_images(
     env = from_table(table, split, profile, extras, draw_preference=preference is not None)
     p = dataclasses.replace(env.default_params, **params)
     env = dataclasses.replace(env, default_params=p)
-    observations, reward = _everywhere(env, p, preference)
+    observations, reward = everywhere(env, p, preference)
     seen = features(table, table.rows(SPLITS[split]))
     return Images(env, seen, observations, reward)
 
 
-def _everywhere(env: EarlyExit, params: EarlyExitParams, preference: float | None) -> tuple[np.ndarray, np.ndarray]:
+def everywhere(env: EarlyExit, params: EarlyExitParams, preference: float | None) -> tuple[np.ndarray, np.ndarray]:
     """Observations [n, K, F] and rewards of stopping [n, K] of all images."""
     images = (params.words.shape[0] - 1) // env.exits
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from edgerl.systems.early_exit.calibration import fit_temperatures
-from edgerl.systems.early_exit.data import FIT, POLICY, TEST
+from edgerl.systems.early_exit.data import POLICY, TEST
 from edgerl.systems.early_exit.table import Table, quantise
 
 MACS = np.array([9.5e6, 18.1e6, 26.4e6, 35.0e6])

@@ -117,7 +117,8 @@ def test_drawn_budgets_and_preferences():
     )
     obs, state = jax.vmap(lambda k: env.reset(k, params))(jax.random.split(jax.random.key(1), 4000))
     factor = 0.25 / np.asarray(obs[:, 2])
-    assert factor.min() >= 0.5 and factor.max() <= 2
+    assert factor.min() >= 0.5
+    assert factor.max() <= 2
     assert np.log2(factor).mean() == pytest.approx(0, abs=0.05)
     np.testing.assert_allclose(obs[:, 2], 1 - obs[:, 3], rtol=1e-5)
     liking = np.asarray(obs[:, 4])
@@ -165,7 +166,8 @@ def test_a_weight_may_differ_from_lane_to_lane():
 def test_environments_of_different_tables_are_different():
     tables = [synthetic_table(images=100, classes=10, seed=seed) for seed in (0, 0, 1)]
     first, same, other = (from_table(table) for table in tables)
-    assert first == same and hash(first) == hash(same)
+    assert first == same
+    assert hash(first) == hash(same)
     assert first != other
 
 

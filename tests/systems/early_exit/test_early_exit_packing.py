@@ -19,7 +19,8 @@ def random_features(n=500, exits=3, seed=0):
 def test_round_trip():
     seen = random_features()
     words = pack(seen)
-    assert words.dtype == np.uint32 and words.shape == (500 * 3 + 1,)
+    assert words.dtype == np.uint32
+    assert words.shape == (500 * 3 + 1,)
     word = jax.tree.map(lambda x: np.asarray(x).reshape(500, 3), jax.jit(unpack)(words[:-1]))
     assert np.abs(word.confidence - seen.confidence).max() <= 0.5 / CONFIDENCE_LEVELS + 1e-7
     assert np.abs(word.margin - seen.margin).max() <= 0.5 / BYTE_LEVELS + 1e-7
