@@ -11,7 +11,7 @@ from edgerl.systems.early_exit.checks import COSTS, Check
 from edgerl.systems.early_exit.data import POLICY, TEST
 from edgerl.systems.early_exit.table import Table, load_table, quantise, write_columns
 
-CHUNK_VALUES = 2**22  # logits in memory at a time
+CHUNK_VALUES = 2**20  # logits in memory at a time
 FIT_VALUES = 2**24  # logits that temperatures are fitted on, at most
 FIT_ROWS = 50_000
 

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -34,14 +35,15 @@ CONFIG_FILE, CHECKPOINTS = "config.json", "checkpoints"  # in a run's folder
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """How the trunk is trained. SGD with Nesterov momentum, warm-up, then a cosine down to zero."""
+    """How the trunk is trained. SGD with Nesterov momentum; warm-up, a plateau, a cosine to zero."""
 
     trunk: TrunkConfig = dataclasses.field(default_factory=TrunkConfig)
-    epochs: int = field(36, "passes over the fit split", low=1)
-    small_epochs: int = field(23, "first epochs on smaller crops, which cost half", low=0)
+    epochs: int = field(26, "passes over the fit split", low=1)
+    small_epochs: int = field(15, "first epochs on smaller crops, which cost half", low=0)
     small_crop: int = field(24, "side of those crops", low=8, high=32)
     batch: int = field(128, "images a step, over all devices", low=1)
     learning_rate: float = field(0.1, "highest learning rate", low=0.0)
+    decay_epochs: int = field(14, "last epochs, in which the learning rate falls to zero as a cosine", low=1)
     warmup_epochs: float = field(1.0, "epochs of linear rise from zero", low=0.0)
     momentum: float = field(0.9, "Nesterov momentum", low=0.0, high=1.0)
     weight_decay: float = field(5e-4, "on convolution and dense kernels only", low=0.0)
@@ -119,11 +121,12 @@ def epoch_order(config: TrainConfig, epoch: int, count: int) -> np.ndarray:
 
 def init_state(config: TrainConfig, steps_per_epoch: int) -> TrainState:
     """The state before the first step."""
-    initial = _network(config).init(jax.random.key(config.seed), jnp.zeros((1, 32, 32, 3)))
+    initial = jax.jit(_network(config).init)(jax.random.key(config.seed), jnp.zeros((1, 32, 32, 3)))
     params = initial["params"]
     return TrainState(jnp.int32(0), params, initial["batch_stats"], _optimizer(config, steps_per_epoch).init(params))
 
 
+@functools.lru_cache  # a run that resumes in the same process compiles nothing again
 def make_update(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Callable:
     """The compiled step `(state, images uint8 [B, S, S, 3], labels int32 [B], crop) -> (state, (loss, accuracy [K]))`.
 
@@ -138,7 +141,9 @@ def make_update(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Callab
         gradient = jax.value_and_grad(functools.partial(_loss, config), has_aux=True)
         varying = jax.lax.pcast(state.params, AXIS, to="varying")
         (loss, (statistics, accuracy)), grads = gradient(varying, state.statistics, x, labels)
-        grads, statistics, loss, accuracy = jax.lax.pmean((grads, statistics, loss, accuracy), AXIS)
+        # As one vector: the devices wait for each other once a step, not once an array.
+        together, apart = ravel_pytree((grads, statistics, loss, accuracy))
+        grads, statistics, loss, accuracy = apart(jax.lax.pmean(together, AXIS))
         updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
         return TrainState(state.step + 1, params, statistics, optimizer_state), (loss, accuracy)
@@ -193,8 +198,11 @@ def _network(config: TrainConfig) -> Trunk:
 
 def _optimizer(config: TrainConfig, steps_per_epoch: int) -> optax.GradientTransformation:
     total = config.epochs * steps_per_epoch
-    warmup = min(round(config.warmup_epochs * steps_per_epoch), total - 1)
-    schedule = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, warmup, total)
+    warmup = min(max(1, round(config.warmup_epochs * steps_per_epoch)), total - 1)
+    decay_start = max(warmup, total - config.decay_epochs * steps_per_epoch)
+    rise = optax.linear_schedule(0.0, config.learning_rate, warmup)
+    fall = optax.cosine_decay_schedule(config.learning_rate, total - decay_start)
+    schedule = optax.join_schedules([rise, fall], [decay_start])
     decay = optax.add_decayed_weights(config.weight_decay, lambda params: jax.tree.map(lambda p: p.ndim > 1, params))
     return optax.chain(decay, optax.sgd(schedule, config.momentum, nesterov=True))
 

@@ -1,0 +1,184 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.sharding import Mesh
+
+from edgerl import UserError
+from edgerl.core.config import build
+from edgerl.systems.early_exit import train_trunk
+from edgerl.systems.early_exit.build_table import build_table
+from edgerl.systems.early_exit.data import FIT, TEST, Dataset
+from edgerl.systems.early_exit.features import features
+from edgerl.systems.early_exit.model import Trunk, predict
+from edgerl.systems.early_exit.train_trunk import (
+    TrainConfig,
+    accuracies,
+    epoch_order,
+    init_state,
+    loss_and_accuracy,
+    make_update,
+    train,
+    variables,
+)
+from edgerl.systems.early_exit.weights import load_weights
+
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
+TINY = {
+    "trunk": {"width": 4, "classes": 3},
+    "epochs": 3,
+    "small_epochs": 1,
+    "batch": 16,
+    "evaluate_every": 1,
+    "warmup_epochs": 0.5,
+}
+
+
+def assert_same_bits(a, b):
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, blobs):
+    """A finished run's folder and its state."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    state, _ = train(build(TrainConfig, TINY), blobs, folder, report=lambda line: None)
+    return folder, state
+
+
+def test_a_run_that_was_killed_goes_on_to_the_same_bits(tmp_path, blobs, finished):
+    lines = []
+
+    def killed(line):
+        lines.append(line)
+        if len(lines) == 2:
+            raise KeyboardInterrupt
+
+    config = build(TrainConfig, TINY)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, blobs, tmp_path / "killed", report=killed)
+    state, _ = train(config, blobs, tmp_path / "killed", report=lines.append)
+    assert "resumed after epoch 2" in lines[2]
+    assert len(lines) == 4
+    assert int(state.step) == 18
+    assert_same_bits(state, finished[1])
+
+
+def test_a_finished_run_is_not_trained_again(blobs, finished):
+    folder, state = finished
+    lines = []
+    again, _ = train(build(TrainConfig, TINY), blobs, folder, report=lines.append)
+    assert lines == ["resumed after epoch 3 of 3"]
+    assert_same_bits(again, state)
+
+
+def test_another_configuration_does_not_resume(blobs, finished):
+    with pytest.raises(UserError, match="another learning_rate"):
+        train(build(TrainConfig, TINY | {"learning_rate": 0.2}), blobs, finished[0])
+
+
+def test_only_the_fit_split_is_trained_on(tmp_path, blobs, finished):
+    others = Dataset(np.where((blobs.split == FIT)[:, None, None, None], blobs.images, 0), blobs.labels, blobs.split)
+    state, _ = train(build(TrainConfig, TINY), others, tmp_path / "other", report=lambda line: None)
+    assert_same_bits(state, finished[1])
+
+
+def test_it_learns(blobs, finished):
+    _, state = finished
+    images, labels = blobs.part(TEST)
+    assert accuracies(build(TrainConfig, TINY), state, images, labels)[-1] >= 0.75  # chance is 1/3
+
+
+def test_batches_that_do_not_fit(tmp_path, blobs):
+    with pytest.raises(UserError, match="batch: 128 must be"):
+        train(build(TrainConfig, TINY | {"batch": 128}), blobs, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_epoch_visits_every_image_once():
+    config = build(TrainConfig, TINY)
+    order = epoch_order(config, 0, 96)
+    np.testing.assert_array_equal(np.sort(order.ravel()), np.arange(96))
+    assert not np.array_equal(order, epoch_order(config, 1, 96))
+    assert epoch_order(config, 0, 100).shape == (6, 16)  # 4 images do not fill a batch
+
+
+def test_loss_by_hand():
+    config = build(TrainConfig, {"first_weight": 0.5, "distillation": 0.4, "temperature": 2.0})
+    logits = jnp.array([[[2.0, 0.0], [0.0, 4.0]]])  # one image, two exits; the label is class 1
+    loss, accuracy = loss_and_accuracy(config, logits, jnp.array([1]))
+    hard = [np.log1p(np.exp(2.0)), np.log1p(np.exp(-4.0))]
+    student, teacher = np.exp([1.0, 0.0]) / np.exp([1.0, 0.0]).sum(), np.exp([0.0, 2.0]) / np.exp([0.0, 2.0]).sum()
+    divergence = 2.0**2 * (teacher * np.log(teacher / student)).sum()
+    assert float(loss) == pytest.approx(0.5 * (0.6 * hard[0] + 0.4 * divergence) + 1.0 * hard[1], rel=1e-5)
+    np.testing.assert_array_equal(accuracy, [0.0, 1.0])
+
+
+def test_distillation_does_not_move_the_last_exit():
+    config = build(TrainConfig, {})
+    logits = jax.random.normal(jax.random.key(0), (4, 3, 5))
+    labels = jnp.array([0, 1, 2, 3])
+    gradient = jax.grad(lambda z: loss_and_accuracy(config, z, labels)[0])(logits)
+    alone = jax.grad(lambda z: optax.softmax_cross_entropy_with_integer_labels(z, labels).mean())(logits[:, -1])
+    np.testing.assert_allclose(gradient[:, -1], alone, rtol=1e-5)
+
+
+def test_weight_decay_is_on_kernels_only():
+    config = build(TrainConfig, TINY | {"weight_decay": 0.5, "warmup_epochs": 0.0})
+    state = init_state(config, 3)
+    zeros = jax.tree.map(jnp.zeros_like, state.params)
+    updates, _ = train_trunk._optimizer(config, 3).update(zeros, state.optimizer, state.params)
+    moved = {x.ndim > 1 for x, u in zip(*map(jax.tree.leaves, (state.params, updates)), strict=True) if u.any()}
+    assert moved == {True}
+
+
+@pytest.mark.skipif(len(jax.devices()) < 2, reason="needs two devices")
+def test_two_devices_with_the_same_images_do_what_one_does(blobs, monkeypatch):
+    monkeypatch.setattr(train_trunk, "augment", lambda key, images, crop: images)
+    config = build(TrainConfig, TINY | {"seed": 1, "warmup_epochs": 0.0})  # a seed of its own: nothing cached before
+    images, labels = blobs.images[:4], blobs.labels[:4]
+
+    def updated(devices):
+        update = make_update(config, 3, Mesh(np.array(jax.devices()[:devices]), ("batch",)))
+        state, metrics = update(
+            init_state(config, 3), np.tile(images, (devices, 1, 1, 1)), np.tile(labels, devices), 32
+        )
+        return state.params, state.statistics, metrics
+
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), updated(1), updated(2))
+
+
+def test_the_table_holds_what_the_stored_weights_answer(tmp_path, blobs, finished):
+    table = build_table(finished[0], blobs, tmp_path / "table.npz", tmp_path / "weights.npz", "the command")
+    config, weights = load_weights(tmp_path / "weights.npz")
+    logits = predict(Trunk(config), weights, blobs.images)
+    rows = np.arange(len(blobs.labels))
+    step = np.abs(logits).max(-1, keepdims=True) / 127
+    assert (np.abs(table.logits(rows) - logits) <= 0.501 * step).all()
+    np.testing.assert_array_equal(table.labels, blobs.labels)
+    np.testing.assert_array_equal(table.split, blobs.split)
+    assert (np.diff(table.macs) > 0).all()
+    report = table.provenance
+    assert report["command"] == "the command"
+    test = features(table, table.rows(TEST))
+    np.testing.assert_allclose(report["quantisation"]["test_accuracy"], test.correct.mean(0))
+    assert np.max(report["quantisation"]["confidence_largest_difference"]) < 0.02
+
+
+def test_no_table_of_an_unfinished_run(tmp_path, blobs):
+    def killed(line):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(build(TrainConfig, TINY), blobs, tmp_path / "run", report=killed)
+    with pytest.raises(UserError, match="1 of 3 epochs"):
+        build_table(tmp_path / "run", blobs, tmp_path / "t.npz", tmp_path / "w.npz", "")
+    assert not (tmp_path / "t.npz").exists()
+
+
+def test_state_has_what_the_network_takes(blobs):
+    config = build(TrainConfig, TINY)
+    logits = Trunk(config.trunk).apply(variables(init_state(config, 3)), jnp.zeros((2, 32, 32, 3)))
+    assert logits.shape == (2, 4, 3)
