@@ -27,7 +27,8 @@ def build(cls: type[Config], values: Mapping[str, Any], where: str = "configurat
 
     Args:
       cls: a dataclass whose annotations are bool, int, float, str, tuple[T, ...], T | None or another such dataclass.
-      values: key to value, nested mappings for nested dataclasses; missing keys keep their defaults.
+      values: key to value, nested mappings for nested dataclasses; missing keys keep their defaults, those of a nested
+        dataclass the values that the field's own default has.
       where: what to call the source of the values in messages.
     Raises:
       UserError: unknown key, wrong type or value out of range; the message names the key.
@@ -40,7 +41,10 @@ def build(cls: type[Config], values: Mapping[str, Any], where: str = "configurat
     for key, value in values.items():
         if key not in fields:
             raise UserError(f"{where}: unknown key '{key}'; known keys: {', '.join(fields)}")
-        made[key] = _convert(hints[key], value, f"{where}: {key}", fields[key].metadata)
+        if dataclasses.is_dataclass(hints[key]):
+            made[key] = _nested(fields[key], hints[key], value, f"{where}: {key}")
+        else:
+            made[key] = _convert(hints[key], value, f"{where}: {key}", fields[key].metadata)
     return cls(**made)
 
 
@@ -95,6 +99,14 @@ def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return as_dict(value)
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _nested(field: dataclasses.Field[Any], cls: Any, value: Any, where: str) -> Any:
+    """A nested dataclass, its missing keys as in the field's default."""
+    made = build(cls, value, where)
+    if field.default_factory is dataclasses.MISSING:
+        return made
+    return dataclasses.replace(field.default_factory(), **{key: getattr(made, key) for key in value})
 
 
 def _convert(hint: Any, value: Any, where: str, metadata: Mapping[str, Any]) -> Any:

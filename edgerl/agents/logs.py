@@ -1,0 +1,99 @@
+"""Metrics of a run on disk: CSV, a row for each update and seed, and TensorBoard, averaged over the seeds."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from edgerl.core import files
+from edgerl.core.errors import UserError
+
+
+class Log:
+    """Appends to a run's logs. Use as a context manager.
+
+    A row reaches the disk before the checkpoint of its update. On resumption, rows after the checkpoint are dropped:
+    they will come again, the same. So there is one row for each update and seed, however often a run was killed.
+
+    Args:
+      csv: the file; made with its header if it is not there.
+      tensorboard: the folder of event files.
+      done: how many updates the checkpoint holds.
+    """
+
+    def __init__(self, csv: Path, tensorboard: Path, done: int) -> None:
+        self._csv = csv
+        if csv.exists():
+            files.write_bytes(csv, _rows_until(csv.read_bytes(), done))
+        from tensorboardX import SummaryWriter
+
+        self._writer = SummaryWriter(str(tensorboard), purge_step=done + 1)
+
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+
+    def append(self, first_update: int, steps_per_update: int, metrics: Mapping[str, np.ndarray]) -> None:
+        """Adds updates `first_update`, `first_update` + 1, …; each metric is [updates, seeds]."""
+        names = list(metrics)
+        updates, seeds = metrics[names[0]].shape
+        lines = []
+        for i in range(updates):
+            update = first_update + i
+            for seed in range(seeds):
+                values = (_text(metrics[name][i, seed]) for name in names)
+                lines.append(",".join([str(update), str(update * steps_per_update), str(seed), *values]))
+            for name in names:
+                self._scalars(name, metrics[name][i], update)
+        header = ",".join(["update", "steps", "seed", *names])
+        self._write(header, lines)
+        self._writer.flush()
+
+    def _write(self, header: str, lines: list[str]) -> None:
+        try:
+            with self._csv.open("a") as file:
+                if file.tell() == 0:
+                    file.write(header + "\n")
+                file.write("".join(line + "\n" for line in lines))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise UserError(f"cannot write {self._csv}: {error.strerror}") from error
+
+    def _scalars(self, name: str, values: np.ndarray, update: int) -> None:
+        values = values[np.isfinite(values)]
+        if values.size:
+            self._writer.add_scalar(f"mean/{name}", float(values.mean()), update)
+        if values.size and name == "episode_return":
+            self._writer.add_scalar(f"worst_seed/{name}", float(values.min()), update)
+            self._writer.add_scalar(f"best_seed/{name}", float(values.max()), update)
+
+
+def _text(value: np.floating) -> str:
+    """The shortest text that reads back as the same float32; empty for NaN."""
+    return "" if np.isnan(value) else str(value)
+
+
+def _rows_until(text: bytes, update: int) -> bytes:
+    header, *rows = text.splitlines(keepends=True) or [b""]
+    return header + b"".join(row for row in rows if int(row.split(b",", 1)[0] or 0) <= update)
+
+
+def read_metric(csv: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """One metric of a log: (environment steps [U], values [U, S]); NaN where there is none."""
+    try:
+        header, *rows = csv.read_text().splitlines()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{csv} is not a readable log ({files.first_line(error)})") from error
+    columns = {column: i for i, column in enumerate(header.split(","))}
+    cells = [row.split(",") for row in rows]
+    seeds = 1 + max((int(row[columns["seed"]]) for row in cells), default=0)
+    steps = np.array([int(row[columns["steps"]]) for row in cells]).reshape(-1, seeds)[:, 0]
+    values = np.array([float(row[columns[name]] or "nan") for row in cells]).reshape(-1, seeds)
+    return steps, values

@@ -1,0 +1,91 @@
+"""PPO's loss, one idea a function. Unbatched but for `normalised` and `ppo_loss`."""
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from edgerl.agents.config import PPOConfig
+from edgerl.agents.distributions import categorical
+
+
+@struct.dataclass
+class Sample:
+    """One step as PPO learns from it."""
+
+    obs: chex.Array
+    action: chex.Array  # int32
+    log_prob: chex.Array  # of the action, by the policy that took it
+    value: chex.Array  # of the observation, by the value function of that time
+    advantage: chex.Array
+
+    @property
+    def target(self) -> chex.Array:
+        """What the value of the observation should have been."""
+        return self.value + self.advantage
+
+
+def clipped_surrogate(ratio: chex.Array, advantage: chex.Array, clip: chex.Numeric) -> chex.Array:
+    """`min(ratio A, clip(ratio, 1 - c, 1 + c) A)`, to be maximised.
+
+    Reference: Schulman et al., "Proximal Policy Optimization Algorithms", 2017, equation 7.
+
+    Args:
+      ratio: probability of the action now over its probability when it was taken.
+      advantage: `A`.
+      clip: `c`.
+    """
+    return jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - clip, 1 + clip) * advantage)
+
+
+def value_error(
+    value: chex.Array, old_value: chex.Array, target: chex.Array, clip: chex.Numeric | None = None
+) -> chex.Array:
+    """Half of the squared error. With `clip`, the larger of it and that of the value moved by `clip` at most."""
+    error = jnp.square(value - target)
+    if clip is not None:
+        near = old_value + jnp.clip(value - old_value, -clip, clip)
+        error = jnp.maximum(error, jnp.square(near - target))
+    return error / 2
+
+
+def normalised(advantages: chex.Array) -> chex.Array:
+    """Mean 0 and standard deviation 1 over the batch [B]."""
+    centred = advantages - jnp.mean(advantages)
+    return centred / (jnp.sqrt(jnp.mean(jnp.square(centred))) + 1e-8)
+
+
+def ppo_loss(
+    logits: chex.Array, values: chex.Array, batch: Sample, config: PPOConfig
+) -> tuple[chex.Array, dict[str, chex.Array]]:
+    """Mean loss of a minibatch, and what it is made of.
+
+    Args:
+      logits: float32 [actions, B], the policy's now.
+      values: float32 [B], the value function's now.
+      batch: fields [..., B].
+    """
+
+    def one(logits: chex.Array, value: chex.Array, sample: Sample, advantage: chex.Array) -> dict[str, chex.Array]:
+        policy = categorical(logits)
+        log_ratio = policy.log_prob(sample.action) - sample.log_prob
+        ratio = jnp.exp(log_ratio)
+        # In units of `value_scale`, so that the loss's weight means the same at any size of the returns.
+        now, then, target = (x / config.value_scale for x in (value, sample.value, sample.target))
+        return {
+            "policy_loss": -clipped_surrogate(ratio, advantage, config.clip),
+            "value_loss": value_error(now, then, target, config.clip if config.clip_value else None),
+            "entropy": policy.entropy(),
+            # Schulman, "Approximating KL Divergence", 2020: unbiased, and never negative.
+            "approximate_kl": ratio - 1 - log_ratio,
+            "clip_fraction": (jnp.abs(ratio - 1) > config.clip).astype(jnp.float32),
+        }
+
+    parts = jax.vmap(one, in_axes=-1)(logits, values, batch, normalised(batch.advantage))
+    means = jax.tree.map(jnp.mean, parts)
+    loss = (
+        means["policy_loss"]
+        + config.value_coefficient * means["value_loss"]
+        - config.entropy_coefficient * means["entropy"]
+    )
+    return loss, {"loss": loss, **means}

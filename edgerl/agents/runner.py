@@ -1,0 +1,210 @@
+"""A training run: several seeds, logs, checkpoints, exact resumption, and the best seed's policy at the end.
+
+Host code sees only chunks of updates. After each chunk the log, then the checkpoint, reach the disk; a run that was
+killed starts from the last checkpoint and reaches the same bits as one that was not.
+"""
+
+import functools
+import time
+from pathlib import Path
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from edgerl.agents import ppo, run_folder
+from edgerl.agents.config import RunConfig
+from edgerl.agents.logs import Log, read_metric
+from edgerl.agents.run_folder import CONFIG, LOG, POLICY, RESULT
+from edgerl.core import config as configuration
+from edgerl.core import files
+from edgerl.core.checkpoint import Checkpoints, open_checkpoints
+from edgerl.core.environment import Environment, Params
+from edgerl.core.errors import UserError
+from edgerl.core.policy import MLPPolicy, load_policy, save_policy
+from edgerl.core.registry import make
+from edgerl.core.simulate import SimulationStats, simulate
+
+
+def train_run(
+    env: Environment,
+    config: RunConfig,
+    folder: str | Path,
+    *,
+    system: str,
+    env_params: Params | None = None,
+    progress: bool = True,
+    resume: bool = True,
+) -> dict[str, Any]:
+    """Trains `config.num_seeds` policies, keeps the best, and writes a run folder (see `run_folder`).
+
+    Args:
+      env: the environment; `env_params` its parameters, by default the published ones.
+      folder: a new folder, or that of the same run, unfinished, which is resumed.
+      system: what the run is of, for `run.json`.
+      progress: whether to show a progress bar on standard error, if that is a terminal.
+      resume: if false, an unfinished run is an error.
+
+    Returns:
+      What `result.json` holds.
+
+    Raises:
+      UserError: the configuration does not fit, the folder is another's or cannot be written, or a loss is not finite.
+      KeyboardInterrupt: with a message that says how far the run is; it can be resumed.
+    """
+    config.ppo.check()
+    env_params = env.default_params if env_params is None else env_params
+    folder = Path(folder)
+    about = {"system": system, "environment": env.id, "env_params": run_folder.describe(env_params)}
+    run_folder.open_folder(folder, configuration.as_dict(config), about, resume)
+    started = time.perf_counter()
+    state = _train(env, config, env_params, folder, progress)
+    trained = time.perf_counter()
+    policy, result = _choose(env, config, env_params, state)
+    seconds = {"training": trained - started, "evaluation": time.perf_counter() - trained}
+    result = {**about, **result, "steps_per_seed": config.ppo.total_steps, "seconds": seconds}
+    save_policy(folder / POLICY, policy)
+    files.write_json(folder / RESULT, result)
+    return result
+
+
+def keys(config: RunConfig) -> tuple[chex.PRNGKey, chex.PRNGKey, chex.PRNGKey]:
+    """Keys of a run: one for each seed's training [num_seeds], for choosing the best, for judging it."""
+    train_key, choice_key, judge_key = jax.random.split(jax.random.key(config.seed), 3)
+    return jax.random.split(train_key, config.num_seeds), choice_key, judge_key
+
+
+@functools.partial(jax.jit, static_argnames="env")
+def start(env: Environment, config: ppo.PPOConfig, seeds: chex.PRNGKey, env_params: Params) -> ppo.TrainState:
+    """States [S] before the first update of the seeds' keys [S]."""
+    return jax.vmap(lambda key: ppo.init(env, config, key, env_params))(seeds)
+
+
+@functools.partial(jax.jit, static_argnames=("env", "length"))
+def advance(
+    env: Environment, config: ppo.PPOConfig, states: ppo.TrainState, env_params: Params, count: chex.Array, length: int
+) -> tuple[ppo.TrainState, ppo.Metrics]:
+    """`count` updates, at most `length`, of every seed: states [S], metrics [length, S].
+
+    `count` is data and not part of the program: a shorter last chunk neither compiles again nor changes a bit.
+    """
+
+    def step(states: ppo.TrainState) -> tuple[ppo.TrainState, ppo.Metrics]:
+        return jax.vmap(lambda state: ppo.update(env, config, state, env_params))(states)
+
+    def body(i: chex.Array, carry: tuple[ppo.TrainState, ppo.Metrics]) -> tuple[ppo.TrainState, ppo.Metrics]:
+        states, metrics = step(carry[0])
+        return states, jax.tree.map(lambda rows, row: rows.at[i].set(row), carry[1], metrics)
+
+    shapes = jax.eval_shape(step, states)[1]
+    empty = jax.tree.map(lambda row: jnp.zeros((length, *row.shape), row.dtype), shapes)
+    return jax.lax.fori_loop(0, count, body, (states, empty))
+
+
+def _train(env: Environment, config: RunConfig, env_params: Params, folder: Path, progress: bool) -> ppo.TrainState:
+    with open_checkpoints(folder / "checkpoints") as checkpoints:
+        state = start(env, config.ppo, keys(config)[0], env_params)
+        done = checkpoints.latest() or 0
+        if done:
+            state = checkpoints.restore(done, like=state)
+        with Log(folder / LOG, folder / "tensorboard", done) as log:
+            return _loop(env, config, env_params, state, done, checkpoints, log, progress)
+
+
+def _loop(
+    env: Environment,
+    config: RunConfig,
+    env_params: Params,
+    state: ppo.TrainState,
+    done: int,
+    checkpoints: Checkpoints,
+    log: Log,
+    progress: bool,
+) -> ppo.TrainState:
+    from tqdm import tqdm
+
+    total, length = config.ppo.num_updates, min(config.checkpoint_every, config.ppo.num_updates)
+    # `None` shows the bar only on a terminal.
+    with tqdm(total=total, initial=done, unit="update", disable=None if progress else True) as bar:
+        try:
+            while done < total:
+                count = min(length, total - done)
+                state, metrics = advance(env, config.ppo, state, env_params, jnp.int32(count), length)
+                rows = {name: np.asarray(rows)[:count] for name, rows in metrics.items()}
+                _check_finite(rows["loss"], done, config)
+                log.append(done + 1, config.ppo.batch_size, rows)
+                checkpoints.save(done + count, state)
+                done += count
+                bar.update(count)
+                bar.set_postfix_str(f"return {_latest(rows['episode_return']):.4g}", refresh=False)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"update {done} of {total} is saved, and the same command goes on from there"
+            ) from None
+    return state
+
+
+def _latest(returns: np.ndarray) -> float:
+    """Mean over the seeds of the newest update in which an episode ended anywhere; NaN if there is none."""
+    rows = [row[np.isfinite(row)] for row in returns]
+    return next((float(row.mean()) for row in reversed(rows) if row.size), float("nan"))
+
+
+def _check_finite(loss: np.ndarray, done: int, config: RunConfig) -> None:
+    bad = np.argwhere(~np.isfinite(loss))
+    if len(bad):
+        update, seed = bad[0]
+        raise UserError(
+            f"the loss of seed {seed} is {loss[update, seed]} at update {done + update + 1}: "
+            f"try a smaller ppo.learning_rate than {config.ppo.learning_rate:g}, or check the environment's rewards"
+        )
+
+
+def _choose(
+    env: Environment, config: RunConfig, env_params: Params, states: ppo.TrainState
+) -> tuple[MLPPolicy, dict[str, Any]]:
+    """The policy of the best seed. It is judged on other episodes than those it was chosen by."""
+    _, choice_key, judge_key = keys(config)
+    policies = [seed_policy(env, config, states, seed) for seed in range(config.num_seeds)]
+
+    def play(policy: MLPPolicy, key: chex.PRNGKey) -> SimulationStats:
+        envs, steps = config.evaluation_envs, config.evaluation_steps
+        return simulate(env, policy, key, num_envs=envs, num_steps=steps, params=env_params)
+
+    scores = [play(policy, choice_key).returns.mean for policy in policies]
+    if not np.isfinite(scores).any():
+        raise UserError(f"no episode ended within evaluation_steps = {config.evaluation_steps}: raise it")
+    best = int(np.nanargmax(scores))
+    judged = play(policies[best], judge_key).as_dict()
+    return policies[best], {"best_seed": best, "choice": {"returns": scores}, "evaluation": judged}
+
+
+def seed_policy(env: Environment, config: RunConfig, states: ppo.TrainState, seed: int) -> MLPPolicy:
+    """The greedy policy of one of the seeds."""
+    return ppo.greedy_policy(env, config.ppo, jax.tree.map(lambda x: x[seed], states))
+
+
+def load_run(folder: str | Path) -> tuple[RunConfig, MLPPolicy]:
+    """The configuration and the policy of a finished run.
+
+    Raises:
+      UserError: the folder is not a finished run.
+    """
+    folder = Path(folder)
+    run_folder.check_finished(folder)
+    return configuration.load(RunConfig, folder / CONFIG), load_policy(folder / POLICY)
+
+
+def learning_curve(folder: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """(environment steps [U] of one seed, returns [U, S]): means over the episodes that ended in an update, or NaN."""
+    return read_metric(Path(folder) / LOG, "episode_return")
+
+
+def untrained_policy(folder: str | Path) -> MLPPolicy:
+    """Where the best seed of a finished run started from."""
+    config, _ = load_run(folder)
+    env = make(config.environment)
+    best = files.read_json(Path(folder) / RESULT)["best_seed"]
+    return seed_policy(env, config, start(env, config.ppo, keys(config)[0], env.default_params), best)
