@@ -1,0 +1,130 @@
+"""What a benchmark reports: the machine, medians, ratios with their spread, goals; as JSON, as a table, as a figure."""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+Numbers = dict[str, Any]
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def machine() -> Numbers:
+    """Processor, cores, system and versions. Call `loads` before and after for how busy it was."""
+    described = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    models = [line.partition(":")[2].strip() for line in described if line.startswith("model name")]
+    versions = {"python": platform.python_version()}
+    for package in ("edgerl", "jax", "jaxlib", "numpy"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "absent"
+    return {
+        "cpu": models[0] if models else platform.processor(),
+        "cores": cores(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "versions": versions,
+    }
+
+
+def loads() -> list[float]:
+    """Processes that wanted a core, on average over the last 1, 5 and 15 minutes."""
+    return [round(value, 2) for value in os.getloadavg()]
+
+
+def date() -> str:
+    """Now, in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def ratio(a: Mapping[str, Any], b: Mapping[str, Any], quantity: Callable[[Numbers], float]) -> Numbers | None:
+    """How many times as much of a `quantity` A has as B: of the medians, and in each round.
+
+    Args:
+      a, b: results of `rounds.measure` with the same number of repeats.
+      quantity: from one repeat to a positive number.
+    Returns:
+      `of_medians`, `rounds`, `low`, `high` (the rounds' smallest and largest); None if either did not run.
+    """
+    if "repeats" not in a or "repeats" not in b:
+        return None
+    ours, theirs = ([quantity(repeat) for repeat in result["repeats"]] for result in (a, b))
+    each = [x / y for x, y in zip(ours, theirs, strict=True)]
+    return {
+        "of_medians": statistics.median(ours) / statistics.median(theirs),
+        "rounds": each,
+        "low": min(each),
+        "high": max(each),
+    }
+
+
+def goal(wanted: float, measured: float | None, at_most: bool = False) -> Numbers:
+    """Whether a number is at least (or at most) what is wanted; `met` is None where nothing was measured."""
+    met = None if measured is None else bool(measured <= wanted if at_most else measured >= wanted)
+    return {"at_most" if at_most else "at_least": wanted, "measured": measured, "met": met}
+
+
+def parser(name: str, description: str) -> argparse.ArgumentParser:
+    """The options that all benchmarks have."""
+    made = argparse.ArgumentParser(description=description, epilog=f"example: python benchmarks/{name}.py --json")
+    made.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    made.add_argument("--figure", type=Path, metavar="FILE.png", help="also draw the result")
+    made.add_argument("--offline", action="store_true", help="do not install peers that are absent")
+    return made
+
+
+def log(message: str) -> None:
+    """Progress, on standard error."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def show(result: Numbers, as_json: bool, rows: Sequence[Sequence[str]], header: Sequence[str]) -> None:
+    """Prints the result: one JSON object, or the machine, a table, ratios and goals."""
+    if as_json:
+        print(json.dumps(result))
+        return
+    about = result["machine"]
+    print(f"{result['benchmark']}: {about['cpu']}, {about['cores']} cores, {about['system']}, {result['date']}")
+    print(f"load before {about['load_before']}, after {about['load_after']}; {about['versions']}\n")
+    print(table(rows, header))
+    if result["ratios"]:
+        print("\nratios (of medians; smallest and largest of the rounds)")
+    for name, value in result["ratios"].items():
+        text = f"{value['of_medians']:.3g}  ({value['low']:.3g} … {value['high']:.3g})" if value else "not measured"
+        print(f"  {name}: {text}")
+    print("\ngoals")
+    for name, value in result["goals"].items():
+        bound = f"≤ {value['at_most']:g}" if "at_most" in value else f"≥ {value['at_least']:g}"
+        measured = "not measured" if value["met"] is None else f"{value['measured']:.3g}"
+        print(f"  {name}: {measured} ({bound}){'' if value['met'] in (True, None) else '  NOT MET'}")
+
+
+def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
+    """Columns as wide as their widest cell; the first is aligned left, the others right."""
+    lines = [header, *rows]
+    whole = [line for line in lines if len(line) == len(header)]
+    widths = [max(len(line[i]) for line in (whole if i else lines)) for i in range(len(header))]
+    shown = []
+    for line in lines:
+        if len(line) < len(header):  # a contestant that did not run: its name and why
+            shown.append(f"{line[0]:<{widths[0]}}  {line[1]}")
+        else:
+            cells = [f"{cell:>{width}}" for cell, width in zip(line[1:], widths[1:], strict=True)]
+            shown.append("  ".join([f"{line[0]:<{widths[0]}}", *cells]))
+    return "\n".join(shown)
+
+
+def missing(result: Mapping[str, Any]) -> str | None:
+    """Why a contestant did not run, or None."""
+    return next((f"{word}: {result[word]}" for word in ("absent", "failed") if word in result), None)

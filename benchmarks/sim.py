@@ -1,0 +1,208 @@
+"""Steps a second of simulation: `edgerl.simulate` against gymnax, Gymnasium and EnvPool, side by side.
+
+Each contestant is a process of its own and first looks for its best number of environments. Then all of them run in
+turns for about a second each, five times. How this is kept fair: benchmarks/README.md.
+"""
+
+import statistics
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import report
+import rounds
+from report import Numbers
+
+REPEATS = 5
+SECONDS = 1.0  # of one repeat
+TRIAL_SECONDS = 0.25  # of one repeat while searching
+# What edgerl tells the compiler when it simulates on CPU devices of one core each; offered to its rivals as well.
+XLA_OPTIONS = {
+    "xla_cpu_multi_thread_eigen": False,
+    "xla_cpu_prefer_vector_width": 512,
+    "xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED",
+}
+NUM_ENVS = tuple(2**k for k in (8, 10, 12, 14, 16))
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is simulated: an environment, and who decides (hidden sizes of a network, or random actions)."""
+
+    name: str
+    env: str
+    network: tuple[int, ...] = ()
+    activation: str = "tanh"
+
+    @property
+    def settings(self) -> Numbers:
+        return {"env": self.env, "network": list(self.network), "activation": self.activation}
+
+
+CARTPOLE = Workload("CartPole-v1 random", "CartPole-v1")
+CARTPOLE_NETWORK = Workload("CartPole-v1 4-64-64-2", "CartPole-v1", (64, 64))
+EARLY_EXIT = Workload("EarlyExit-v0 random", "EarlyExit-v0")
+EARLY_EXIT_NETWORK = Workload("EarlyExit-v0 4-32-32-2", "EarlyExit-v0", (32, 32), "relu")
+WORKLOADS = (CARTPOLE, CARTPOLE_NETWORK, EARLY_EXIT, EARLY_EXIT_NETWORK)
+
+
+def contestants(workload: Workload) -> list[rounds.Contestant]:
+    """Who can run the workload, with `guess`, the steps a second from which the length of a first trial follows."""
+    base, all_cores = workload.settings, report.cores()
+
+    def candidates(guess: float, **more: object) -> tuple[Numbers, ...]:
+        return tuple({**base, **more, "num_envs": n, "guess": guess} for n in NUM_ENVS)
+
+    def scan(name: str, library: str, peer: str | None, devices: int) -> rounds.Contestant:
+        found = candidates(1e7, library=library, devices=devices, options=None)
+        if devices > 1:  # with one device these options gain nothing
+            found += candidates(2e7, library=library, devices=devices, options=XLA_OPTIONS)[2:]
+        return rounds.Contestant(name, "sim_scan.py", found, peer, {"JAX_NUM_CPU_DEVICES": str(devices)})
+
+    entrants = [rounds.Contestant("edgerl", "sim_edgerl.py", candidates(5e7 if workload.network else 3e8))]
+    if workload.env == "EarlyExit-v0":
+        # Nobody else has this environment: a scan over our own, as one would write it with gymnax.
+        return [*entrants, scan("plain scan", "edgerl", None, 1)]
+    entrants.append(scan("gymnax", "gymnax", "gymnax", 1))
+    if all_cores > 1:
+        entrants.append(scan("gymnax sharded", "gymnax", "gymnax", all_cores))
+    if not workload.network:
+        entrants.append(
+            rounds.Contestant("gymnasium", "sim_vector.py", candidates(3e6, library="gymnasium"), "gymnasium")
+        )
+        pools = tuple(
+            settings
+            for threads in sorted({1, all_cores})
+            for settings in candidates(3e5, library="envpool", num_threads=threads)[1:4]
+        )
+        entrants.append(rounds.Contestant("envpool", "sim_vector.py", pools, "envpool", install=False))
+    return entrants
+
+
+def choose(worker: rounds.Worker, contestant: rounds.Contestant) -> tuple[Numbers, list[Numbers]]:
+    """The fastest candidate, with as many steps as fill a repeat; and all that was tried."""
+    tried = []
+    for candidate in contestant.candidates:
+        settings = {k: v for k, v in candidate.items() if k != "guess"}
+        settings["num_steps"] = max(8, round(candidate["guess"] * TRIAL_SECONDS / settings["num_envs"]))
+        prepared = worker.prepare(settings)
+        rate = max(speed(worker.run()) for _ in range(2))
+        report.log(f"  {contestant.name}: {rate / 1e6:.3g} M steps/s with {settings['num_envs']} environments")
+        tried.append({"settings": settings, "compile_s": prepared["compile_s"], "steps_per_s": rate})
+    best = max(tried, key=lambda trial: trial["steps_per_s"])
+    num_steps = max(8, round(best["steps_per_s"] * SECONDS / best["settings"]["num_envs"]))
+    return {**best["settings"], "num_steps": num_steps}, tried
+
+
+def speed(repeat: Numbers) -> float:
+    """Steps a second."""
+    return repeat["steps"] / repeat["seconds"]
+
+
+def summarise(result: Numbers) -> None:
+    """Adds `median` to a contestant's result: steps/s, episodes/min, steps per second of processor time."""
+    if "repeats" not in result:
+        return
+    result["median"] = {
+        "steps_per_s": statistics.median(speed(r) for r in result["repeats"]),
+        "episodes_per_min": statistics.median(60 * r["episodes"] / r["seconds"] for r in result["repeats"]),
+        "steps_per_cpu_s": statistics.median(r["steps"] / r["cpu_seconds"] for r in result["repeats"]),
+    }
+
+
+def goals(entrants: dict[str, Numbers], ratios: dict[str, Numbers | None]) -> dict[str, Numbers]:
+    """What this benchmark should show; against gymnax, the faster of its two forms counts."""
+
+    def measured(workload: Workload, *rivals: str) -> float | None:
+        found = [ratios.get(f"{workload.name}: edgerl / {rival}") for rival in rivals]
+        return min((ratio["of_medians"] for ratio in found if ratio), default=None)
+
+    def episodes(workload: Workload) -> float | None:
+        return entrants[f"{workload.name}: edgerl"].get("median", {}).get("episodes_per_min")
+
+    gymnax = ("gymnax", "gymnax sharded")
+    return {
+        "CartPole-v1 random, times gymnax's jitted scan": report.goal(25, measured(CARTPOLE, "gymnax")),
+        "CartPole-v1 random, times gymnax in the faster of its two forms": report.goal(25, measured(CARTPOLE, *gymnax)),
+        "CartPole-v1 random, times Gymnasium's vector environment": report.goal(12, measured(CARTPOLE, "gymnasium")),
+        "CartPole-v1 4-64-64-2, times gymnax in the faster of its two forms": report.goal(
+            1.5, measured(CARTPOLE_NETWORK, *gymnax)
+        ),
+        "EarlyExit-v0 random, episodes/min": report.goal(5e9, episodes(EARLY_EXIT)),
+        "EarlyExit-v0 4-32-32-2, episodes/min": report.goal(1e9, episodes(EARLY_EXIT_NETWORK)),
+    }
+
+
+def run(offline: bool) -> Numbers:
+    """All workloads, one after another."""
+    result: Numbers = {"benchmark": "sim", "date": report.date(), "machine": report.machine()}
+    result["machine"]["load_before"] = report.loads()
+    entrants: dict[str, Numbers] = {}
+    ratios: dict[str, Numbers | None] = {}
+    for workload in WORKLOADS:
+        report.log(f"{workload.name}: searching best settings, then {REPEATS} rounds")
+        found = rounds.measure(contestants(workload), choose, [{}] * REPEATS, report.log, offline)
+        for name, numbers in found.items():
+            summarise(numbers)
+            entrants[f"{workload.name}: {name}"] = numbers
+            if name != "edgerl":
+                ratios[f"{workload.name}: edgerl / {name}"] = report.ratio(found["edgerl"], numbers, speed)
+    result["machine"]["load_after"] = report.loads()
+    return {**result, "contestants": entrants, "ratios": ratios, "goals": goals(entrants, ratios)}
+
+
+def rows(result: Numbers) -> list[list[str]]:
+    """The table's rows."""
+    shown = []
+    for name, numbers in result["contestants"].items():
+        if reason := report.missing(numbers):
+            shown.append([name, reason])
+            continue
+        median = numbers["median"]
+        millions = [f"{median[key] / 1e6:.4g}" for key in ("steps_per_s", "episodes_per_min", "steps_per_cpu_s")]
+        shown.append([name, *millions, str(numbers["settings"]["num_envs"]), f"{numbers['compile_s']:.1f}"])
+    return shown
+
+
+HEADER = ("", "M steps/s", "M episodes/min", "M steps/core-s", "environments", "compile s")
+
+
+def draw(result: Numbers, path: Path) -> None:
+    """Steps a second against the number of environments, as found in the search; one panel a workload."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(WORKLOADS), figsize=(4 * len(WORKLOADS), 3.5), sharey=True, squeeze=False)
+    for axis, workload in zip(axes[0], WORKLOADS, strict=True):
+        for name, numbers in result["contestants"].items():
+            if name.startswith(f"{workload.name}: ") and numbers.get("search"):
+                best: dict[int, float] = {}
+                for trial in numbers["search"]:
+                    count = trial["settings"]["num_envs"]
+                    best[count] = max(best.get(count, 0.0), trial["steps_per_s"])
+                axis.loglog(list(best), list(best.values()), "o-", label=name.partition(": ")[2])
+        axis.set(title=workload.name, xlabel="environments")
+        axis.grid(True, which="major", alpha=0.3)
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(fontsize=8)
+    axes[0][0].set_ylabel("steps / s")
+    figure.tight_layout()
+    figure.savefig(path, dpi=150)
+    pyplot.close(figure)
+
+
+def main() -> int:
+    """Runs the benchmark; returns 1 if edgerl itself did not run."""
+    about = "Simulation speed of edgerl and its peers, side by side: about 4 minutes on 2 cores."
+    options = report.parser("sim", about).parse_args()
+    result = run(options.offline)
+    report.show(result, options.json, rows(result), HEADER)
+    if options.figure:
+        draw(result, options.figure)
+    return int("median" not in result["contestants"][f"{CARTPOLE.name}: edgerl"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
