@@ -12,8 +12,12 @@ from edgerl.core.errors import UserError
 from edgerl.core.registry import make, register, registered
 
 if TYPE_CHECKING:
+    from edgerl.core.conformance import check_environment
     from edgerl.core.environment import AutoReset, Environment
-    from edgerl.core.simulate import SimulationStats, simulate
+    from edgerl.core.gymnasium_adapter import to_gymnasium
+    from edgerl.core.gymnax_adapter import from_gymnax
+    from edgerl.core.policy import MLPPolicy
+    from edgerl.core.simulate import SimulationStats, random_policy, simulate
 
 __version__ = "0.1.0"
 
@@ -24,12 +28,18 @@ if "jax" not in sys.modules:
 
 register("CartPole-v0", "edgerl.systems.cartpole.env:cartpole_v0")
 register("CartPole-v1", "edgerl.systems.cartpole.env:cartpole_v1")
+register("EarlyExit-v0", "edgerl.systems.early_exit.factory:early_exit_v0")
 
 _LAZY = {
     "AutoReset": "edgerl.core.environment",
     "Environment": "edgerl.core.environment",
+    "MLPPolicy": "edgerl.core.policy",
     "SimulationStats": "edgerl.core.simulate",
+    "check_environment": "edgerl.core.conformance",
+    "from_gymnax": "edgerl.core.gymnax_adapter",
+    "random_policy": "edgerl.core.simulate",
     "simulate": "edgerl.core.simulate",
+    "to_gymnasium": "edgerl.core.gymnasium_adapter",
 }
 
 
@@ -39,4 +49,18 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'edgerl' has no attribute '{name}'")
 
 
-__all__ = ["AutoReset", "Environment", "SimulationStats", "UserError", "make", "register", "registered", "simulate"]
+__all__ = [
+    "AutoReset",
+    "Environment",
+    "MLPPolicy",
+    "SimulationStats",
+    "UserError",
+    "check_environment",
+    "from_gymnax",
+    "make",
+    "random_policy",
+    "register",
+    "registered",
+    "simulate",
+    "to_gymnasium",
+]

@@ -81,8 +81,8 @@ class Box:
         uniform_key, normal_key, exponential_key = jax.random.split(key, 3)
         fraction = jax.random.uniform(uniform_key, self.shape)
         # Halves, so that the width of [-max, max] does not overflow.
-        middle, half = (np.where(below & above, high / 2 + s * (low / 2), 0.0) for s in (1, -1))
-        uniform = middle + half * (2 * fraction - 1)
+        half_low, half_high = (np.where(below & above, bound, 0) / 2 for bound in (low, high))
+        uniform = half_high + half_low + (half_high - half_low) * (2 * fraction - 1)
         step = jax.random.exponential(exponential_key, self.shape)
         one_sided = jnp.where(below, np.where(below, low, 0) + step, np.where(above, high, 0) - step)
         unbounded = jax.random.normal(normal_key, self.shape)
