@@ -114,7 +114,10 @@ def _figures(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from edgerl import pipelines
 
-    _show(pipelines.of_run(options.run).export(options.run, options.out), options.json)
+    report = pipelines.of_run(options.run).export(options.run, options.out)
+    # On a terminal without the hashes and scales, which are in report.json.
+    brief = {name: report[name] for name in ("fidelity", "closed_loop", "size", "c") if report[name] is not None}
+    _show(report if options.json else {"folder": str(options.out), **brief}, options.json)
     return 0
 
 
@@ -164,10 +167,11 @@ def _print_tree(value: dict[str, Any], depth: int) -> None:
         if isinstance(item, dict):
             print(f"{'  ' * depth}{key}:")
             _print_tree(item, depth + 1)
-        elif isinstance(item, list) and any(isinstance(entry, dict | list) or len(str(entry)) > 12 for entry in item):
+        elif isinstance(item, list):
             print(f"{'  ' * depth}{key}:")
             for entry in item:
-                print(f"{'  ' * (depth + 1)}{entry}")
+                text = "  ".join(map(_number, entry.values())) if isinstance(entry, dict) else _number(entry)
+                print(f"{'  ' * (depth + 1)}{text}")
         else:
             print(f"{'  ' * depth}{key:<{width}}  {_number(item)}")
 

@@ -69,7 +69,7 @@ def test_a_policy_that_is_no_run(capsys, tmp_path):
         ("learning=1", "unknown key 'learning'"),
         ("seed=soon", "seed"),
         ("seed", "key=value"),
-        ("ppo.gamma=2", "gamma"),
+        ("ppo.discount=2", "discount"),
         ("ppo.learning_rate=[1]", "learning_rate"),
     ],
 )

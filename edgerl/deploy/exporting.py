@@ -2,8 +2,9 @@
 
 import dataclasses
 import hashlib
-import shutil
+import re
 import tempfile
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def export(
     *,
     env: Environment | None = None,
     per_channel: bool = False,
+    closed_loop: Callable[[Int8Policy], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Quantises a policy and writes everything a device needs, as a whole or not at all.
 
@@ -48,6 +50,7 @@ def export(
       out: folder to make.
       env: names the environment and its parameters in the C header and the report.
       per_channel: one weight scale for each output; the model grows by half.
+      closed_loop: plays the deployed policy; what it returns goes into the report.
     Returns:
       What is in `report.json`.
     Raises:
@@ -79,6 +82,7 @@ def export(
             "environment": _environment(env),
             "quantisation": _quantisation(quantiser, network),
             "fidelity": fidelity.agreement(policy, deployed, judged),
+            "closed_loop": closed_loop(deployed) if closed_loop else None,
             "size": {"tflite": len(model), "tflm_arena": arena},
             "c": measure(folder, inputs, kept),
             "versions": {name: _version(name) for name in _PACKAGES},
@@ -86,6 +90,14 @@ def export(
         }
         files.write_json(folder / "report.json", report)
     return report
+
+
+def quantise(policy: MLPPolicy, observations: np.ndarray, per_channel: bool = False) -> Int8Policy:
+    """The deployed policy that `export` would write, without the files. Arguments and errors are those of `export`."""
+    _, fitted = _split(calibration.check_observations(observations, policy.sizes[0]))
+    quantiser = calibration.fit_quantiser(fitted)
+    network, _ = _quantise(policy, quantiser, fitted, per_channel)
+    return int8_policy.from_network(network, quantiser.gain, quantiser.offset)
 
 
 def _split(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -114,9 +126,10 @@ def _texts(
     features, actions = deployed.sizes[0], deployed.sizes[-1]
     count = max(2, min(8, _VECTOR_BYTES // (4 * features + actions + 1)))
     every = -(-len(kept) // count)
+    described = _environment(env) or {"id": ""}
     sources = c_source.generate(
         deployed,
-        c_source.Origin(hashlib.sha256(model).hexdigest(), env.id if env else "", _describe(env)),
+        c_source.Origin(hashlib.sha256(model).hexdigest(), described["id"], _describe(env)),
         c_source.TestVectors(kept[::every], scores[::every], scores[::every].argmax(axis=1)),
     )
     return sources | c_array.generate(model) | esp_idf.generate(sources) | arduino.generate(sources)
@@ -126,8 +139,11 @@ def _environment(env: Environment | None) -> dict[str, Any] | None:
     if env is None:
         return None
     params = env.default_params
-    values = dataclasses.asdict(params) if dataclasses.is_dataclass(params) else {}  # type: ignore[arg-type]
-    return {"id": env.id, "params": {k: v for k, v in values.items() if isinstance(v, (bool, int, float, str))}}
+    names = [field.name for field in dataclasses.fields(params)] if dataclasses.is_dataclass(params) else []
+    values = {name: np.asarray(getattr(params, name)) for name in names}
+    numbers = {name: value.item() for name, value in values.items() if value.ndim == 0 and value.dtype.kind in "biuf"}
+    # The name goes into C comments and strings.
+    return {"id": re.sub(r"[^\w .:/+-]", "_", env.id), "params": numbers}
 
 
 def _describe(env: Environment | None) -> str:
@@ -144,7 +160,9 @@ def _quantisation(quantiser: Quantiser, network: Network) -> dict[str, Any]:
         "percentile": calibration.PERCENTILE,
         "widening": calibration.WIDENING,
         "rounding": "halves away from zero; NaN counts as an observation of 0; infinities saturate",
-        "features": [{"step": s, "offset": int(o), "low": low, "high": high} for s, o, low, high in features],
+        "features": [
+            {"step": float(s), "offset": int(o), "low": float(low), "high": float(high)} for s, o, low, high in features
+        ],
         "input": {"scale": float(network.input.scale), "zero_point": network.input.zero_point},
         "weights": "per channel" if any(len(layer.weight_scales) > 1 for layer in network.layers) else "per tensor",
         "layers": [
@@ -163,22 +181,23 @@ def measure(folder: Path, inputs: np.ndarray, observations: np.ndarray) -> dict[
     """Sizes of the C object, and instructions on rv32imc, for each compiler that is installed.
 
     Returns:
-      Target → sizes in bytes (see `toolchain.measure_object`), for rv32imc with `instructions`: minimum, mean and
-      maximum of `decide` (network and argmax) and of `act` (the quantiser's software float in front of it). A string
-      that says what is missing where a tool is.
+      Target → sizes in bytes (see `toolchain.measure_object`); `instructions` on rv32imc → minimum, mean and maximum
+      of `decide` (network and argmax) and of `act` (the quantiser's software float in front of it). Where a tool is
+      missing or fails, a string that says so.
     """
     measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:
         out = Path(temporary)
         for target in (toolchain.HOST, toolchain.RV32):
-            if shutil.which(target.compiler) is None:
-                measured[target.name] = target.missing()
-            else:
+            try:
                 measured[target.name] = toolchain.measure_object(target, folder, out)
-        if missing := toolchain.RV32.missing("qemu-system-riscv32"):
-            return measured | {"instructions": missing}
+            except (UserError, toolchain.ToolError) as error:
+                measured[target.name] = target.missing() or str(error)
         every = -(-len(observations) // 200)
-        counts = toolchain.count_instructions(folder, out, inputs[::every], observations[::every])
+        try:
+            counts = toolchain.count_instructions(folder, out, inputs[::every], observations[::every])
+        except (UserError, toolchain.ToolError) as error:
+            return measured | {"instructions": toolchain.RV32.missing("qemu-system-riscv32") or str(error)}
         measured["instructions"] = {
             name: {"min": int(column.min()), "mean": float(column.mean()), "max": int(column.max())}
             for name, column in zip(("decide", "act"), counts.T, strict=True)

@@ -1,0 +1,48 @@
+"""Reading what `agents.runner.train_run` wrote."""
+
+import csv
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgerl.agents import run_folder
+from edgerl.agents.config import RunConfig
+from edgerl.core import config as configuration
+from edgerl.core import files
+from edgerl.core.errors import UserError
+from edgerl.core.policy import MLPPolicy, load_policy
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished run: its folder, its configuration, the best seed's greedy policy, and `result.json`."""
+
+    folder: Path
+    config: RunConfig
+    policy: MLPPolicy
+    result: dict[str, Any]
+
+
+def load(folder: str | Path) -> Run:
+    """Reads a run folder.
+
+    Raises:
+      UserError: a file is missing or damaged, or the run is unfinished.
+    """
+    folder = Path(folder)
+    if not (folder / run_folder.RESULT).is_file():
+        raise UserError(f"{folder} is unfinished: the same `edgerl train` command again, with --out {folder}, goes on")
+    settings = configuration.load(RunConfig, folder / run_folder.CONFIG)
+    result = files.read_json(folder / run_folder.RESULT)
+    return Run(folder, settings, load_policy(folder / run_folder.POLICY), result)
+
+
+def learning_curve(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """(environment steps [U] of one seed, mean returns [U, S] of the episodes that ended; NaN where none did)."""
+    returns = np.full((run.config.ppo.num_updates, run.config.num_seeds), np.nan)
+    with (run.folder / run_folder.LOG).open(newline="") as file:
+        for row in csv.DictReader(file):
+            returns[int(row["update"]) - 1, int(row["seed"])] = float(row["episode_return"])
+    return (np.arange(len(returns)) + 1) * run.config.ppo.batch_size, returns
