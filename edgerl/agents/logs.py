@@ -47,7 +47,7 @@ class Log:
         for i in range(updates):
             update = first_update + i
             for seed in range(seeds):
-                values = (_text(metrics[name][i, seed]) for name in names)
+                values = (str(metrics[name][i, seed]) for name in names)
                 lines.append(",".join([str(update), str(update * steps_per_update), str(seed), *values]))
             for name in names:
                 self._scalars(name, metrics[name][i], update)
@@ -75,25 +75,6 @@ class Log:
             self._writer.add_scalar(f"best_seed/{name}", float(values.max()), update)
 
 
-def _text(value: np.floating) -> str:
-    """The shortest text that reads back as the same float32; empty for NaN."""
-    return "" if np.isnan(value) else str(value)
-
-
 def _rows_until(text: bytes, update: int) -> bytes:
     header, *rows = text.splitlines(keepends=True) or [b""]
     return header + b"".join(row for row in rows if int(row.split(b",", 1)[0] or 0) <= update)
-
-
-def read_metric(csv: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """One metric of a log: (environment steps [U], values [U, S]); NaN where there is none."""
-    try:
-        header, *rows = csv.read_text().splitlines()
-    except (OSError, ValueError) as error:
-        raise UserError(f"{csv} is not a readable log ({files.first_line(error)})") from error
-    columns = {column: i for i, column in enumerate(header.split(","))}
-    cells = [row.split(",") for row in rows]
-    seeds = 1 + max((int(row[columns["seed"]]) for row in cells), default=0)
-    steps = np.array([int(row[columns["steps"]]) for row in cells]).reshape(-1, seeds)[:, 0]
-    values = np.array([float(row[columns[name]] or "nan") for row in cells]).reshape(-1, seeds)
-    return steps, values

@@ -49,14 +49,6 @@ def open_folder(folder: Path, config: Mapping[str, Any], about: Mapping[str, Any
         raise UserError(f"{folder} holds an unfinished run with {key} = {old}, not {new_value}: name a new folder")
 
 
-def check_finished(folder: Path) -> None:
-    """Raises a `UserError` if `folder` is not a finished run."""
-    if not (folder / CONFIG).is_file() or not (folder / ABOUT).is_file():
-        raise UserError(f"{folder} is not a run folder: make one with `edgerl train SYSTEM --out {folder}`")
-    if not (folder / RESULT).is_file():
-        raise UserError(f"{folder} is not finished: the command that started it goes on from its last checkpoint")
-
-
 def describe(tree: Any) -> dict[str, Any]:
     """Every number of a pytree by its path; of an array its shape and a digest."""
     return {

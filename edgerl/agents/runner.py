@@ -6,6 +6,7 @@ killed starts from the last checkpoint and reaches the same bits as one that was
 
 import functools
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,14 @@ import numpy as np
 
 from edgerl.agents import ppo, run_folder
 from edgerl.agents.config import RunConfig
-from edgerl.agents.logs import Log, read_metric
-from edgerl.agents.run_folder import CONFIG, LOG, POLICY, RESULT
+from edgerl.agents.logs import Log
+from edgerl.agents.run_folder import LOG, POLICY, RESULT
 from edgerl.core import config as configuration
 from edgerl.core import files
 from edgerl.core.checkpoint import Checkpoints, open_checkpoints
 from edgerl.core.environment import Environment, Params
 from edgerl.core.errors import UserError
-from edgerl.core.policy import MLPPolicy, load_policy, save_policy
-from edgerl.core.registry import make
+from edgerl.core.policy import MLPPolicy, save_policy
 from edgerl.core.simulate import SimulationStats, simulate
 
 
@@ -33,8 +33,8 @@ def train_run(
     config: RunConfig,
     folder: str | Path,
     *,
-    system: str,
     env_params: Params | None = None,
+    about: Mapping[str, Any] | None = None,
     progress: bool = True,
     resume: bool = True,
 ) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def train_run(
     Args:
       env: the environment; `env_params` its parameters, by default the published ones.
       folder: a new folder, or that of the same run, unfinished, which is resumed.
-      system: what the run is of, for `run.json`.
+      about: more that `run.json` shall say, for example {"system": "cartpole"}.
       progress: whether to show a progress bar on standard error, if that is a terminal.
       resume: if false, an unfinished run is an error.
 
@@ -57,14 +57,14 @@ def train_run(
     config.ppo.check()
     env_params = env.default_params if env_params is None else env_params
     folder = Path(folder)
-    about = {"system": system, "environment": env.id, "env_params": run_folder.describe(env_params)}
-    run_folder.open_folder(folder, configuration.as_dict(config), about, resume)
+    says = {**(about or {}), "environment": env.id, "env_params": run_folder.describe(env_params)}
+    run_folder.open_folder(folder, configuration.as_dict(config), says, resume)
     started = time.perf_counter()
     state = _train(env, config, env_params, folder, progress)
     trained = time.perf_counter()
     policy, result = _choose(env, config, env_params, state)
     seconds = {"training": trained - started, "evaluation": time.perf_counter() - trained}
-    result = {**about, **result, "steps_per_seed": config.ppo.total_steps, "seconds": seconds}
+    result = {**says, **result, "steps_per_seed": config.ppo.total_steps, "seconds": seconds}
     save_policy(folder / POLICY, policy)
     files.write_json(folder / RESULT, result)
     return result
@@ -184,27 +184,3 @@ def _choose(
 def seed_policy(env: Environment, config: RunConfig, states: ppo.TrainState, seed: int) -> MLPPolicy:
     """The greedy policy of one of the seeds."""
     return ppo.greedy_policy(env, config.ppo, jax.tree.map(lambda x: x[seed], states))
-
-
-def load_run(folder: str | Path) -> tuple[RunConfig, MLPPolicy]:
-    """The configuration and the policy of a finished run.
-
-    Raises:
-      UserError: the folder is not a finished run.
-    """
-    folder = Path(folder)
-    run_folder.check_finished(folder)
-    return configuration.load(RunConfig, folder / CONFIG), load_policy(folder / POLICY)
-
-
-def learning_curve(folder: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """(environment steps [U] of one seed, returns [U, S]): means over the episodes that ended in an update, or NaN."""
-    return read_metric(Path(folder) / LOG, "episode_return")
-
-
-def untrained_policy(folder: str | Path) -> MLPPolicy:
-    """Where the best seed of a finished run started from."""
-    config, _ = load_run(folder)
-    env = make(config.environment)
-    best = files.read_json(Path(folder) / RESULT)["best_seed"]
-    return seed_policy(env, config, start(env, config.ppo, keys(config)[0], env.default_params), best)
