@@ -17,6 +17,7 @@ from edgerl.deploy import integer
 from edgerl.deploy.network import Network
 from edgerl.deploy.tables import activation_table
 
+_ROWS = 100_000  # that `evaluate` holds in memory at once
 MAX_LEFT_SHIFT = 13  # so that 4 · 2^shift fits the generated C's uint16 factor
 
 
@@ -90,8 +91,9 @@ class Int8Policy:
 
 def evaluate(policy: Int8Policy, obs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(int8 inputs [N, features], int8 outputs [N, actions]) for float32 observations [N, features]."""
-    inputs, outputs = _evaluate(policy, obs)
-    return np.asarray(inputs), np.asarray(outputs)
+    pairs = [_evaluate(policy, obs[i : i + _ROWS]) for i in range(0, len(obs), _ROWS)]
+    inputs, outputs = (np.concatenate([np.asarray(part) for part in parts]) for parts in zip(*pairs, strict=True))
+    return inputs, outputs
 
 
 @jax.jit

@@ -13,7 +13,7 @@ import pytest
 
 from edgerl import UserError, deploy, make
 from edgerl.core.policy import load_policy, same
-from edgerl.deploy import calibration, flatbuffer, int8_policy, tflite, toolchain
+from edgerl.deploy import calibration, exporting, flatbuffer, int8_policy, tflite, toolchain
 
 
 @pytest.fixture(scope="module")
@@ -300,3 +300,45 @@ def test_the_tflm_variant_is_valid_cpp(exported, tmp_path):
     arena = int(re.search(r"kPolicyArenaBytes = (\d+)", text).group(1))
     assert arena >= 1.5 * exported[2]["size"]["tflm_arena"]
     assert arena % 16 == 0
+
+
+ARDUINO = r"""
+#include <cstdio>
+#include <cstdlib>
+#include <type_traits>
+struct Port {
+  void begin(long) {}
+  void print(const char* text) { std::fputs(text, stdout); }
+  void println(const char* text) { std::puts(text); }
+  void println(int number) { std::printf("%d\n", number); }
+  int available() { return 1; }
+  int read() { const int c = std::getchar(); if (c == EOF) { std::exit(0); } return c; }
+};
+static Port Serial;
+"""
+
+
+def test_the_arduino_sketch_answers(exported, tmp_path):
+    """Compiled for this host behind a stand-in for the serial port."""
+    library = exported[1] / "arduino" / "EdgeRL_Policy"
+    sketch = (library / "examples" / "serial_policy" / "serial_policy.ino").read_text()
+    (tmp_path / "sketch.cc").write_text(f"{ARDUINO}\n{sketch}\nint main() {{ setup(); for (;;) {{ loop(); }} }}\n")
+    include = ["-I", library / "src"]
+    subprocess.run(["cc", *include, "-c", library / "src" / "policy.c", "-o", tmp_path / "policy.o"], check=True)
+    sources = [tmp_path / "sketch.cc", tmp_path / "policy.o"]
+    subprocess.run(["c++", "-Wall", "-Wextra", "-Werror", *include, *sources, "-o", tmp_path / "board"], check=True)
+    observations = np.random.default_rng(1).normal(scale=0.2, size=(20, 4)).astype(np.float32)
+    sent = "".join(f"obs: [{', '.join(repr(float(v)) for v in row)}]\n" for row in observations) + "obs: 1 2 3 4\n"
+    answers = subprocess.run([tmp_path / "board"], input=sent, capture_output=True, text=True, check=True).stdout
+    _, scores = int8_policy.evaluate(deploy.load(exported[1]), observations)
+    wanted = ["self-test failures: 0", *(f"action: {a}" for a in scores.argmax(axis=1))]
+    assert answers.splitlines() == [*wanted, "error: expected obs: [ numbers ]"]
+
+
+def test_a_broken_compiler_does_not_stop_an_export(exported, monkeypatch):
+    """What cannot be measured is a sentence in the report."""
+    monkeypatch.setattr(toolchain, "STRICT", ("-fno-such-option",))
+    _, folder, _ = exported
+    observations = np.zeros((3, 4), np.float32)
+    measured = exporting.measure(folder, observations.astype(np.int8), observations)
+    assert "failed" in measured["host C"]
