@@ -33,11 +33,11 @@ EPILOGUES = {
     "relu": """\
 FAST static inline int32_t relu(int32_t accumulator, struct scaling s, int32_t high)
 {
-    int32_t y;
-    accumulator = accumulator < 0 ? 0 : accumulator;
-    y = (int32_t)(((int64_t)(accumulator * s.factor) * s.multiplier) >> 32);
-    y = (y + s.rounding) >> s.shift;
-    return y > high ? high : y;
+    int32_t y = (int32_t)(((int64_t)(accumulator * s.factor) * s.multiplier) >> 32);
+    y = (y + s.rounding) >> s.shift; /* exact above 0, and not above 0 below it */
+    y = (uint32_t)y <= (uint32_t)high ? y : y < 0 ? 0 : high;
+    IN_REGISTER(y);
+    return y;
 }""",
     "table": """\
 FAST static inline int32_t index_of(int32_t accumulator, struct scaling s, int32_t zero)
