@@ -81,6 +81,7 @@ def _read(schema: Any, model: Any) -> Network:
         current = operator.Outputs(0)
         _require(_quantisation(graph.Tensors(current)) == layers[-1].activated, f"operator {i} has a foreign scale")
     _require(bool(layers) and current == graph.Outputs(0), "the output is not the last operator's")
+    _require(layers[-1].activation not in ("tanh", "sigmoid"), "the output has an activation of its own")
     sizes = [layer.weights.shape for layer in layers]
     _require(all(a[0] == b[1] for a, b in itertools.pairwise(sizes)), f"layer sizes do not chain: {sizes}")
     _require(

@@ -1,5 +1,7 @@
 """The .tflite reader takes any bytes: a network, or one line that says why not."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -72,3 +74,11 @@ def test_a_float_model_is_refused(networks):
     data[tensor._tab.Pos + kind] = 0  # FLOAT32
     with pytest.raises(UserError, match="not int8"):
         flatbuffer.read_network(bytes(data))
+
+
+def test_an_activated_output_is_refused(networks):
+    network = networks[0]
+    last = dataclasses.replace(network.layers[-1], activation="tanh")
+    data = flatbuffer.write_network(dataclasses.replace(network, layers=(*network.layers[:-1], last)))
+    with pytest.raises(UserError, match="activation of its own"):
+        flatbuffer.read_network(data)
