@@ -22,7 +22,7 @@ from edgerl.systems.early_exit.weights import int8_bytes, save_weights, stored
 
 
 def build_table(
-    run: str | Path, data: Dataset, table_path: str | Path, weights_path: str | Path, command: str
+    run: str | Path, data: Dataset, table_path: str | Path, weights_path: str | Path, command: str, remarks: str = ""
 ) -> Table:
     """Computes the logits of all images with the weights as they are stored, and writes both files and a report.
 
@@ -34,6 +34,7 @@ def build_table(
       table_path: the table, `.npz`.
       weights_path: the weights, `.npz`.
       command: what the user typed, for the report.
+      remarks: what else a reader of the report must know.
     Raises:
       UserError: the run is missing or not finished.
     """
@@ -48,6 +49,7 @@ def build_table(
     table = Table(logits_q, scale, data.labels, data.split, temperatures, macs)
     provenance = {
         "command": command,
+        "remarks": remarks,
         "date": datetime.date.today().isoformat(),
         "jax": jax.__version__,
         "machine": platform.machine(),

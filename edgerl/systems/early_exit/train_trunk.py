@@ -18,7 +18,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -119,9 +118,10 @@ def epoch_order(config: TrainConfig, epoch: int, count: int) -> np.ndarray:
     return order[: count // config.batch * config.batch].reshape(-1, config.batch)
 
 
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def init_state(config: TrainConfig, steps_per_epoch: int) -> TrainState:
     """The state before the first step."""
-    initial = jax.jit(_network(config).init)(jax.random.key(config.seed), jnp.zeros((1, 32, 32, 3)))
+    initial = _network(config).init(jax.random.key(config.seed), jnp.zeros((1, 32, 32, 3)))
     params = initial["params"]
     return TrainState(jnp.int32(0), params, initial["batch_stats"], _optimizer(config, steps_per_epoch).init(params))
 
@@ -141,9 +141,7 @@ def make_update(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Callab
         gradient = jax.value_and_grad(functools.partial(_loss, config), has_aux=True)
         varying = jax.lax.pcast(state.params, AXIS, to="varying")
         (loss, (statistics, accuracy)), grads = gradient(varying, state.statistics, x, labels)
-        # As one vector: the devices wait for each other once a step, not once an array.
-        together, apart = ravel_pytree((grads, statistics, loss, accuracy))
-        grads, statistics, loss, accuracy = apart(jax.lax.pmean(together, AXIS))
+        grads, statistics, loss, accuracy = jax.lax.pmean((grads, statistics, loss, accuracy), AXIS)
         updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
         return TrainState(state.step + 1, params, statistics, optimizer_state), (loss, accuracy)

@@ -9,10 +9,9 @@ from edgerl.systems.early_exit.table import Table, quantise
 @pytest.fixture(scope="module")
 def quick_compile():
     """Code that compiles fast and runs slowly, for networks that are large to compile and tiny to run."""
-    before = jax.config.jax_disable_most_optimizations
     jax.config.update("jax_disable_most_optimizations", True)
     yield
-    jax.config.update("jax_disable_most_optimizations", before)
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="module")
