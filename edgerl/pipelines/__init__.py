@@ -15,7 +15,7 @@ from types import ModuleType
 from edgerl.core import files
 from edgerl.core.errors import UserError
 
-_MODULES = {"cartpole": "edgerl.pipelines.cartpole"}
+_MODULES = {"cartpole": "edgerl.pipelines.cartpole", "early-exit": "edgerl.pipelines.early_exit"}
 
 
 def of_system(system: str) -> ModuleType:

@@ -20,13 +20,13 @@ class Run:
     """A finished run: its folder, its configuration, the best seed's greedy policy, and `result.json`."""
 
     folder: Path
-    config: RunConfig
+    config: Any  # of the pipeline's class
     policy: MLPPolicy
     result: dict[str, Any]
 
 
-def load(folder: str | Path) -> Run:
-    """Reads a run folder.
+def load(folder: str | Path, config: type[RunConfig] = RunConfig) -> Run:
+    """Reads a run folder, whose configuration is a `config`.
 
     Raises:
       UserError: a file is missing or damaged, or the run is unfinished.
@@ -34,7 +34,7 @@ def load(folder: str | Path) -> Run:
     folder = Path(folder)
     if not (folder / run_folder.RESULT).is_file():
         raise UserError(f"{folder} is unfinished: the same `edgerl train` command again, with --out {folder}, goes on")
-    settings = configuration.load(RunConfig, folder / run_folder.CONFIG)
+    settings = configuration.load(config, folder / run_folder.CONFIG)
     result = files.read_json(folder / run_folder.RESULT)
     return Run(folder, settings, load_policy(folder / run_folder.POLICY), result)
 

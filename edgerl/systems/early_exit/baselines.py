@@ -53,7 +53,7 @@ def hull_accuracy(cost: np.ndarray, accuracy: np.ndarray, at: np.ndarray) -> np.
 
 
 def stop_by_threshold(score: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """int [n]: the first exit whose score [n, K] reaches its threshold [K - 1]."""
+    """int [n]: the first exit whose score [n, K] reaches its threshold, [K - 1] or one for all."""
     stop = np.ones(score.shape, bool)
     stop[:, :-1] = score[:, :-1] >= thresholds
     return first_stop(stop)

@@ -18,11 +18,13 @@ from edgerl.systems.early_exit.baselines import (
     stop_by_threshold,
 )
 from edgerl.systems.early_exit.bootstrap import interval, summary
-from edgerl.systems.early_exit.evaluate import SCORES, Images
+from edgerl.systems.early_exit.evaluate import SCORES, Images, share_of_bound
+from edgerl.systems.early_exit.stopping import cross_validated_knots, fit_stopping
 
 BUDGETS = 20
 FINE = 101  # budgets tried for "as accurate as the last exit"
 KEPT = 0.003  # of accuracy that may be lost where the last exit's is "kept"
+ABOVE_ZERO = np.nextafter(np.float32(0), np.float32(1))  # a tie is CONTINUE, the lowest action
 NEIGHBOURS = 3  # policies of the front tried for a budget
 
 
@@ -77,18 +79,19 @@ class Front:
 
 def make_front(fit_scores: np.ndarray, test_scores: np.ndarray, fit: Images) -> Front:
     """A front of P policies from their scores [P, n, K] and [P, m, K]."""
-    never = np.zeros(fit_scores.shape[2] - 1)
-    costs = [fit.costs["macs"][stop_by_threshold(score, np.nextafter(never, 1))].mean() for score in fit_scores]
+    costs = [fit.costs["macs"][stop_by_threshold(score, ABOVE_ZERO)].mean() for score in fit_scores]
     return Front(fit_scores, test_scores, np.array(costs))
 
 
-def judge_front(front: Front, fit: Images, test: Images) -> dict[str, Any]:
+def judge_front(front: Front, prices: np.ndarray, fit: Images, test: Images) -> dict[str, Any]:
     """The rows of a comparison at `BUDGETS` mean numbers of multiply-accumulates between the first and the last exit's.
 
     Returns:
       {"budgets": a list of rows, "compute_kept": see `compute_kept`, "worst_lead": the policy's smallest lead over the
-      best threshold rule, in accuracy, "above_hull": whether it is above the fixed exits' hull at every budget}.
+      best threshold rule, in accuracy, "above_hull": whether it is above the fixed exits' hull at every budget,
+      "shares_of_bound": of each policy [P] at its own price, "worst_share_of_bound"}.
     """
+    shares = shares_of_bound(front, prices, fit, test)
     families = threshold_families(fit, test)
     cost = test.costs["macs"]
     rows = [_row(front, families, fit, test, budget) for budget in np.linspace(cost[0], cost[-1], BUDGETS + 2)[1:-1]]
@@ -97,7 +100,22 @@ def judge_front(front: Front, fit: Images, test: Images) -> dict[str, Any]:
         "worst_lead": min(row["lead"]["mean"] for row in rows),
         "above_hull": all(row["policy"]["accuracy"]["mean"] > row["hull"] for row in rows),
         "compute_kept": compute_kept(front, fit, test),
+        "shares_of_bound": shares,
+        "worst_share_of_bound": min(shares),
     }
+
+
+def shares_of_bound(front: Front, prices: np.ndarray, fit: Images, test: Images) -> list[float]:
+    """Each policy's reward on the test images over that of optimal stopping, at its price [P] of compute."""
+    knots = cross_validated_knots(fit.observed, fit.reward)
+    shares = []
+    for price, score in zip(prices, front.test_scores, strict=True):
+        cost = price * fit.costs["macs"] / fit.costs["macs"][-1]
+        reward = test.correct - cost
+        bound = fit_stopping(fit.observed, fit.correct - cost, knots).exits(test.observed)
+        earned = chosen(reward, stop_by_threshold(score, ABOVE_ZERO)).mean()
+        shares.append(share_of_bound(float(earned), float(chosen(reward, bound).mean())))
+    return shares
 
 
 def _row(front: Front, families: dict[str, Family], fit: Images, test: Images, budget: float) -> dict[str, Any]:

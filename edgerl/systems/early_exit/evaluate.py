@@ -90,35 +90,29 @@ def everywhere(env: EarlyExit, params: EarlyExitParams, preference: float | None
     return np.asarray(observations).reshape(*shape, -1), np.asarray(reward, np.float64).reshape(shape)
 
 
-def exits_of(policy: Policy, observations: np.ndarray, seed: int = 0) -> np.ndarray:
-    """int [n]: where a policy, `policy(key, observation) -> action`, stops images seen as float32 [n, K, F]."""
+def actions_of(policy: Policy, observations: np.ndarray, seed: int = 0) -> np.ndarray:
+    """int32 [...]: what a policy, `policy(key, observation) -> action`, does on float32 [..., F]."""
     flat = jnp.asarray(observations).reshape(-1, observations.shape[-1])
     keys = jax.random.split(jax.random.key(seed), len(flat))
-    actions = jax.jit(jax.vmap(policy))(keys, flat)
-    return first_stop(np.asarray(actions).reshape(observations.shape[:2]) == EXIT)
+    return np.asarray(jax.jit(jax.vmap(policy))(keys, flat)).reshape(observations.shape[:-1])
 
 
-def judge(
-    policy: Policy,
-    table: Table,
-    profile: Profile | str,
-    extras: tuple[Extra, ...] = (),
-    preference: float | None = None,
-    seed: int = 0,
-    **params: float,
-) -> dict[str, Any]:
-    """A policy on the test images at the weights of a profile, beside all rules that were fitted on the policy split.
+def exits_of(policy: Policy, observations: np.ndarray, seed: int = 0) -> np.ndarray:
+    """int [n]: where a policy stops images seen as float32 [n, K, F]."""
+    return first_stop(actions_of(policy, observations, seed) == EXIT)
+
+
+def judge(policy: Policy, fit: Images, test: Images, seed: int = 0) -> dict[str, Any]:
+    """A policy on the test images, beside all rules; these are fitted on the images `fit` of the policy split.
 
     Args:
-      policy: `policy(key, observation) -> action`, of observations with these `extras`.
-      preference: what the policy is told, if it takes a preference.
-      params: other values of `EarlyExitParams`, for example `alpha=1.5`.
+      policy: `policy(key, observation) -> action`.
+      seed: of the policy's random choices, if it makes any.
     Returns:
       {"images", "policy": report, "rules": {name: report}, "bound": name of the rule that is the bound,
       "share_of_bound"}, where a report has accuracy, macs, latency_ms, energy_mj and reward, each with its mean and
       its bootstrap interval, and the share of images that stops at each exit.
     """
-    fit, test = (load_images(table, split, profile, extras, preference, **params) for split in ("policy", "test"))
     rules = {name: report(test, exits) for name, exits in stopping_exits(fit, test).items()}
     judged = report(test, exits_of(policy, test.observations, seed))
     share = share_of_bound(judged["reward"]["mean"], rules[BOUND]["reward"]["mean"])

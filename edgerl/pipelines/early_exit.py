@@ -1,0 +1,276 @@
+"""Early exits from training to verified C: what `edgerl train early-exit` and the commands after it do."""
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from edgerl import deploy
+from edgerl.agents import ppo, runner
+from edgerl.agents.config import PPOConfig, RunConfig
+from edgerl.core import config as configuration
+from edgerl.core import files
+from edgerl.core.config import field
+from edgerl.core.errors import UserError
+from edgerl.core.policy import MLPPolicy
+from edgerl.hardware.profiles import load_profile
+from edgerl.pipelines import runs
+from edgerl.systems.early_exit import budgets, c_features, factory
+from edgerl.systems.early_exit import figures as pictures
+from edgerl.systems.early_exit import front as fronts
+from edgerl.systems.early_exit.baselines import chosen, first_stop
+from edgerl.systems.early_exit.calibration import expected_calibration_error
+from edgerl.systems.early_exit.data import POLICY, TEST, load_cifar100
+from edgerl.systems.early_exit.env import EXIT, EXTRAS, EarlyExit
+from edgerl.systems.early_exit.evaluate import Images, actions_of, exits_of, judge, load_images, report
+from edgerl.systems.early_exit.features import features
+from edgerl.systems.early_exit.stopping import fit_stopping
+from edgerl.systems.early_exit.table import SHIPPED, Table, load_table
+
+SYSTEM = "early-exit"
+FRONT = "front.npz"
+JUDGEMENT = "judgement.json"
+
+# An episode is a few steps and its return comes at once: whole returns, no discount, large batches, few updates.
+_PPO = PPOConfig(
+    num_updates=30,
+    num_envs=1024,
+    num_steps=4,
+    epochs=4,
+    num_minibatches=8,
+    hidden_sizes=(32, 32),
+    activation="relu",
+    learning_rate=1e-2,
+    discount=1.0,
+    gae_lambda=1.0,
+    entropy_coefficient=0.0,
+    max_grad_norm=10.0,
+    adam_b2=0.95,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class EarlyExitConfig(RunConfig):
+    """A run: policies for a profile's weights, of which the best seed is kept, and a front of policies."""
+
+    environment: str = field("EarlyExit-v0", "id of the environment", choices=("EarlyExit-v0",))
+    num_seeds: int = field(10, "policies trained side by side", low=1)
+    evaluation_envs: int = field(4096, "environments to choose the best seed in, then to judge it", low=1)
+    evaluation_steps: int = field(64, "steps of each; episodes that end within them count", low=1)
+    ppo: PPOConfig = _PPO
+    table: str | None = field(None, "logits of another network, by `edgerl logits import`; none: the shipped ones")
+    profile: str = field("medium_power", "device: a profile's name or a YAML file")
+    extras: tuple[str, ...] = field(EXTRAS, "observed beside the confidence", choices=EXTRAS)
+    preference: bool = field(False, "one policy for many weights: they are drawn per episode and observed")
+    preference_low: float = field(0.25, "times the profile's cost weights at preference 0", low=1e-6)
+    preference_high: float = field(4.0, "times the profile's cost weights at preference 1", low=1e-6)
+    front: int = field(256, "policies of the front, each for a price of compute; 0: none", low=0)
+
+
+def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict[str, Any]:
+    """Trains the policy, or goes on with an unfinished run of the same configuration; then the front."""
+    settings = configuration.load(EarlyExitConfig, config, overrides)
+    env = _environment(settings)
+    result = runner.train_run(env, settings, out, about={"system": SYSTEM})
+    if settings.front:
+        seconds = time.perf_counter()
+        plain = dataclasses.replace(settings, preference=False)
+        front = jax.block_until_ready(learn_front(plain, _environment(plain), settings.front))
+        fronts.save_front(Path(out) / FRONT, front)
+        result["seconds"]["front"] = time.perf_counter() - seconds
+    return result
+
+
+def evaluate(run: str | Path) -> dict[str, Any]:
+    """The policy and the front on the test images, against every baseline and bound. Kept in RUN/judgement.json."""
+    loaded = runs.load(run, EarlyExitConfig)
+    settings, table = loaded.config, load_table(loaded.config.table or SHIPPED)
+    front = _judged_front(loaded, table)
+    result = {
+        "system": SYSTEM,
+        "environment": settings.environment,
+        "profile": settings.profile,
+        "table": settings.table or SHIPPED.name,
+        "exits": _exits(table),
+        "modes": {mode: _judge(loaded, table, preference) for mode, preference in _modes(settings).items()},
+        **({"front": front} if front else {}),
+    }
+    files.write_json(loaded.folder / JUDGEMENT, result)
+    return result
+
+
+def figures(run: str | Path, data: str | None = None) -> list[Path]:
+    """All pictures of a run, in RUN/figures. `data`: a folder with CIFAR-100's binary files, for the gallery."""
+    loaded = runs.load(run, EarlyExitConfig)
+    settings, table = loaded.config, load_table(loaded.config.table or SHIPPED)
+    kept = loaded.folder / JUDGEMENT
+    judged = files.read_json(kept) if kept.is_file() else evaluate(run)
+    mode, preference = list(_modes(settings).items())[len(_modes(settings)) // 2]
+    test = _images(settings, table, "test", preference)
+    logits = table.logits(table.rows(TEST))
+    true = np.take_along_axis(_probabilities(logits, table), table.labels[table.rows(TEST)][:, None, None], 2)[..., 0]
+    stop = actions_of(loaded.policy, test.observations) == EXIT
+    exits = first_stop(stop)
+    raw = _probabilities(logits, dataclasses.replace(table, temperatures=np.ones_like(table.temperatures))).max(-1)
+    steps, returns = runs.learning_curve(loaded)
+    bound = None if settings.preference else _bound_in_training(settings, table)
+    folder = loaded.folder / "figures"
+    folder.mkdir(exist_ok=True)
+    drawn = [
+        pictures.exits_by_difficulty(folder / "exit_distribution.png", exits, true[:, -1], table.exits),
+        pictures.decisions_by_confidence(folder / "confidence.png", test.features.confidence, stop),
+        pictures.reward_curve(folder / "reward_curve.png", steps, returns, bound),
+        pictures.reliability(
+            folder / "reliability.png",
+            raw,
+            test.features.probability,
+            test.correct,
+            np.array([expected_calibration_error(p, test.correct) for p in (raw, test.features.probability)]),
+        ),
+    ]
+    if "front" in judged:
+        path = folder / "accuracy_against_cost.png"
+        rules = judged["modes"][mode]["rules"]
+        drawn.append(pictures.accuracy_against_cost(path, judged["front"], rules, table.exits, settings.profile))
+    if data is not None:
+        drawn.append(_gallery(folder / "gallery.png", data, table, exits))
+    return drawn
+
+
+def export(run: str | Path, out: str | Path) -> dict[str, Any]:
+    """The deployment folder (see `deploy.export`), with `exits.h` and `exits.c`: raw logits in, decision out.
+
+    Its report says what the deployed policy, fed by the device's own features, reaches on the test images.
+    """
+    loaded = runs.load(run, EarlyExitConfig)
+    settings, table = loaded.config, load_table(loaded.config.table or SHIPPED)
+    preference = list(_modes(settings).values())[len(_modes(settings)) // 2]
+    test = _images(settings, table, "test", preference)
+    device = c_features.Device(test.env, table.temperatures, table.classes, 0.5 if preference is None else preference)
+    seen = device.observe(table.logits(table.rows(TEST)))
+
+    def closed_loop(player: Any) -> dict[str, Any]:
+        deployed, exact = exits_of(player, seen), exits_of(loaded.policy, test.observations)
+        return {
+            "features_largest_difference": float(np.abs(seen - test.observations).max()),
+            "decisions_changed": float((deployed != exact).mean()),
+            "float32": report(test, exact),
+            "int8": report(test, deployed),
+        }
+
+    with files.new_folder(out) as folder:
+        inner = folder / "policy"
+        observed = _calibration(settings, table, device)
+        said = deploy.export(loaded.policy, observed, inner, env=test.env, closed_loop=closed_loop)
+        player = deploy.load(inner)
+        for name, text in c_features.generate(device, lambda obs: actions_of(player, obs)).items():
+            files.write_bytes(inner / name, text.encode())
+            said["files"][name] = hashlib.sha256(text.encode()).hexdigest()
+        files.write_json(inner / "report.json", said)
+        for path in inner.iterdir():
+            path.rename(folder / path.name)
+        inner.rmdir()
+    return said
+
+
+def learn_front(settings: EarlyExitConfig, env: EarlyExit, count: int) -> MLPPolicy:
+    """`count` policies for as many prices of compute, in one compiled call."""
+    config = settings.ppo
+
+    def learn(key: Any, params: Any) -> MLPPolicy:
+        return ppo.greedy_policy(env, config, ppo.train(env, config, key, params)[0])
+
+    key = jax.random.fold_in(jax.random.key(settings.seed), 1001)  # which the run itself does not use
+    return fronts.learn_front(learn, env.default_params, key, count)
+
+
+def _environment(settings: EarlyExitConfig, split: str = "policy") -> EarlyExit:
+    profile = load_profile(settings.profile)
+    table = load_table(settings.table) if settings.table else None
+    options: dict[str, Any] = {"extras": settings.extras, "draw_preference": settings.preference}
+    env = (
+        factory.early_exit_v0(split, profile, **options)
+        if table is None
+        else factory.from_table(table, split, profile, **options)
+    )
+    params = dataclasses.replace(
+        env.default_params, preference_low=settings.preference_low, preference_high=settings.preference_high
+    )
+    return dataclasses.replace(env, default_params=params)
+
+
+def _modes(settings: EarlyExitConfig) -> dict[str, float | None]:
+    """Name → what the policy is told; one mode without preferences."""
+    return {"aggressive": 1.0, "balanced": 0.5, "conservative": 0.0} if settings.preference else {"policy": None}
+
+
+def _weights(settings: EarlyExitConfig) -> dict[str, float]:
+    return {"preference_low": settings.preference_low, "preference_high": settings.preference_high}
+
+
+def _images(settings: EarlyExitConfig, table: Table, split: str, preference: float | None) -> Images:
+    extras, profile = settings.extras, load_profile(settings.profile)
+    return load_images(table, split, profile, extras, preference, **_weights(settings))  # type: ignore[arg-type]
+
+
+def _judge(loaded: runs.Run, table: Table, preference: float | None) -> dict[str, Any]:
+    settings = loaded.config
+    fit, test = (_images(settings, table, split, preference) for split in ("policy", "test"))
+    return judge(loaded.policy, fit, test, settings.seed)
+
+
+def _judged_front(loaded: runs.Run, table: Table) -> dict[str, Any] | None:
+    """The front at all budgets. It sees no preference, whatever the policy sees."""
+    settings = dataclasses.replace(loaded.config, preference=False)
+    if not settings.front:
+        return None
+    policies = fronts.load_front(loaded.folder / FRONT)
+    fit, test = (_images(settings, table, split, None) for split in ("policy", "test"))
+    fit_scores, test_scores = (fronts.scores_of(policies, images.observations) for images in (fit, test))
+    front = budgets.make_front(fit_scores, test_scores, fit)
+    return budgets.judge_front(front, fronts.prices(settings.front), fit, test)
+
+
+def _bound_in_training(settings: EarlyExitConfig, table: Table) -> float:
+    fit = _images(settings, table, "policy", None)
+    return float(chosen(fit.reward, fit_stopping(fit.observed, fit.reward).exits(fit.observed)).mean())
+
+
+def _exits(table: Table) -> dict[str, Any]:
+    """Accuracy and calibration of the exits on the test images."""
+    rows = table.rows(TEST)
+    seen = features(table, rows)
+    raw = features(dataclasses.replace(table, temperatures=np.ones_like(table.temperatures)), rows)
+    return {
+        "accuracy": seen.correct.mean(0).tolist(),
+        "macs": None if table.macs is None else table.macs.tolist(),
+        "temperatures": table.temperatures.tolist(),
+        "calibration_error_before": expected_calibration_error(raw.probability, raw.correct).tolist(),
+        "calibration_error": expected_calibration_error(seen.probability, seen.correct).tolist(),
+    }
+
+
+def _probabilities(logits: np.ndarray, table: Table) -> np.ndarray:
+    """float32 [n, K, C] at the table's temperatures."""
+    return np.asarray(jax.nn.softmax(logits / table.temperatures[:, None]))
+
+
+def _calibration(settings: EarlyExitConfig, table: Table, device: c_features.Device) -> np.ndarray:
+    """float32 [N, F]: what the device sees on the policy split at every exit, for a few preferences if one is told."""
+    logits = table.logits(table.rows(POLICY))
+    told = np.linspace(0, 1, 5) if settings.preference else [0.5]
+    seen = [dataclasses.replace(device, preference=float(p)).observe(logits) for p in told]
+    return np.concatenate(seen).reshape(-1, len(device.env.names))
+
+
+def _gallery(path: Path, data: str, table: Table, exits: np.ndarray) -> Path:
+    images, labels = load_cifar100(data).part(TEST)
+    if len(images) != len(exits) or (labels != table.labels[table.rows(TEST)]).any():
+        raise UserError(f"{data} does not hold the images of the table: its test labels differ")
+    captions = [f"class {label}" for label in labels]
+    return pictures.gallery(path, images, exits, captions, table.exits)
