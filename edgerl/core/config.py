@@ -48,9 +48,18 @@ def build(cls: type[Config], values: Mapping[str, Any], where: str = "configurat
     return cls(**made)
 
 
-def load(cls: type[Config], path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
-    """A `cls` from a YAML file, if given, and `key=value` overrides (`a.b=value` for nested keys)."""
-    values: dict[str, Any] = read_yaml(path) if path is not None else {}
+def load(
+    cls: type[Config],
+    path: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    defaults: str | Path | None = None,
+) -> Config:
+    """A `cls` from YAML files, those of `defaults` first, and `key=value` overrides (`a.b=value` for nested keys)."""
+    values: dict[str, Any] = read_yaml(defaults) if defaults is not None else {}
+    if path is not None:
+        given = read_yaml(path)
+        build(cls, given, str(path))  # so that a mistake in the user's own file is told with its name
+        values = _merged(values, given)
     for text in overrides:
         key, equals, value = text.partition("=")
         if not equals or not key:
@@ -62,7 +71,16 @@ def load(cls: type[Config], path: str | Path | None = None, overrides: Sequence[
             if not isinstance(target, dict):
                 raise UserError(f"--set {text}: '{parent}' is a value, not a group of keys")
         target[last] = parse_yaml(value, f"--set {text}")
-    return build(cls, values, str(path) if path is not None and not overrides else "configuration")
+    return build(cls, values)
+
+
+def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`above` laid over `below`, group by group."""
+    both = {
+        key: _merged(below[key], value) if isinstance(value, dict) and isinstance(below.get(key), dict) else value
+        for key, value in above.items()
+    }
+    return {**below, **both}
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

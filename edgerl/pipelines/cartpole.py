@@ -29,7 +29,7 @@ _DISTURBANCE = 0.2
 
 def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict[str, Any]:
     """Trains, or goes on with an unfinished run of the same configuration. See `agents.runner.train_run`."""
-    settings = configuration.load(RunConfig, config, overrides)
+    settings = configuration.load(RunConfig, config, overrides, Path(__file__).with_name("cartpole.yaml"))
     return runner.train_run(_environment(settings), settings, out, about={"system": SYSTEM})
 
 
