@@ -1,6 +1,7 @@
 """The command line: its help, its exit statuses, and one clear line for each kind of wrong input."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -106,3 +107,46 @@ def test_a_reader_that_goes_away_is_no_error():
     command = f"{sys.executable} -m edgerl.cli simulate CartPole-v1 --envs 8 --steps 8 | true"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of two updates and its export: the commands work, the policy need not."""
+    folder = tmp_path_factory.mktemp("cli")
+    small = ("num_seeds=1", "ppo.num_updates=2", "ppo.hidden_sizes=[8]", "evaluation_envs=16")
+    sets = [word for item in small for word in ("--set", item)]
+    done = run("train", "cartpole", *sets, "--out", folder / "run")
+    assert done.returncode == 0, done.stderr
+    done = run("export", folder / "run", "--out", folder / "export", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["closed_loop"]["episodes"] >= 10_000
+    return folder
+
+
+def test_the_whole_way(trained):
+    done = run("verify", trained / "export", "--json")
+    assert done.returncode == 0, done.stderr
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert checks["TFLM"]["differences"] == checks["host C"]["differences"] == 0
+
+
+def test_verify_fails_where_the_code_was_changed(trained, tmp_path):
+    shutil.copytree(trained / "export", tmp_path / "changed")
+    source = tmp_path / "changed" / "policy.c"
+    source.write_text(source.read_text().replace("128", "127"))
+    done = run("verify", tmp_path / "changed", "--json")
+    assert done.returncode == 1
+    assert not json.loads(done.stdout)["passed"]
+
+
+def test_a_finished_run_is_not_overwritten(trained, capsys):
+    assert "finished" in refused(capsys, "train", "cartpole", "--out", trained / "run")
+
+
+def test_an_export_is_not_overwritten(trained, capsys):
+    assert "exists" in refused(capsys, "export", trained / "run", "--out", trained / "export")
+
+
+def test_simulating_a_run(trained):
+    done = run("simulate", "CartPole-v1", "--policy", trained / "run", "--envs", 64, "--steps", 100, "--json")
+    assert json.loads(done.stdout)["episodes"] > 0
