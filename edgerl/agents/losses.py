@@ -18,11 +18,7 @@ class Sample:
     log_prob: chex.Array  # of the action, by the policy that took it
     value: chex.Array  # of the observation, by the value function of that time
     advantage: chex.Array
-
-    @property
-    def target(self) -> chex.Array:
-        """What the value of the observation should have been."""
-        return self.value + self.advantage
+    target: chex.Array  # what the value should have been
 
 
 def clipped_surrogate(ratio: chex.Array, advantage: chex.Array, clip: chex.Numeric) -> chex.Array:
@@ -55,37 +51,40 @@ def normalised(advantages: chex.Array) -> chex.Array:
     return centred / (jnp.sqrt(jnp.mean(jnp.square(centred))) + 1e-8)
 
 
-def ppo_loss(
-    logits: chex.Array, values: chex.Array, batch: Sample, config: PPOConfig
-) -> tuple[chex.Array, dict[str, chex.Array]]:
-    """Mean loss of a minibatch, and what it is made of.
+PARTS = ("policy_loss", "value_loss", "entropy", "approximate_kl", "clip_fraction")
+
+
+def total(parts: chex.Array, config: PPOConfig) -> chex.Array:
+    """The loss from its parts float32 [..., PARTS]."""
+    return parts[..., 0] + config.value_coefficient * parts[..., 1] - config.entropy_coefficient * parts[..., 2]
+
+
+def ppo_loss(logits: chex.Array, values: chex.Array, batch: Sample, config: PPOConfig) -> tuple[chex.Array, chex.Array]:
+    """Mean loss of a minibatch, and the means float32 [PARTS] of what it is made of.
 
     Args:
       logits: float32 [actions, B], the policy's now.
       values: float32 [B], the value function's now.
-      batch: fields [..., B].
+      batch: fields [..., B], the advantages normalised.
     """
 
-    def one(logits: chex.Array, value: chex.Array, sample: Sample, advantage: chex.Array) -> dict[str, chex.Array]:
+    def one(logits: chex.Array, value: chex.Array, sample: Sample) -> chex.Array:
         policy = categorical(logits)
         log_ratio = policy.log_prob(sample.action) - sample.log_prob
         ratio = jnp.exp(log_ratio)
         # In units of `value_scale`, so that the loss's weight means the same at any size of the returns.
         now, then, target = (x / config.value_scale for x in (value, sample.value, sample.target))
-        return {
-            "policy_loss": -clipped_surrogate(ratio, advantage, config.clip),
-            "value_loss": value_error(now, then, target, config.clip if config.clip_value else None),
-            "entropy": policy.entropy(),
-            # Schulman, "Approximating KL Divergence", 2020: unbiased, and never negative.
-            "approximate_kl": ratio - 1 - log_ratio,
-            "clip_fraction": (jnp.abs(ratio - 1) > config.clip).astype(jnp.float32),
-        }
+        return jnp.stack(
+            [
+                -clipped_surrogate(ratio, sample.advantage, config.clip),
+                value_error(now, then, target, config.clip if config.clip_value else None),
+                # distrax's `entropy` would normalise its logits, which it has normalised, once more.
+                -jnp.sum(jnp.exp(policy.logits) * policy.logits),
+                # Schulman, "Approximating KL Divergence", 2020: unbiased, and never negative.
+                ratio - 1 - log_ratio,
+                (jnp.abs(ratio - 1) > config.clip).astype(jnp.float32),
+            ]
+        )
 
-    parts = jax.vmap(one, in_axes=-1)(logits, values, batch, normalised(batch.advantage))
-    means = jax.tree.map(jnp.mean, parts)
-    loss = (
-        means["policy_loss"]
-        + config.value_coefficient * means["value_loss"]
-        - config.entropy_coefficient * means["entropy"]
-    )
-    return loss, {"loss": loss, **means}
+    parts = jnp.mean(jax.vmap(one, in_axes=-1, out_axes=-1)(logits, values, batch), axis=-1)
+    return total(parts, config), parts

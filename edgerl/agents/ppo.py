@@ -130,30 +130,38 @@ def _samples(
     advantages = jax.vmap(gae, in_axes=(LAST,) * 5 + (None, None), out_axes=LAST)(
         steps.reward, before, after, steps.terminated, steps.truncated, config.discount, config.gae_lambda
     )
-    return jax.tree.map(flat, Sample(steps.obs, steps.action, log_probs, before, advantages))
+    return jax.tree.map(flat, Sample(steps.obs, steps.action, log_probs, before, advantages, before + advantages))
 
 
 def _learn(
     networks: Networks, config: PPOConfig, state: TrainState, samples: Sample, key: chex.PRNGKey
 ) -> tuple[Variables, optax.OptState, Metrics]:
-    """`epochs` passes over the samples in minibatches. The optimiser sees the parameters as one vector: few kernels."""
+    """`epochs` passes over the samples, each in another order. The optimiser sees the parameters as one vector."""
     vector, restore = ravel_pytree(state.params)
     optimise = optimiser(config)
 
-    def loss(vector: chex.Array, batch: Sample) -> tuple[chex.Array, Metrics]:
+    def loss(vector: chex.Array, batch: Sample) -> tuple[chex.Array, chex.Array]:
         params = restore(vector)
         return losses.ppo_loss(networks.logits(params, batch.obs), networks.values(params, batch.obs), batch, config)
 
-    def step(carry: tuple[chex.Array, optax.OptState], chosen: chex.Array) -> tuple[Any, Metrics]:
+    def step(carry: tuple[chex.Array, optax.OptState], batch: Sample) -> tuple[Any, tuple[chex.Array, ...]]:
         vector, opt_state = carry
-        gradient, parts = jax.grad(loss, has_aux=True)(vector, jax.tree.map(lambda x: x[..., chosen], samples))
+        gradient, parts = jax.grad(loss, has_aux=True)(vector, batch)
         change, opt_state = optimise.update(gradient, opt_state)
-        return (optax.apply_updates(vector, change), opt_state), {**parts, "grad_norm": optax.global_norm(gradient)}
+        return (optax.apply_updates(vector, change), opt_state), (parts, optax.tree.norm(gradient))
 
-    orders = jax.vmap(lambda k: permutation(k, config.batch_size))(jax.random.split(key, config.epochs))
-    minibatches = orders.reshape(config.epochs * config.num_minibatches, -1)
-    (vector, opt_state), parts = jax.lax.scan(step, (vector, state.opt_state), minibatches)
-    return restore(vector), opt_state, jax.tree.map(jnp.mean, parts)
+    def epoch(carry: tuple[chex.Array, optax.OptState], key: chex.PRNGKey) -> tuple[Any, tuple[chex.Array, ...]]:
+        # All of an epoch's minibatches are gathered at once: a few large kernels instead of many small ones.
+        order = permutation(key, config.batch_size).reshape(config.num_minibatches, -1)
+        batches = jax.tree.map(lambda x: jnp.moveaxis(x[..., order], -2, 0), samples)
+        batches = batches.replace(advantage=jax.vmap(losses.normalised)(batches.advantage))
+        return jax.lax.scan(step, carry, batches)
+
+    keys = jax.random.split(key, config.epochs)
+    (vector, opt_state), (parts, norms) = jax.lax.scan(epoch, (vector, state.opt_state), keys)
+    mean = jnp.mean(parts, axis=(0, 1))
+    metrics = {"loss": losses.total(mean, config), **dict(zip(losses.PARTS, mean, strict=True))}
+    return restore(vector), opt_state, {**metrics, "grad_norm": jnp.mean(norms)}
 
 
 def _episodes(finished: Finished) -> Metrics:

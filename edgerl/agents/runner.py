@@ -18,6 +18,7 @@ import numpy as np
 from edgerl.agents import ppo, run_folder
 from edgerl.agents.config import RunConfig
 from edgerl.agents.logs import Log
+from edgerl.agents.networks import make_networks
 from edgerl.agents.run_folder import LOG, POLICY, RESULT
 from edgerl.core import config as configuration
 from edgerl.core import files
@@ -182,5 +183,5 @@ def _choose(
 
 
 def seed_policy(env: Environment, config: RunConfig, states: ppo.TrainState, seed: int) -> MLPPolicy:
-    """The greedy policy of one of the seeds."""
-    return ppo.greedy_policy(env, config.ppo, jax.tree.map(lambda x: x[seed], states))
+    """The greedy policy of one of the seeds. Its arrays are the host's: slicing on a device compiles for each shape."""
+    return make_networks(env, config.ppo).greedy(jax.tree.map(lambda x: np.asarray(x)[seed], states.params))

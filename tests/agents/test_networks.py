@@ -1,0 +1,57 @@
+"""Networks: form, initial weights, and the policy made of them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import edgerl
+from edgerl.agents.config import PPOConfig
+from edgerl.agents.networks import make_networks
+
+ENV = edgerl.make("CartPole-v1")
+SCALE = (2.4, 2.0, 0.21, 3.0)
+
+
+def networks(**options):
+    made = make_networks(ENV, PPOConfig(**{"hidden_sizes": (16, 8), "observation_scale": SCALE, **options}))
+    return made, made.init(jax.random.key(0))
+
+
+def test_kernels_are_orthogonal_with_their_gains():
+    _, variables = networks()
+    for network, gain in (("policy", 0.01), ("value", 1.0)):
+        kernels = [np.asarray(layer["kernel"]) for layer in variables[network]["params"].values()]
+        assert [k.shape for k in kernels] == [(16, 4), (8, 16), ({"policy": 2, "value": 1}[network], 8)]
+        for kernel, scale in zip(kernels, (2**0.5, 2**0.5, gain), strict=True):
+            short = kernel if kernel.shape[0] <= kernel.shape[1] else kernel.T
+            np.testing.assert_allclose(short @ short.T, scale**2 * np.eye(len(short)), atol=1e-6)
+        assert all(not layer["bias"].any() for layer in variables[network]["params"].values())
+
+
+def test_a_batch_along_the_last_axes_is_many_single_observations():
+    made, variables = networks()
+    obs = jax.random.normal(jax.random.key(1), (4, 3, 5))
+    logits, values = made.logits(variables, obs), made.values(variables, obs)
+    assert logits.shape == (2, 3, 5)
+    assert values.shape == (3, 5)
+    for i in range(3):
+        for j in range(5):
+            np.testing.assert_allclose(logits[:, i, j], made.logits(variables, obs[:, i, j]), rtol=1e-5, atol=1e-7)
+            np.testing.assert_allclose(values[i, j], made.values(variables, obs[:, i, j]), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["relu", "relu6", "tanh", "sigmoid"])
+def test_the_greedy_policy_has_the_networks_scores(activation):
+    made, variables = networks(activation=activation)
+    policy = made.greedy(variables)
+    assert policy.sizes == (4, 16, 8, 2)
+    obs = jax.random.normal(jax.random.key(2), (50, 4))
+    np.testing.assert_allclose(policy.logits(obs), made.logits(variables, obs.T).T, rtol=1e-4, atol=1e-6)
+
+
+def test_the_value_is_in_units_of_its_scale():
+    made, variables = networks(value_scale=1.0)
+    large, _ = networks(value_scale=25.0)
+    obs = jnp.ones(4)
+    np.testing.assert_allclose(large.values(variables, obs), 25 * made.values(variables, obs), rtol=1e-6)
