@@ -29,8 +29,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
       UserError: `path` exists already, or its parent cannot be written to.
     """
     path = Path(path)
-    if path.exists():
-        raise UserError(f"{path} exists already: name a folder that does not, or remove it")
+    must_be_new(path)
     temporary = _beside(path)
     with _os_errors(path):
         temporary.mkdir(parents=True)
@@ -40,6 +39,12 @@ def new_folder(path: str | Path) -> Iterator[Path]:
             os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def must_be_new(path: str | Path) -> None:
+    """Raises a `UserError` if `path` exists: to ask before long work whose result goes there."""
+    if Path(path).exists():
+        raise UserError(f"{path} exists already: name a folder that does not, or remove it")
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

@@ -12,6 +12,7 @@ from edgerl import deploy
 from edgerl.agents import runner
 from edgerl.agents.config import RunConfig
 from edgerl.core import config as configuration
+from edgerl.core import files
 from edgerl.core.lanes import Policy
 from edgerl.core.policy import MLPPolicy
 from edgerl.core.simulate import SimulationStats, random_policy
@@ -74,6 +75,7 @@ def figures(run: str | Path) -> list[Path]:
 
 def export(run: str | Path, out: str | Path) -> dict[str, Any]:
     """The deployment folder; see `deploy.export`. Its report has the closed-loop returns of the int8 policy."""
+    files.must_be_new(out)
     loaded = runs.load(run)
     env, policy, seed = _environment(loaded.config), loaded.policy, loaded.config.seed
     return deploy.export(
