@@ -25,6 +25,7 @@ _GOLDEN = np.uint32(0x9E3779B9)
 _M1 = np.uint32(0x7FEB352D)
 _M2 = np.uint32(0x846CA68B)
 _SPLIT = np.uint32(0xD1B54A33)
+_WEYL = np.uint32(0xC2B2AE3D)
 
 
 def new_key(a: chex.Array, b: chex.Array, generator: str = NAME) -> chex.PRNGKey:
@@ -50,7 +51,8 @@ def _seed(seed: chex.Array) -> chex.Array:
     seed = jnp.asarray(seed)
     low = seed.astype(jnp.uint32)
     high = (seed >> 32).astype(jnp.uint32) if seed.dtype.itemsize == 8 else jnp.uint32(0)
-    return _fold_in(_fold_in(jnp.zeros(2, jnp.uint32), low), high)
+    # Not from zeros: they are a fixed point of `_fold_in` with 0.
+    return _fold_in(_fold_in(jnp.asarray([_SPLIT, _GOLDEN]), low), high)
 
 
 def _pair(words: chex.Array) -> tuple[chex.Array, chex.Array]:
@@ -64,9 +66,12 @@ def _words(a: chex.Array, b: chex.Array) -> chex.Array:
 
 
 def _fold_in(words: chex.Array, data: chex.Array) -> chex.Array:
-    """Key words uint32 [2] for (key, integer). For a fixed integer this is a bijection of the 64-bit key."""
+    """Key words uint32 [2] for (key, integer). For a fixed integer this is a bijection of the 64-bit key.
+
+    Every bit of the key and of the integer flips every bit of the result with probability close to 1/2.
+    """
     a, b = _pair(words)
-    a = _mix(a + jnp.asarray(data).astype(jnp.uint32) * _GOLDEN)
+    a = _mix(a + b + jnp.asarray(data).astype(jnp.uint32) * _GOLDEN)
     b = (b ^ a) * _M1
     return _words(a, b ^ (b >> 15))
 
@@ -90,12 +95,15 @@ def _random_bits(words: chex.Array, bit_width: int, shape: tuple[int, ...]) -> c
 
 
 def _draw(words: chex.Array, counter: chex.Array) -> chex.Array:
-    """uint32 of `counter`'s shape: `_mix` of the first word's sequence with the second word added half way."""
+    """uint32 of `counter`'s shape: `_mix` of the first word's sequence with the second word added half way.
+
+    The counter is added once more at the end, without which one key's draws would never repeat a value.
+    """
     a, b = _pair(words)
     x = a + counter * _GOLDEN
     x = (x ^ (x >> 16)) * _M1 + b
     x = (x ^ (x >> 15)) * _M2
-    return x ^ (x >> 16)
+    return (x ^ (x >> 16)) + counter * _WEYL
 
 
 _IMPLEMENTATION = jax.extend.random.define_prng_impl(
