@@ -36,19 +36,20 @@ SYSTEM = "early-exit"
 FRONT = "front.npz"
 JUDGEMENT = "judgement.json"
 
-# An episode is a few steps and its return comes at once: whole returns, no discount, large batches, few updates.
+# Episodes are a few steps long: no discount, large batches, few updates. The entropy term keeps a policy from settling
+# on the first exit before it knows what the later ones are worth; it moves no decision to the other side of a tie.
 _PPO = PPOConfig(
     num_updates=30,
     num_envs=1024,
     num_steps=4,
     epochs=4,
     num_minibatches=8,
-    hidden_sizes=(32, 32),
+    hidden_sizes=(16, 16),
     activation="relu",
     learning_rate=1e-2,
     discount=1.0,
-    gae_lambda=1.0,
-    entropy_coefficient=0.0,
+    gae_lambda=0.8,
+    entropy_coefficient=0.1,
     max_grad_norm=10.0,
     adam_b2=0.95,
 )
@@ -232,7 +233,7 @@ def _judged_front(loaded: runs.Run, table: Table) -> dict[str, Any] | None:
     policies = fronts.load_front(loaded.folder / FRONT)
     fit, test = (_images(settings, table, split, None) for split in ("policy", "test"))
     fit_scores, test_scores = (fronts.scores_of(policies, images.observations) for images in (fit, test))
-    front = budgets.make_front(fit_scores, test_scores, fit)
+    front = budgets.Front(fit_scores, test_scores, fit)
     return budgets.judge_front(front, fronts.prices(settings.front), fit, test)
 
 

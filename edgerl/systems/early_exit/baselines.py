@@ -4,12 +4,14 @@ All rules are made on one set of images (the policy split) and applied to anothe
 exit an image stops, int [n], and are judged by one accounting: `cost` [K] is cumulative, heads included.
 """
 
+import dataclasses
+
 import numpy as np
 
 GRID = 129  # points on a path of shared or geometric thresholds
 PRICES = 33  # points on a path of searched thresholds
 SWEEPS = 20  # of the coordinate search, at most
-BISECTIONS = 20
+BISECTIONS = 12
 
 
 def first_stop(stop: np.ndarray) -> np.ndarray:
@@ -142,30 +144,42 @@ def _cut(descending: np.ndarray, count: int) -> float:
     return middle if middle > descending[count] else float(descending[count - 1])
 
 
-def solve_for_budget(
-    path: np.ndarray, score: np.ndarray, correct: np.ndarray, cost: np.ndarray, budget: float
-) -> np.ndarray:
-    """The thresholds [K - 1] on a path [L, K - 1] that are right most often within a budget of mean cost.
+@dataclasses.dataclass(frozen=True)
+class ThresholdPath:
+    """Threshold rules on one score, from cheap to dear, with what each reaches on the images it was fitted on."""
 
-    Besides the path's points, the place between two of them where the cost crosses the budget is tried, by bisection.
-    Where all of the path is over the budget, its cheapest point.
-    """
+    thresholds: np.ndarray  # [L, K - 1]
+    score: np.ndarray  # [n, K]
+    correct: np.ndarray  # bool [n, K]
+    cost: np.ndarray  # [K]
+    outcomes: np.ndarray  # [L, 2]: accuracy, mean cost
 
-    def spent(thresholds: np.ndarray) -> float:
-        return float(cost[stop_by_threshold(score, thresholds)].mean())
+    def solve(self, budget: float) -> np.ndarray:
+        """The thresholds [K - 1] that are right most often within a budget of mean cost.
 
-    costs = np.array([spent(thresholds) for thresholds in path])
-    within = costs <= budget
-    if not within.any():
-        return path[costs.argmin()]
-    candidates = list(path[within])
-    for i in np.flatnonzero(within[:-1] != within[1:]):
-        inside, outside = (path[i], path[i + 1]) if within[i] else (path[i + 1], path[i])
-        for _ in range(BISECTIONS):
-            middle = (inside + outside) / 2
-            inside, outside = (middle, outside) if spent(middle) <= budget else (inside, middle)
-        candidates.append(inside)
-    return max(candidates, key=lambda thresholds: _earned(score, correct, thresholds))
+        Besides the path's points, the places between two of them where the cost crosses the budget are tried, by
+        bisection. Where all of the path is over the budget, its cheapest point.
+        """
+        within = self.outcomes[:, 1] <= budget
+        if not within.any():
+            return self.thresholds[self.outcomes[:, 1].argmin()]
+        candidates = [self.thresholds[np.where(within, self.outcomes[:, 0], -1).argmax()]]
+        for i in np.flatnonzero(within[:-1] != within[1:]):
+            inside, outside = self.thresholds[[i, i + 1] if within[i] else [i + 1, i]]
+            for _ in range(BISECTIONS):
+                middle = (inside + outside) / 2
+                inside, outside = (middle, outside) if self._outcome(middle)[1] <= budget else (inside, middle)
+            candidates.append(inside)
+        return max(candidates, key=lambda thresholds: self._outcome(thresholds)[0])
+
+    def _outcome(self, thresholds: np.ndarray) -> tuple[float, float]:
+        return outcome(self.correct, self.cost, stop_by_threshold(self.score, thresholds))
+
+
+def measured(thresholds: np.ndarray, score: np.ndarray, correct: np.ndarray, cost: np.ndarray) -> ThresholdPath:
+    """A path of thresholds [L, K - 1], played on images."""
+    outcomes = [outcome(correct, cost, stop_by_threshold(score, row)) for row in thresholds]
+    return ThresholdPath(thresholds, score, correct, cost, np.array(outcomes))
 
 
 def stop_by_patience(prediction: np.ndarray, patience: int) -> np.ndarray:

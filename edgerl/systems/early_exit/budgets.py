@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from edgerl.systems.early_exit.baselines import (
+    ThresholdPath,
     chosen,
     geometric_path,
     hull_accuracy,
+    measured,
     outcome,
     searched_path,
     shared_path,
-    solve_for_budget,
     stop_by_patience,
     stop_by_threshold,
 )
@@ -22,7 +23,7 @@ from edgerl.systems.early_exit.evaluate import SCORES, Images, share_of_bound
 from edgerl.systems.early_exit.stopping import cross_validated_knots, fit_stopping
 
 BUDGETS = 20
-FINE = 101  # budgets tried for "as accurate as the last exit"
+FINE = 61  # budgets tried for "as accurate as the last exit"
 KEPT = 0.003  # of accuracy that may be lost where the last exit's is "kept"
 ABOVE_ZERO = np.nextafter(np.float32(0), np.float32(1))  # a tie is CONTINUE, the lowest action
 NEIGHBOURS = 3  # policies of the front tried for a budget
@@ -30,33 +31,33 @@ NEIGHBOURS = 3  # policies of the front tried for a budget
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """Rules of one kind: thresholds on a score, on a path from cheap to dear."""
+    """Rules of one kind, and the score of the test images that they look at."""
 
-    fit_score: np.ndarray  # float [n, K]
+    path: ThresholdPath
     test_score: np.ndarray  # float [m, K]
-    path: np.ndarray  # float [L, K - 1]
 
-    def solve(self, fit: Images, budget: float) -> tuple[np.ndarray, np.ndarray]:
+    def solve(self, budget: float) -> tuple[np.ndarray, np.ndarray]:
         """Where the rule for a budget stops the fitted and the test images."""
-        thresholds = solve_for_budget(self.path, self.fit_score, fit.correct, fit.costs["macs"], budget)
-        return stop_by_threshold(self.fit_score, thresholds), stop_by_threshold(self.test_score, thresholds)
+        thresholds = self.path.solve(budget)
+        return stop_by_threshold(self.path.score, thresholds), stop_by_threshold(self.test_score, thresholds)
 
 
 def threshold_families(fit: Images, test: Images) -> dict[str, Family]:
     """Thresholds on entropy and on the largest probability: one for all exits, a geometric family, one an exit."""
     families: dict[str, Family] = {}
+    cost = fit.costs["macs"]
     for name, field in SCORES.items():
-        scores = [np.asarray(getattr(images.features, field), np.float64) for images in (fit, test)]
+        score, test_score = (np.asarray(getattr(images.features, field), np.float64) for images in (fit, test))
         paths = {
-            "one threshold": shared_path(scores[0]),
-            "geometric": geometric_path(scores[0]),
-            "a threshold an exit": searched_path(scores[0], fit.correct, fit.costs["macs"]),
+            "one threshold": shared_path(score),
+            "geometric": geometric_path(score),
+            "a threshold an exit": searched_path(score, fit.correct, cost),
         }
-        families |= {f"{name}, {kind}": Family(scores[0], scores[1], path) for kind, path in paths.items()}
+        for kind, path in paths.items():
+            families[f"{name}, {kind}"] = Family(measured(path, score, fit.correct, cost), test_score)
     return families
 
 
-@dataclasses.dataclass(frozen=True)
 class Front:
     """Policies of rising cost. For a budget between two of them, a policy's decision is shifted by a constant.
 
@@ -64,23 +65,27 @@ class Front:
     last layer is the same as another threshold than 0, and is solved as thresholds are.
     """
 
-    fit_scores: np.ndarray  # float32 [P, n, K]
-    test_scores: np.ndarray  # float32 [P, m, K]
-    costs: np.ndarray  # float64 [P], mean cost of each policy's own decisions on the fitted images
+    def __init__(self, fit_scores: np.ndarray, test_scores: np.ndarray, fit: Images) -> None:
+        """Of P policies, scores float32 [P, n, K] of the fitted and [P, m, K] of the test images."""
+        self.test_scores = test_scores
+        self._fit_scores = fit_scores
+        self._fit = fit
+        self._families: dict[int, Family] = {}
+        macs = fit.costs["macs"]
+        self._costs = np.array([macs[stop_by_threshold(score, ABOVE_ZERO)].mean() for score in fit_scores])
 
-    def solve(self, fit: Images, budget: float) -> tuple[np.ndarray, np.ndarray]:
+    def solve(self, budget: float) -> tuple[np.ndarray, np.ndarray]:
         """Where the policy for a budget stops the fitted and the test images: of its neighbours the most accurate."""
-        solved = []
-        for i in np.argsort(np.abs(self.costs - budget), kind="stable")[:NEIGHBOURS]:
-            score = self.fit_scores[i].astype(np.float64)
-            solved.append(Family(score, self.test_scores[i].astype(np.float64), shared_path(score)).solve(fit, budget))
-        return max(solved, key=lambda exits: chosen(fit.correct, exits[0]).mean())
+        nearest = np.argsort(np.abs(self._costs - budget), kind="stable")[:NEIGHBOURS]
+        solved = [self._family(int(i)).solve(budget) for i in nearest]
+        return max(solved, key=lambda exits: chosen(self._fit.correct, exits[0]).mean())
 
-
-def make_front(fit_scores: np.ndarray, test_scores: np.ndarray, fit: Images) -> Front:
-    """A front of P policies from their scores [P, n, K] and [P, m, K]."""
-    costs = [fit.costs["macs"][stop_by_threshold(score, ABOVE_ZERO)].mean() for score in fit_scores]
-    return Front(fit_scores, test_scores, np.array(costs))
+    def _family(self, i: int) -> Family:
+        if i not in self._families:
+            score, fit = self._fit_scores[i], self._fit
+            path = measured(shared_path(score), score, fit.correct, fit.costs["macs"])
+            self._families[i] = Family(path, self.test_scores[i])
+        return self._families[i]
 
 
 def judge_front(front: Front, prices: np.ndarray, fit: Images, test: Images) -> dict[str, Any]:
@@ -120,8 +125,8 @@ def shares_of_bound(front: Front, prices: np.ndarray, fit: Images, test: Images)
 
 def _row(front: Front, families: dict[str, Family], fit: Images, test: Images, budget: float) -> dict[str, Any]:
     cost = test.costs["macs"]
-    exits = front.solve(fit, budget)[1]
-    rules = {name: family.solve(fit, budget)[1] for name, family in families.items()}
+    exits = front.solve(budget)[1]
+    rules = {name: family.solve(budget)[1] for name, family in families.items()}
     rules |= _patience(fit, test, budget)
     points = {name: outcome(test.correct, cost, stopped) for name, stopped in rules.items()}
     best = max(points, key=lambda name: points[name][0])
@@ -156,7 +161,7 @@ def compute_kept(front: Front, fit: Images, test: Images) -> dict[str, Any]:
       images, its lead over the last exit there, and its mean multiply-accumulates as a share of the last exit's.
     """
     cost, last = test.costs["macs"], test.correct[:, -1]
-    solved = [front.solve(fit, budget) for budget in np.linspace(cost[0], cost[-1], FINE)]
+    solved = [front.solve(budget) for budget in np.linspace(cost[0], cost[-1], FINE)]
     accuracy = np.array([chosen(fit.correct, exits[0]).mean() for exits in solved])
     rows: dict[str, Any] = {"last_exit": {"accuracy": summary(last), "macs": float(cost[-1])}}
     for name, lost in (("kept", KEPT), ("equal", 0.0)):

@@ -34,7 +34,7 @@ Extra = Literal["margin", "agreement", "probability"]
 class EarlyExitParams:
     """What an episode costs and pays. Any field may be an array under `vmap`; the words rarely should be."""
 
-    words: chex.Array  # uint32 [n * K + 1], see `packing`
+    words: chex.Array  # uint32 [n * K], see `packing`
     macs: chex.Array  # float32 [K], cumulative
     latency_ms: chex.Array  # float32 [K], cumulative
     energy_mj: chex.Array  # float32 [K], cumulative
@@ -53,11 +53,9 @@ class EarlyExitParams:
 
 @struct.dataclass
 class EarlyExitState:
-    """Scalars. `word` is that of the exit which has just answered."""
+    """Scalars: as few as can be, since the simulator reads and writes them at every step."""
 
-    position: chex.Array  # int32, of the word in the table
-    exit: chex.Array  # int32
-    word: chex.Array  # uint32
+    position: chex.Array  # int32, of the exit's word in the table: image * K + exit
     budget: chex.Array | None = None  # float32, factor of this episode's budgets
     preference: chex.Array | None = None  # float32 in [0, 1]: 0 spares nothing, 1 spares most
 
@@ -101,39 +99,33 @@ class EarlyExit:
         """An image drawn uniformly, at its first exit."""
         p = self.default_params if params is None else params
         draws = jax.random.bits(key, (1 + self.draw_budget + self.draw_preference,), jnp.uint32)
-        position = _below(draws[0], (p.words.shape[-1] - 1) // self.exits) * self.exits
+        images = p.words.shape[-1] // self.exits
         factors = iter(draws[1:])
-        budget = preference = None
-        if self.draw_budget:
-            budget = _between(_unit(next(factors)), p.budget_low, p.budget_high)
-        if self.draw_preference:
-            preference = _unit(next(factors))
-        state = EarlyExitState(position, jnp.int32(0), _read(p.words, position), budget, preference)
+        budget = _between(_unit(next(factors)), p.budget_low, p.budget_high) if self.draw_budget else None
+        preference = _unit(next(factors)) if self.draw_preference else None
+        state = EarlyExitState(_below(draws[0], images) * self.exits, budget, preference)
         return self.observe(state, p), state
 
     def step(
         self, key: chex.PRNGKey, state: EarlyExitState, action: chex.Array, params: EarlyExitParams | None = None
     ) -> Step:
-        """Ends the episode or moves on to the next exit. Deterministic: the key is not used."""
+        """Ends the episode, which stays where it is, or moves on to the next exit. The key is not used."""
         del key
         p = self.default_params if params is None else params
-        ended = (action == EXIT) | (state.exit >= self.exits - 1)
+        ended = (action == EXIT) | (state.position % self.exits == self.exits - 1)
         reward = jnp.where(ended, self.reward(state, p), 0.0)
-        position = state.position + 1
-        # Past the last exit stands another image's word, which nobody sees: the exit stays the last.
-        following = jnp.minimum(state.exit + 1, self.exits - 1)
-        state = dataclasses.replace(state, position=position, exit=following, word=_read(p.words, position))
+        state = dataclasses.replace(state, position=state.position + jnp.where(ended, 0, 1))
         return self.observe(state, p), state, reward, ended, jnp.zeros_like(ended), {}
 
     def observe(self, state: EarlyExitState, params: EarlyExitParams) -> chex.Array:
         """float32 [4 + extras] of a state."""
-        p, word = params, unpack(state.word)
+        word, exit = unpack(_read(params.words, state.position)), state.position % self.exits
         per_budget = 1.0 if state.budget is None else 1 / state.budget
-        latency, compute = (self._at(x, state.exit) * per_budget for x in self._shares(p)[:2])
-        exit = state.exit.astype(jnp.float32) * jnp.float32(1 / (self.exits - 1))
+        latency, compute = (self._at(x, exit) * per_budget for x in self._shares(params)[:2])
+        depth = exit.astype(jnp.float32) * jnp.float32(1 / (self.exits - 1))
         extras = [getattr(word, name) for name in self.extras]
         preference = [] if state.preference is None else [state.preference]
-        return jnp.stack([word.confidence, exit, latency, 1 - compute, *extras, *preference])
+        return jnp.stack([word.confidence, depth, latency, 1 - compute, *extras, *preference])
 
     def reward(self, state: EarlyExitState, params: EarlyExitParams) -> chex.Array:
         """float32 scalar: what stopping in this state pays."""
@@ -143,7 +135,8 @@ class EarlyExit:
         factor = 1.0 if state.budget is None else 1 / state.budget
         if state.preference is not None:
             factor = factor * _between(state.preference, p.preference_low, p.preference_high)
-        return p.alpha * unpack(state.word).correct - self._at(cost, state.exit) * factor
+        correct = unpack(_read(p.words, state.position)).correct
+        return p.alpha * correct - self._at(cost, state.position % self.exits) * factor
 
     def _shares(self, p: EarlyExitParams) -> tuple[chex.Array, chex.Array, chex.Array]:
         """Latency, compute and energy up to each exit over the profile's budgets, float32 [K]."""

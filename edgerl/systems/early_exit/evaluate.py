@@ -77,12 +77,12 @@ def load_images(
 
 def everywhere(env: EarlyExit, params: EarlyExitParams, preference: float | None) -> tuple[np.ndarray, np.ndarray]:
     """Observations [n, K, F] and rewards of stopping [n, K] of all images."""
-    images = (params.words.shape[0] - 1) // env.exits
+    images = params.words.shape[0] // env.exits
 
     def at(position: jax.Array) -> tuple[jax.Array, jax.Array]:
         liking = None if preference is None else jnp.float32(preference)
         budget = jnp.float32(1) if env.draw_budget else None
-        state = EarlyExitState(position, position % env.exits, jnp.asarray(params.words)[position], budget, liking)
+        state = EarlyExitState(position, budget, liking)
         return env.observe(state, params), env.reward(state, params)
 
     observations, reward = jax.jit(jax.vmap(at))(jnp.arange(images * env.exits))

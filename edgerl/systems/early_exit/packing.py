@@ -26,7 +26,7 @@ class Word(NamedTuple):
 
 
 def pack(features: Features) -> np.ndarray:
-    """uint32 [n * K + 1]: image by image, exit by exit. The last word is spare: what follows the last exit is read."""
+    """uint32 [n * K]: image by image, exit by exit."""
     prediction = features.prediction
     agreement = np.zeros(prediction.shape, np.uint32)
     agreement[:, 1:] = prediction[:, 1:] == prediction[:, :-1]
@@ -37,7 +37,7 @@ def pack(features: Features) -> np.ndarray:
         | agreement << 1
         | features.correct.astype(np.uint32)
     )
-    return np.append(words.reshape(-1), np.uint32(0))
+    return words.reshape(-1)
 
 
 def unpack(words: chex.Array) -> Word:

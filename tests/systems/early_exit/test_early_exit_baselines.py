@@ -11,11 +11,11 @@ from edgerl.systems.early_exit.baselines import (
     first_stop,
     geometric_path,
     hull_accuracy,
+    measured,
     outcome,
     search_thresholds,
     searched_path,
     shared_path,
-    solve_for_budget,
     stop_by_oracle,
     stop_by_patience,
     stop_by_threshold,
@@ -84,11 +84,10 @@ def test_rules_keep_their_budget_and_use_it(family):
         "geometric": lambda: geometric_path(score),
         "searched": lambda: searched_path(score, correct, COST),
     }[family]()
+    rules = measured(path, score, correct, COST)
     before = 0.0
     for budget in np.linspace(1.1, 4.0, 8):
-        accuracy, spent = outcome(
-            correct, COST, stop_by_threshold(score, solve_for_budget(path, score, correct, COST, budget))
-        )
+        accuracy, spent = outcome(correct, COST, stop_by_threshold(score, rules.solve(budget)))
         assert spent <= budget + 1e-12
         # A larger budget allows what a smaller one did, but for the grain of the bisection.
         assert accuracy >= before - 0.01
@@ -107,5 +106,5 @@ def test_the_geometric_family_stops_the_shares_that_it_names():
 
 def test_a_budget_below_the_first_exit_takes_the_cheapest_rule():
     score, correct = images()
-    thresholds = solve_for_budget(shared_path(score), score, correct, COST, 0.5)
+    thresholds = measured(shared_path(score), score, correct, COST).solve(0.5)
     assert (stop_by_threshold(score, thresholds) == 0).all()

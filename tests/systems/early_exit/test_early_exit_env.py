@@ -40,9 +40,7 @@ def episode(env, image, actions, params=None):
     """Observations, rewards and flags of one image under some actions."""
     p = env.default_params if params is None else params
     key = jax.random.key(0)
-    state = env.reset(key, p)[1]
-    position = jnp.int32(image * env.exits)
-    state = dataclasses.replace(state, position=position, exit=jnp.int32(0), word=jnp.asarray(p.words)[position])
+    state = dataclasses.replace(env.reset(key, p)[1], position=jnp.int32(image * env.exits))
     seen = [env.observe(state, p)]
     rewards, ends = [], []
     for action in actions:
@@ -124,7 +122,7 @@ def test_drawn_budgets_and_preferences():
     liking = np.asarray(obs[:, 4])
     assert liking.mean() == pytest.approx(0.5, abs=0.03)
     paid = jax.vmap(lambda s: env.reward(s, params))(state)
-    right = np.asarray(state.word) & 1
+    right = np.asarray(params.words)[state.position] & 1
     expected = right - (0.5 + 0.25) * 0.25 / factor * 0.1 * 100**liking
     np.testing.assert_allclose(paid, expected, rtol=1e-4, atol=1e-5)
 
@@ -141,11 +139,8 @@ def test_an_image_is_drawn_by_multiplying(n):
 def test_the_simulator_plays_what_the_table_says():
     env = from_table(synthetic_table(images=2000, classes=10), profile="medium_power")
     p = env.default_params
-    paid = jax.vmap(
-        lambda i: env.reward(
-            dataclasses.replace(env.reset(jax.random.key(0))[1], exit=i % 4, word=jnp.asarray(p.words)[i]), p
-        )
-    )(jnp.arange(4000)).reshape(-1, 4)
+    start = env.reset(jax.random.key(0))[1]
+    paid = jax.vmap(lambda i: env.reward(dataclasses.replace(start, position=i), p))(jnp.arange(4000)).reshape(-1, 4)
     stats = edgerl.simulate(env, edgerl.random_policy(env), jax.random.key(3), num_envs=2048, num_steps=200)
     share = np.array([1 / 2, 1 / 4, 1 / 8, 1 / 8])
     assert stats.lengths.mean == pytest.approx(share @ [1, 2, 3, 4], rel=5e-3)
