@@ -1,13 +1,14 @@
 """What a benchmark reports: the machine, medians, ratios with their spread, goals; as JSON, as a table, as a figure."""
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
 import platform
 import statistics
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -75,13 +76,58 @@ def goal(wanted: float, measured: float | None, at_most: bool = False) -> Number
     return {"at_most" if at_most else "at_least": wanted, "measured": measured, "met": met}
 
 
-def parser(name: str, description: str) -> argparse.ArgumentParser:
-    """The options that all benchmarks have."""
-    made = argparse.ArgumentParser(description=description, epilog=f"example: python benchmarks/{name}.py --json")
-    made.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    made.add_argument("--figure", type=Path, metavar="FILE.png", help="also draw the result")
-    made.add_argument("--offline", action="store_true", help="do not install peers that are absent")
-    return made
+def main(
+    name: str,
+    about: str,
+    run: Callable[[bool], Numbers],
+    rows: Callable[[Numbers], Sequence[Sequence[str]]],
+    header: Sequence[str],
+    draw: Callable[[Numbers, Path], None],
+    essential: str,
+) -> int:
+    """A benchmark's command line.
+
+    Args:
+      name: of the script.
+      about: what it does, for `--help`.
+      run: from `offline` to the result.
+      rows, header: the table.
+      draw: makes the figure.
+      essential: the contestant without which the benchmark has failed.
+    Returns:
+      The exit status.
+    """
+    parser = argparse.ArgumentParser(description=about, epilog=f"example: python benchmarks/{name}.py --json")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.add_argument("--figure", type=Path, metavar="FILE.png", help="also draw the result")
+    parser.add_argument("--offline", action="store_true", help="do not install peers that are absent")
+    options = parser.parse_args()
+    if options.figure and not options.figure.absolute().parent.is_dir():
+        parser.error(f"--figure {options.figure}: its folder does not exist")
+    try:
+        result = run(options.offline)
+    except KeyboardInterrupt:
+        log(f"{name}: interrupted")
+        return 130
+    show(result, options.json, rows(result), header)
+    if options.figure:
+        draw(result, options.figure)
+    return int(missing(result["contestants"][essential]) is not None)
+
+
+@contextlib.contextmanager
+def figure(path: Path, panels: int, size: tuple[float, float]) -> Iterator[Any]:
+    """Axes side by side, [panels]; written to `path` at the end. `size` is in inches."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    drawn, axes = pyplot.subplots(1, panels, figsize=size, sharey=True, squeeze=False)
+    yield axes[0]
+    drawn.tight_layout()
+    drawn.savefig(path, dpi=150)
+    pyplot.close(drawn)
 
 
 def log(message: str) -> None:

@@ -169,39 +169,34 @@ HEADER = ("", "M steps/s", "M episodes/min", "M steps/core-s", "environments", "
 
 def draw(result: Numbers, path: Path) -> None:
     """Steps a second against the number of environments, as found in the search; one panel a workload."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, len(WORKLOADS), figsize=(4 * len(WORKLOADS), 3.5), sharey=True, squeeze=False)
-    for axis, workload in zip(axes[0], WORKLOADS, strict=True):
-        for name, numbers in result["contestants"].items():
-            if name.startswith(f"{workload.name}: ") and numbers.get("search"):
-                best: dict[int, float] = {}
-                for trial in numbers["search"]:
-                    count = trial["settings"]["num_envs"]
-                    best[count] = max(best.get(count, 0.0), trial["steps_per_s"])
-                axis.loglog(list(best), list(best.values()), "o-", label=name.partition(": ")[2])
-        axis.set(title=workload.name, xlabel="environments")
-        axis.grid(True, which="major", alpha=0.3)
-        if axis.get_legend_handles_labels()[0]:
+    shown = [w for w in WORKLOADS if any(curves(result, w))]
+    with report.figure(path, max(1, len(shown)), (4 * max(1, len(shown)), 3.5)) as axes:
+        for axis, workload in zip(axes, shown, strict=False):
+            for name, curve in curves(result, workload):
+                axis.loglog(list(curve), list(curve.values()), "o-", label=name)
+            axis.set(title=workload.name, xlabel="environments")
+            axis.grid(True, which="major", alpha=0.3)
             axis.legend(fontsize=8)
-    axes[0][0].set_ylabel("steps / s")
-    figure.tight_layout()
-    figure.savefig(path, dpi=150)
-    pyplot.close(figure)
+        axes[0].set_ylabel("steps / s")
+
+
+def curves(result: Numbers, workload: Workload) -> list[tuple[str, dict[int, float]]]:
+    """(contestant, {environments: most steps a second}) of those that ran."""
+    found = []
+    for name, numbers in result["contestants"].items():
+        best: dict[int, float] = {}
+        for trial in numbers.get("search", []):
+            count = trial["settings"]["num_envs"]
+            best[count] = max(best.get(count, 0.0), trial["steps_per_s"])
+        if name.startswith(f"{workload.name}: ") and best:
+            found.append((name.partition(": ")[2], best))
+    return found
 
 
 def main() -> int:
     """Runs the benchmark; returns 1 if edgerl itself did not run."""
     about = "Simulation speed of edgerl and its peers, side by side: about 4 minutes on 2 cores."
-    options = report.parser("sim", about).parse_args()
-    result = run(options.offline)
-    report.show(result, options.json, rows(result), HEADER)
-    if options.figure:
-        draw(result, options.figure)
-    return int("median" not in result["contestants"][f"{CARTPOLE.name}: edgerl"])
+    return report.main("sim", about, run, rows, HEADER, draw, f"{CARTPOLE.name}: edgerl")
 
 
 if __name__ == "__main__":

@@ -77,13 +77,17 @@ def keys(config: RunConfig) -> tuple[chex.PRNGKey, chex.PRNGKey, chex.PRNGKey]:
     return jax.random.split(train_key, config.num_seeds), choice_key, judge_key
 
 
-@functools.partial(jax.jit, static_argnames="env")
+# Measured on a CPU: half the compile time, and the same speed.
+_COMPILE = {"xla_llvm_disable_expensive_passes": True}
+
+
+@functools.partial(jax.jit, static_argnames="env", compiler_options=_COMPILE)
 def start(env: Environment, config: ppo.PPOConfig, seeds: chex.PRNGKey, env_params: Params) -> ppo.TrainState:
     """States [S] before the first update of the seeds' keys [S]."""
     return jax.vmap(lambda key: ppo.init(env, config, key, env_params))(seeds)
 
 
-@functools.partial(jax.jit, static_argnames=("env", "length"))
+@functools.partial(jax.jit, static_argnames=("env", "length"), compiler_options=_COMPILE)
 def advance(
     env: Environment, config: ppo.PPOConfig, states: ppo.TrainState, env_params: Params, count: chex.Array, length: int
 ) -> tuple[ppo.TrainState, ppo.Metrics]:

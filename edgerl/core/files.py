@@ -21,6 +21,12 @@ def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
 
+def _remove(path: Path) -> None:
+    """Removes a temporary file if it is there; the error that prevented it, if any, was told already."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
 @contextlib.contextmanager
 def new_folder(path: str | Path) -> Iterator[Path]:
     """Yields an empty folder that becomes `path` when the block ends well, and vanishes when it does not.
@@ -57,7 +63,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
             temporary.write_bytes(data)
             os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -100,7 +106,7 @@ def npz_writer(path: str | Path, compress: bool = False) -> Iterator[NpzWriter]:
                 yield NpzWriter(archive)
             os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, Any], compress: bool = False) -> None:
@@ -188,7 +194,11 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
         archive = np.load(file, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise UserError(f"{path} is a single array, not an .npz archive of named arrays")
-        return {name: archive[name] for name in archive.files}
+        arrays = {name: archive[name] for name in archive.files}
+        for name, array in arrays.items():
+            if not isinstance(array, np.ndarray):  # NumPy returns what is not an array as bytes
+                raise ValueError(f"{name} is not an array")
+        return arrays
 
 
 def read_json(path: str | Path) -> Any:

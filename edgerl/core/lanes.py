@@ -18,33 +18,14 @@ from flax import struct
 
 from edgerl.core import generator
 from edgerl.core.environment import Environment, Params, State
+from edgerl.core.statistics import Episode, Totals, add_episode, no_totals
 
 USED, ENDED = 1, 2
+
+# Steps after which a lane's totals are put aside and begun anew: float32 sums of more episodes lose digits.
+CHUNK = 2**18
+
 Policy = Callable[[chex.PRNGKey, chex.Array], chex.Array]
-
-
-@struct.dataclass
-class Totals:
-    """Sums over the finished episodes of one lane. Returns are summed around the lane's first, to keep their digits."""
-
-    episodes: chex.Array  # int32
-    center: chex.Array  # float32: the first return
-    total: chex.Array  # float32: sum of (return - center)
-    squares: chex.Array  # float32: sum of (return - center)²
-    lowest: chex.Array  # float32
-    highest: chex.Array  # float32
-    length_total: chex.Array  # int32
-    length_squares: chex.Array  # float32
-    shortest: chex.Array  # int32
-    longest: chex.Array  # int32
-
-
-@struct.dataclass
-class Episode:
-    """The running or the last finished episode of a lane."""
-
-    total_reward: chex.Array  # float32
-    length: chex.Array  # int32
 
 
 @struct.dataclass
@@ -110,34 +91,8 @@ def _draw(env: Environment, params: Params, stream: Streams, number: chex.Array,
     return Start(obs, state, jnp.int32(0), number + 1)
 
 
-def no_totals() -> Totals:
-    """Totals of no episode."""
-    zero, none = jnp.float32(0), jnp.int32(0)
-    return Totals(
-        none, zero, zero, zero, jnp.float32(jnp.inf), jnp.float32(-jnp.inf), none, zero, jnp.int32(2**31 - 1), none
-    )
-
-
 def _pick(condition: chex.Array, yes: Any, no: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
-
-
-def add_episode(totals: Totals, episode: Episode) -> Totals:
-    """Totals with one more finished episode."""
-    center = jnp.where(totals.episodes == 0, episode.total_reward, totals.center)
-    deviation, length = episode.total_reward - center, episode.length
-    return Totals(
-        episodes=totals.episodes + 1,
-        center=center,
-        total=totals.total + deviation,
-        squares=totals.squares + deviation * deviation,
-        lowest=jnp.minimum(totals.lowest, episode.total_reward),
-        highest=jnp.maximum(totals.highest, episode.total_reward),
-        length_total=totals.length_total + length,
-        length_squares=totals.length_squares + length.astype(jnp.float32) ** 2,
-        shortest=jnp.minimum(totals.shortest, length),
-        longest=jnp.maximum(totals.longest, length),
-    )
 
 
 def _renew(
@@ -214,6 +169,8 @@ def run_block(
       params: environment parameters; leaves whose entry in `params_axes` is -1 hold a value a lane.
       stream: words [B].
       trajectory: whether to return what happened on every step, arrays [num_steps, ..., B].
+    Returns:
+      totals [chunks, B], whose sum over the chunks counts, and the trajectory or None.
     """
     last = -1  # the lanes are the last axis of everything, so that short vectors do not stop the vector unit
 
@@ -253,6 +210,18 @@ def run_block(
         )
         return lane, happened if trajectory else None
 
+    def chunk(lane: Lane, number: chex.Array) -> tuple[Lane, Totals]:
+        times = number * CHUNK + jnp.arange(CHUNK, dtype=jnp.uint32)
+        lane, _ = jax.lax.scan(step, lane, times)
+        empty = jax.tree.map(lambda new, old: jnp.broadcast_to(new, old.shape), no_totals(), lane.totals)
+        return replace(lane, totals=empty), lane.totals
+
     lane = many(lambda p, s: _begin(env, policy, p, s, name), params, stream, axes=(params_axes, last))
-    lane, record = jax.lax.scan(step, lane, jnp.arange(num_steps, dtype=jnp.uint32))
-    return renew(lane.start, lane.totals, lane.mailbox)[1], record
+    chunks = 0 if trajectory else (num_steps - 1) // CHUNK
+    if chunks:
+        lane, aside = jax.lax.scan(chunk, lane, jnp.arange(chunks, dtype=jnp.uint32))
+    lane, record = jax.lax.scan(step, lane, jnp.arange(chunks * CHUNK, num_steps, dtype=jnp.uint32))
+    totals = jax.tree.map(lambda x: x[None], renew(lane.start, lane.totals, lane.mailbox)[1])
+    if chunks:
+        totals = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), aside, totals)
+    return totals, record

@@ -72,9 +72,11 @@ def load_policy(path: str | Path) -> MLPPolicy:
     if not kernels or len(biases) != len(kernels) or activation not in get_args(Activation):
         raise UserError(f"{path} is not a policy: expected kernel_i, bias_i and activation")
     for i, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
-        width = kernels[i - 1].shape[-1] if i else kernel.shape[0]
-        if kernel.ndim != 2 or bias.shape != kernel.shape[1:] or kernel.shape[0] != width:
+        chains = kernel.ndim == 2 and bias.shape == kernel.shape[1:] and (i == 0 or len(kernel) == len(biases[i - 1]))
+        if not chains:
             raise UserError(f"{path}: layer {i} has kernel {kernel.shape} and bias {bias.shape}, which do not fit")
+        if not all(np.issubdtype(x.dtype, np.number) for x in (kernel, bias)):
+            raise UserError(f"{path}: layer {i} has kernel {kernel.dtype} and bias {bias.dtype}, not numbers")
         if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
             raise UserError(f"{path}: layer {i} has NaN or infinite weights")
     return MLPPolicy(

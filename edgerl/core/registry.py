@@ -24,8 +24,8 @@ def registered() -> tuple[str, ...]:
     return tuple(sorted(_ENVIRONMENTS))
 
 
-def make(id: str, **options: Any) -> Environment:
-    """The environment with that id, for example `make("CartPole-v1")`.
+def make(id: str, /, **options: Any) -> Environment:
+    """The environment with that id, for example `make("CartPole-v1")`; options go to its entry point.
 
     Raises:
       UserError: no environment has that id.

@@ -15,7 +15,8 @@ from jax.sharding import Mesh, PartitionSpec
 from edgerl.core import generator as generators
 from edgerl.core.environment import Environment, Params
 from edgerl.core.errors import UserError
-from edgerl.core.lanes import Policy, Totals, Transition, run_block, streams
+from edgerl.core.lanes import Policy, Transition, run_block, streams
+from edgerl.core.statistics import Summary, Totals, summarise
 
 AXIS = "env"
 
@@ -28,16 +29,6 @@ _CPU_OPTIONS = {
     "xla_cpu_prefer_vector_width": 512,
     "xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Summary:
-    """Of one quantity over all finished episodes; NaN where there was none."""
-
-    mean: float
-    std: float
-    min: float
-    max: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,8 +127,9 @@ def simulate(
     static, dynamic = (policy, None) if not _is_data(policy) else (None, policy)
     program = _program(env, static, mesh, num_steps, generator, trajectory, tuple(jax.tree.leaves(batched)))
     totals, record = program(generators.derive(key, generator), lanes, params, dynamic)
-    host = jax.tree.map(lambda x: np.asarray(x).reshape(-1)[:num_envs], totals)
-    return _summarise(host, num_envs * num_steps, _unblock(record, num_envs) if record is not None else None)
+    episodes, returns, lengths = summarise(jax.tree.map(lambda x: _lanes(x, num_envs), totals))
+    unblocked = _unblock(record, num_envs) if record is not None else None
+    return SimulationStats(episodes, num_envs * num_steps, returns, lengths, unblocked)
 
 
 def _is_data(policy: Policy) -> bool:
@@ -147,6 +139,10 @@ def _is_data(policy: Policy) -> bool:
 
 def _batched(params: Params, default: Params, num_envs: int) -> Any:
     """For each leaf of the parameters, whether it holds a value an environment."""
+
+    trees: list[Any] = [jax.tree.structure(x) for x in (params, default)]
+    if trees[0] != trees[1]:
+        raise UserError(f"simulate: params is {trees[0]}; expected the form of the default, {trees[1]}")
 
     def check(leaf: Any, reference: Any) -> bool:
         shape, usual = np.shape(leaf), np.shape(reference)
@@ -209,6 +205,12 @@ def _program(
     return jax.jit(program, compiler_options=_CPU_OPTIONS if on_cpu else None)
 
 
+def _lanes(x: chex.Array, num_envs: int) -> np.ndarray:
+    """[blocks, chunks, block] as [num_envs, chunks], an order that does not depend on the blocks."""
+    x = np.asarray(x)
+    return np.moveaxis(x, 1, -1).reshape(-1, x.shape[1])[:num_envs]
+
+
 def _unblock(record: Transition, num_envs: int) -> Transition:
     """Arrays [blocks, num_steps, ..., block] as [num_steps, num_envs, ...]."""
 
@@ -217,31 +219,3 @@ def _unblock(record: Transition, num_envs: int) -> Transition:
         return x.reshape(x.shape[0], -1, *x.shape[3:])[:, :num_envs]
 
     return jax.tree.map(move, record)
-
-
-def _summarise(lane: Totals, steps: int, trajectory: Transition | None) -> SimulationStats:
-    """Adds the lanes in float64, in the lanes' order, whatever devices they were on."""
-    count = lane.episodes.astype(np.float64)
-    episodes = int(lane.episodes.sum(dtype=np.int64))
-    if not episodes:
-        empty = Summary(math.nan, math.nan, math.nan, math.nan)
-        return SimulationStats(0, steps, empty, empty, trajectory)
-    played = np.maximum(count, 1)
-    offset = lane.total.astype(np.float64) / played
-    returns = _pooled(count, lane.center + offset, lane.squares.astype(np.float64) - count * offset**2)
-    mean_length = lane.length_total / played
-    lengths = _pooled(count, mean_length, lane.length_squares.astype(np.float64) - count * mean_length**2)
-    return SimulationStats(
-        episodes,
-        steps,
-        Summary(*returns, float(lane.lowest.min()), float(lane.highest.max())),
-        Summary(*lengths, float(lane.shortest.min()), float(lane.longest.max())),
-        trajectory,
-    )
-
-
-def _pooled(count: np.ndarray, mean: np.ndarray, squares: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of all, from each lane's count, mean and sum of squared deviations from its mean."""
-    overall = float((count * mean).sum() / count.sum())
-    variance = (squares + count * (mean - overall) ** 2).sum() / count.sum()
-    return overall, math.sqrt(max(float(variance), 0.0))

@@ -39,7 +39,7 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     loaded = runs.load(run)
     env, policy, seed = _environment(loaded.config), loaded.policy, loaded.config.seed
     quantised = deploy.quantise(policy, _calibration(env, policy, seed))
-    players = {
+    players: dict[str, Policy] = {
         "random": random_policy(env),
         "linear_controller": baselines.linear_controller,
         "policy_float32": policy,

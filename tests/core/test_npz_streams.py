@@ -47,9 +47,13 @@ def test_a_large_array_passes_through_little_memory(tmp_path):
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path):
-    with pytest.raises(KeyboardInterrupt), npz_writer(tmp_path / "a.npz") as writer:
-        writer.write("a", np.ones(3))
-        raise KeyboardInterrupt
+    def interrupted():
+        with npz_writer(tmp_path / "a.npz") as writer:
+            writer.write("a", np.ones(3))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert list(tmp_path.iterdir()) == []
 
 
