@@ -15,6 +15,7 @@ from edgerl.agents import ppo, runner
 from edgerl.agents.config import PPOConfig, RunConfig
 from edgerl.core import config as configuration
 from edgerl.core import files
+from edgerl.core.checkpoint import open_checkpoints
 from edgerl.core.config import field
 from edgerl.core.errors import UserError
 from edgerl.core.policy import MLPPolicy
@@ -23,17 +24,18 @@ from edgerl.pipelines import runs
 from edgerl.systems.early_exit import budgets, c_features, factory
 from edgerl.systems.early_exit import figures as pictures
 from edgerl.systems.early_exit import front as fronts
-from edgerl.systems.early_exit.baselines import chosen, first_stop
+from edgerl.systems.early_exit.baselines import chosen, first_stop, stop_by_threshold
 from edgerl.systems.early_exit.calibration import expected_calibration_error
 from edgerl.systems.early_exit.data import POLICY, TEST, load_cifar100
 from edgerl.systems.early_exit.env import EXIT, EXTRAS, EarlyExit
-from edgerl.systems.early_exit.evaluate import Images, actions_of, exits_of, judge, load_images, report
+from edgerl.systems.early_exit.evaluate import Images, actions_of, exits_of, judge, load_images, report, share_of_bound
 from edgerl.systems.early_exit.features import features
 from edgerl.systems.early_exit.stopping import fit_stopping
 from edgerl.systems.early_exit.table import SHIPPED, Table, load_table
 
 SYSTEM = "early-exit"
-FRONT = "front.npz"
+SEEDS = "seeds.npz"  # the policies of all seeds
+FRONT = "front.npz"  # the policies of all prices
 JUDGEMENT = "judgement.json"
 
 # Episodes are a few steps long: no discount, large batches, few updates. The entropy term keeps a policy from settling
@@ -78,6 +80,7 @@ def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict
     settings = configuration.load(EarlyExitConfig, config, overrides)
     env = _environment(settings)
     result = runner.train_run(env, settings, out, about={"system": SYSTEM})
+    fronts.save_front(Path(out) / SEEDS, _all_seeds(env, settings, Path(out)))
     if settings.front:
         seconds = time.perf_counter()
         plain = dataclasses.replace(settings, preference=False)
@@ -220,9 +223,22 @@ def _images(settings: EarlyExitConfig, table: Table, split: str, preference: flo
 
 
 def _judge(loaded: runs.Run, table: Table, preference: float | None) -> dict[str, Any]:
+    """The kept policy against everything, and every seed's share of the bound."""
     settings = loaded.config
     fit, test = (_images(settings, table, split, preference) for split in ("policy", "test"))
-    return judge(loaded.policy, fit, test, settings.seed)
+    judged = judge(loaded.policy, fit, test, settings.seed)
+    scores = fronts.scores_of(fronts.load_front(loaded.folder / SEEDS), test.observations)
+    bound = judged["rules"][judged["bound"]]["reward"]["mean"]
+    earned = [chosen(test.reward, stop_by_threshold(score, budgets.ABOVE_ZERO)).mean() for score in scores]
+    return judged | {"seeds_shares_of_bound": [share_of_bound(float(reward), bound) for reward in earned]}
+
+
+def _all_seeds(env: EarlyExit, settings: EarlyExitConfig, folder: Path) -> MLPPolicy:
+    """The greedy policies of a finished run's seeds, with a leading axis, from its last checkpoint."""
+    like = runner.start(env, settings.ppo, runner.keys(settings)[0], env.default_params)
+    with open_checkpoints(folder / "checkpoints") as checkpoints:
+        states = checkpoints.restore(settings.ppo.num_updates, like=like)
+    return jax.vmap(lambda state: ppo.greedy_policy(env, settings.ppo, state))(states)
 
 
 def _judged_front(loaded: runs.Run, table: Table) -> dict[str, Any] | None:
