@@ -1,6 +1,7 @@
 """Writing files and folders so that nothing is ever half written, and reading tables without pickles."""
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -19,6 +20,14 @@ from edgerl.core.errors import UserError
 
 def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+
+
+def _make_folder(path: Path) -> None:
+    """Makes a folder and its parents. Where a file is in the way, says so and not that it exists."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, f"{path} is not a folder") from error
 
 
 def _remove(path: Path) -> None:
@@ -59,7 +68,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     temporary = _beside(path)
     try:
         with _os_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent)
             temporary.write_bytes(data)
             os.replace(temporary, path)
     finally:
@@ -101,7 +110,7 @@ def npz_writer(path: str | Path, compress: bool = False) -> Iterator[NpzWriter]:
     method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
     try:
         with _os_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent)
             with zipfile.ZipFile(temporary, "w", method) as archive:
                 yield NpzWriter(archive)
             os.replace(temporary, path)
