@@ -116,14 +116,14 @@ def main(
 
 
 @contextlib.contextmanager
-def figure(path: Path, panels: int, size: tuple[float, float]) -> Iterator[Any]:
+def figure(path: Path, panels: int, size: tuple[float, float], share_y: bool = True) -> Iterator[Any]:
     """Axes side by side, [panels]; written to `path` at the end. `size` is in inches."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    drawn, axes = pyplot.subplots(1, panels, figsize=size, sharey=True, squeeze=False)
+    drawn, axes = pyplot.subplots(1, panels, figsize=size, sharey=share_y, squeeze=False)
     yield axes[0]
     drawn.tight_layout()
     drawn.savefig(path, dpi=150)
@@ -147,12 +147,12 @@ def show(result: Numbers, as_json: bool, rows: Sequence[Sequence[str]], header: 
     if result["ratios"]:
         print("\nratios (of medians; smallest and largest of the rounds)")
     for name, value in result["ratios"].items():
-        text = f"{value['of_medians']:.3g}  ({value['low']:.3g} … {value['high']:.3g})" if value else "not measured"
+        text = f"{value['of_medians']:.4g}  ({value['low']:.4g} … {value['high']:.4g})" if value else "not measured"
         print(f"  {name}: {text}")
     print("\ngoals")
     for name, value in result["goals"].items():
         bound = f"≤ {value['at_most']:g}" if "at_most" in value else f"≥ {value['at_least']:g}"
-        measured = "not measured" if value["met"] is None else f"{value['measured']:.3g}"
+        measured = "not measured" if value["met"] is None else f"{value['measured']:.4g}"
         print(f"  {name}: {measured} ({bound}){'' if value['met'] in (True, None) else '  NOT MET'}")
 
 
