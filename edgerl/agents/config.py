@@ -70,6 +70,6 @@ class RunConfig:
     seed: int = field(0, "of the run's random key", low=0, high=2**31 - 1)
     num_seeds: int = field(4, "policies trained side by side", low=1)
     checkpoint_every: int = field(8, "iterations between checkpoints, log lines written to disk, progress", low=1)
-    evaluation_envs: int = field(500, "environments to choose the best seed in, then to judge it", low=1)
-    evaluation_steps: int = field(500, "steps of each; episodes that end within them count", low=1)
+    evaluation_envs: int = field(500, "episodes to choose the best seed by, and as many to judge it by", low=1)
+    evaluation_steps: int = field(500, "of an episode at most", low=1)
     ppo: PPOConfig = dataclasses.field(default_factory=PPOConfig)

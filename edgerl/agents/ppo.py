@@ -27,6 +27,7 @@ from edgerl.core.lanes import Transition
 from edgerl.core.policy import MLPPolicy
 
 Metrics = dict[str, chex.Array]
+METRICS = ("episodes", "episode_return", "episode_length", "loss", *losses.PARTS, "grad_norm", "explained_variance")
 
 
 @struct.dataclass
@@ -59,9 +60,9 @@ def update(
     """One iteration: plays `num_steps` steps in each environment, then learns from them.
 
     Returns:
-      The state after it, and float32 scalars: `episodes` that ended, the means of their `episode_return` and
-      `episode_length` (NaN if none ended), the means over all gradient steps of the parts of the loss and of the
-      gradient's norm, and the `explained_variance` of the value function before it learnt.
+      The state after it, and the `METRICS`, float32 scalars: `episodes` that ended, the means of their
+      `episode_return` and `episode_length` (NaN if none ended), the means over all gradient steps of the parts of the
+      loss and of the gradient's norm, and the `explained_variance` of the value function before it learnt.
     """
     env_params = env.default_params if env_params is None else env_params
     networks = make_networks(env, config)

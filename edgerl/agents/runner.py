@@ -17,16 +17,16 @@ import numpy as np
 
 from edgerl.agents import ppo, run_folder
 from edgerl.agents.config import RunConfig
+from edgerl.agents.evaluation import Episodes, play_episodes, summary
 from edgerl.agents.logs import Log
 from edgerl.agents.networks import make_networks
 from edgerl.agents.run_folder import LOG, POLICY, RESULT
 from edgerl.core import config as configuration
-from edgerl.core import files
+from edgerl.core import files, generator
 from edgerl.core.checkpoint import Checkpoints, open_checkpoints
 from edgerl.core.environment import Environment, Params
 from edgerl.core.errors import UserError
 from edgerl.core.policy import MLPPolicy, save_policy
-from edgerl.core.simulate import SimulationStats, simulate
 
 
 def train_run(
@@ -73,8 +73,13 @@ def train_run(
 
 def keys(config: RunConfig) -> tuple[chex.PRNGKey, chex.PRNGKey, chex.PRNGKey]:
     """Keys of a run: one for each seed's training [num_seeds], for choosing the best, for judging it."""
-    train_key, choice_key, judge_key = jax.random.split(jax.random.key(config.seed), 3)
-    return jax.random.split(train_key, config.num_seeds), choice_key, judge_key
+    return _keys(np.uint32(config.seed), config.num_seeds)
+
+
+@functools.partial(jax.jit, static_argnames="num_seeds")
+def _keys(seed: chex.Array, num_seeds: int) -> tuple[chex.PRNGKey, chex.PRNGKey, chex.PRNGKey]:
+    train_key, choice_key, judge_key = jax.random.split(generator.new_key(seed, jnp.uint32(0)), 3)
+    return jax.random.split(train_key, num_seeds), choice_key, judge_key
 
 
 # Measured on a CPU: half the compile time, and the same speed.
@@ -103,8 +108,8 @@ def advance(
         states, metrics = step(carry[0])
         return states, jax.tree.map(lambda rows, row: rows.at[i].set(row), carry[1], metrics)
 
-    shapes = jax.eval_shape(step, states)[1]
-    empty = jax.tree.map(lambda row: jnp.zeros((length, *row.shape), row.dtype), shapes)
+    seeds = states.key.shape[0]
+    empty = {name: jnp.zeros((length, seeds)) for name in ppo.METRICS}
     return jax.lax.fori_loop(0, count, body, (states, empty))
 
 
@@ -167,23 +172,29 @@ def _check_finite(loss: np.ndarray, done: int, config: RunConfig) -> None:
         )
 
 
+@functools.partial(jax.jit, static_argnames=("env", "num_envs", "most_steps"), compiler_options=_COMPILE)
+def _play(
+    env: Environment, policies: MLPPolicy, key: chex.PRNGKey, env_params: Params, num_envs: int, most_steps: int
+) -> Episodes:
+    return jax.vmap(lambda policy: play_episodes(env, policy, key, env_params, num_envs, most_steps))(policies)
+
+
 def _choose(
     env: Environment, config: RunConfig, env_params: Params, states: ppo.TrainState
 ) -> tuple[MLPPolicy, dict[str, Any]]:
     """The policy of the best seed. It is judged on other episodes than those it was chosen by."""
     _, choice_key, judge_key = keys(config)
     policies = [seed_policy(env, config, states, seed) for seed in range(config.num_seeds)]
+    together = jax.tree.map(lambda *x: np.stack(x), *policies)
 
-    def play(policy: MLPPolicy, key: chex.PRNGKey) -> SimulationStats:
-        envs, steps = config.evaluation_envs, config.evaluation_steps
-        return simulate(env, policy, key, num_envs=envs, num_steps=steps, params=env_params)
+    def play(key: chex.PRNGKey) -> Episodes:
+        episodes = _play(env, together, key, env_params, config.evaluation_envs, config.evaluation_steps)
+        return jax.tree.map(np.asarray, episodes)
 
-    scores = [play(policy, choice_key).returns.mean for policy in policies]
-    if not np.isfinite(scores).any():
-        raise UserError(f"no episode ended within evaluation_steps = {config.evaluation_steps}: raise it")
-    best = int(np.nanargmax(scores))
-    judged = play(policies[best], judge_key).as_dict()
-    return policies[best], {"best_seed": best, "choice": {"returns": scores}, "evaluation": judged}
+    scores = play(choice_key).returns.mean(axis=1, dtype=np.float64)
+    best = int(scores.argmax())
+    judged = summary(jax.tree.map(lambda x: x[best], play(judge_key)))
+    return policies[best], {"best_seed": best, "choice": {"returns": scores.tolist()}, "evaluation": judged}
 
 
 def seed_policy(env: Environment, config: RunConfig, states: ppo.TrainState, seed: int) -> MLPPolicy:

@@ -63,8 +63,8 @@ class EarlyExitConfig(RunConfig):
 
     environment: str = field("EarlyExit-v0", "id of the environment", choices=("EarlyExit-v0",))
     num_seeds: int = field(10, "policies trained side by side", low=1)
-    evaluation_envs: int = field(4096, "environments to choose the best seed in, then to judge it", low=1)
-    evaluation_steps: int = field(64, "steps of each; episodes that end within them count", low=1)
+    evaluation_envs: int = field(32768, "episodes to choose the best seed by, and as many to judge it by", low=1)
+    evaluation_steps: int = field(64, "of an episode at most", low=1)
     ppo: PPOConfig = _PPO
     table: str | None = field(None, "logits of another network, by `edgerl logits import`; none: the shipped ones")
     profile: str = field("medium_power", "device: a profile's name or a YAML file")
