@@ -7,7 +7,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from edgerl.core.errors import UserError
@@ -35,8 +35,7 @@ def _parser() -> _Parser:
 
     train = command("train", "train a policy for a system", "edgerl train cartpole --set seed=3 --out runs/pole")
     train.add_argument("system", metavar="SYSTEM", choices=SYSTEMS, help=" | ".join(SYSTEMS))
-    train.add_argument("--config", metavar="FILE.yaml", help="configuration; missing keys keep their defaults")
-    train.add_argument("--set", metavar="key=value", action="append", default=[], help="one key, after the file's")
+    _add_configuration(train)
     train.add_argument(
         "--out", metavar="RUN", required=True, help="new folder for the run, or an unfinished one to resume"
     )
@@ -51,6 +50,7 @@ def _parser() -> _Parser:
     for sub in (evaluate, figures, export):
         sub.add_argument("run", metavar="RUN", help="folder that `edgerl train` wrote")
     export.add_argument("--out", metavar="FOLDER", required=True, help="new folder for the files")
+    figures.add_argument("--data", metavar="DIR", help="CIFAR-100's binary files, for early-exit's gallery of images")
 
     verify = command("verify", "compare JAX, TFLM, host C and rv32imc, bit for bit", "edgerl verify runs/pole_c --json")
     verify.add_argument("folder", metavar="FOLDER", help="folder that `edgerl export` wrote")
@@ -65,9 +65,47 @@ def _parser() -> _Parser:
     bench = command("bench", "measure against the peers that are installed", "edgerl bench sim --json")
     bench.add_argument("what", nargs="?", default="sim", choices=("sim", "ppo", "deploy"), help="default: sim")
 
-    for sub in (evaluate, figures, export, verify, simulate, bench):
+    bring, build = _add_logits(command)
+
+    for sub in (evaluate, figures, export, verify, simulate, bench, bring, build):
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return parser
+
+
+def _add_logits(command: Callable[..., argparse.ArgumentParser]) -> tuple[argparse.ArgumentParser, ...]:
+    """The parsers of `edgerl logits import` and `edgerl logits build`."""
+    logits = command(
+        "logits",
+        "the table of exits' answers that early-exit runs on",
+        "edgerl logits import mine.npz --out table.npz && edgerl train early-exit --set table=table.npz --out RUN",
+    )
+    sources = logits.add_subparsers(dest="source", required=True, metavar="import|build", parser_class=_Parser)
+    bring = sources.add_parser(
+        "import",
+        help="from your own network's logits, from any framework",
+        description="FILE.npz: logits float [N, K, C], labels int [N], macs or latency_ms [K] (cumulative, each exit's "
+        "head included), optional split int [N] (0 fit, 1 policy, 2 test). See examples/own_logits.py.",
+        epilog="example: edgerl logits import mine.npz --out table.npz",
+    )
+    bring.add_argument("file", metavar="FILE.npz")
+    bring.add_argument("--out", metavar="TABLE", required=True, help="new file for the table")
+    build = sources.add_parser(
+        "build",
+        help="train a trunk on CIFAR-100, compute its table",
+        description="Trains a ResNet-18 with four exits; the same command goes on after an interruption.",
+        epilog="example: edgerl logits build --data cifar-100-binary --set trunk.width=16 --out runs/trunk16",
+    )
+    build.add_argument("--data", metavar="DIR", help="the official binary files (default: tensorflow-datasets)")
+    _add_configuration(build)
+    build.add_argument("--out", metavar="FOLDER", required=True, help="for checkpoints, table.npz and weights.npz")
+    return bring, build
+
+
+def _add_configuration(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE.yaml", help="configuration; missing keys keep their defaults")
+    parser.add_argument(
+        "--set", metavar="key=value", action="extend", nargs="+", default=[], help="single keys, after the file's"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -106,7 +144,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _figures(options: argparse.Namespace) -> int:
     from edgerl import pipelines
 
-    files = pipelines.of_run(options.run).figures(options.run)
+    files = pipelines.of_run(options.run).figures(options.run, options.data)
     _show({"figures": [str(path) for path in files]}, options.json)
     return 0
 
@@ -142,6 +180,17 @@ def _bench(options: argparse.Namespace) -> int:
     return bench.run(options.what, options.json)
 
 
+def _logits(options: argparse.Namespace) -> int:
+    from edgerl.pipelines import logits
+
+    if options.source == "import":
+        result = logits.bring(options.file, options.out)
+    else:
+        result = logits.build(options.config, options.set, options.data, options.out)
+    _show(result, options.json)
+    return 0
+
+
 _COMMANDS = {
     "train": _train,
     "evaluate": _evaluate,
@@ -150,6 +199,7 @@ _COMMANDS = {
     "verify": _verify,
     "simulate": _simulate,
     "bench": _bench,
+    "logits": _logits,
 }
 
 

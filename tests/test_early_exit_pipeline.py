@@ -16,7 +16,6 @@ from edgerl.systems.early_exit.c_features import Device
 from edgerl.systems.early_exit.data import TEST
 from edgerl.systems.early_exit.evaluate import actions_of
 from edgerl.systems.early_exit.factory import from_table
-from edgerl.systems.early_exit.import_logits import import_logits
 from edgerl.systems.early_exit.table import load_table
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "own_logits.py"
@@ -33,7 +32,7 @@ def table_path(tmp_path_factory):
         runpy.run_path(str(EXAMPLE), run_name="__main__")
     finally:
         sys.argv = old
-    import_logits(folder / "logits.npz", folder / "table.npz")
+    assert cli.main(["logits", "import", str(folder / "logits.npz"), "--out", str(folder / "table.npz")]) == 0
     return folder / "table.npz"
 
 
@@ -60,6 +59,13 @@ def test_evaluate(run, capsys):
         assert row["policy"]["macs"] < 1.03 * row["budget_macs"]
         assert row["lead"]["low"] <= row["lead"]["mean"] <= row["lead"]["high"]
     assert front["compute_kept"]["kept"]["share_of_macs"] < 1
+
+
+def test_a_table_is_not_overwritten(table_path, capsys):
+    before = table_path.read_bytes()
+    assert cli.main(["logits", "import", str(table_path), "--out", str(table_path)]) == 2
+    assert "exists" in capsys.readouterr().err
+    assert table_path.read_bytes() == before
 
 
 def test_figures(run):

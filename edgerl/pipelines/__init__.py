@@ -4,7 +4,7 @@ A pipeline module has
 
     train(config: path or None, overrides: ["key=value", …], out) -> result
     evaluate(run) -> judgement against baselines and bounds
-    figures(run) -> the files drawn
+    figures(run, data=None) -> the files drawn; `data`: a folder of the system's raw data, where a picture needs it
     export(run, out) -> report
 """
 

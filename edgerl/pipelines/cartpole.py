@@ -54,8 +54,10 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     }
 
 
-def figures(run: str | Path) -> list[Path]:
+def figures(run: str | Path, data: str | None = None) -> list[Path]:
     """Learning curve, early and late animations, int8 decisions against float ones, in RUN/figures."""
+    if data is not None:
+        raise edgerl.UserError("--data: the figures of cartpole need no data")
     loaded = runs.load(run)
     env, policy, seed = _environment(loaded.config), loaded.policy, loaded.config.seed
     folder = loaded.folder / "figures"

@@ -80,6 +80,8 @@ def train(
       UserError: the batch does not divide over the devices, or exceeds the fit split, or `folder` holds a run of
         another configuration.
     """
+    from tqdm import tqdm
+
     images, labels = data.part(FIT)
     mesh = Mesh(np.array(jax.devices()), (AXIS,))
     steps = len(images) // config.batch
@@ -98,7 +100,8 @@ def train(
             start = time.perf_counter()
             crop = config.small_crop if epoch < config.small_epochs else images.shape[1]
             history: list[tuple[chex.Array, chex.Array]] = []
-            for rows in epoch_order(config, epoch, len(images)):
+            bar = tqdm(epoch_order(config, epoch, len(images)), f"epoch {epoch + 1}", leave=False, disable=None)
+            for rows in bar:  # shown on a terminal only
                 state, metrics = update(state, images[rows], labels[rows], crop)
                 history.append(metrics)
                 jax.block_until_ready(history[-2:-1])  # at most two steps under way

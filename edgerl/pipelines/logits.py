@@ -1,0 +1,59 @@
+"""`edgerl logits`: a table of what every exit answers, from the user's own network or from a trunk trained here."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edgerl.core import config as configuration
+from edgerl.core import files
+from edgerl.core.errors import UserError
+from edgerl.systems.early_exit import train_trunk
+from edgerl.systems.early_exit.build_table import build_table
+from edgerl.systems.early_exit.data import TEST, load_cifar100
+from edgerl.systems.early_exit.features import features
+from edgerl.systems.early_exit.import_logits import import_logits
+from edgerl.systems.early_exit.table import Table
+from edgerl.systems.early_exit.train_trunk import TrainConfig
+
+TABLE, WEIGHTS = "table.npz", "weights.npz"
+
+
+def bring(source: str, out: str) -> dict[str, Any]:
+    """Turns a file of logits into a table; see `import_logits`."""
+    files.must_be_new(out)
+    return _summary(import_logits(source, out), out)
+
+
+def build(config: str | None, overrides: Sequence[str], data: str | None, out: str) -> dict[str, Any]:
+    """Trains a trunk on CIFAR-100, or goes on with it, and writes the table of all its images and its weights.
+
+    Args:
+      config: YAML file of a `TrainConfig`, or None.
+      overrides: `key=value` after the file's.
+      data: folder of CIFAR-100's official binary files; None: through tensorflow-datasets.
+      out: folder for checkpoints, `table.npz` with its report `table.json`, and `weights.npz`.
+    """
+    settings, folder = configuration.load(TrainConfig, config, overrides), Path(out)
+    if (folder / TABLE).exists():
+        raise UserError(f"{folder / TABLE} exists: name a new folder")
+    dataset = load_cifar100(data)
+    train_trunk.train(settings, dataset, folder, report=lambda line: print(line, file=sys.stderr, flush=True))
+    words = [f"--data {data}"] * (data is not None) + [f"--config {config}"] * (config is not None)
+    command = " ".join(["edgerl logits build", *words, *(f"--set {word}" for word in overrides), f"--out {out}"])
+    table = build_table(out, dataset, folder / TABLE, folder / WEIGHTS, command)
+    return _summary(table, str(folder / TABLE))
+
+
+def _summary(table: Table, path: str) -> dict[str, Any]:
+    correct = features(table, table.rows(TEST)).correct
+    return {
+        "table": path,
+        "images": len(table.labels),
+        "exits": table.exits,
+        "classes": table.classes,
+        "test_images": len(correct),
+        "test_accuracy": correct.mean(0).tolist(),
+        "temperatures": table.temperatures.tolist(),
+        "next": f"edgerl train early-exit --set table={path} --out RUN",
+    }
