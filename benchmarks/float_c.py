@@ -7,8 +7,9 @@ import numpy as np
 HEADER = """#include <stdint.h>
 #define POLICY_FEATURES {features}
 #define POLICY_ACTIONS {actions}
-void policy_infer(const int8_t input[POLICY_FEATURES], int8_t scores[POLICY_ACTIONS]);
-int policy_argmax(const int8_t scores[POLICY_ACTIONS]);
+typedef int8_t policy_score;
+void policy_infer(const int8_t input[POLICY_FEATURES], policy_score scores[POLICY_ACTIONS]);
+int policy_argmax(const policy_score scores[POLICY_ACTIONS]);
 int policy_act(const float obs[POLICY_FEATURES]);
 """
 # The functions that count instructions expect the generated code's interface; here all is done in `policy_act`.
@@ -26,13 +27,13 @@ static void dense(const float *x, int inputs, const float *weights, const float 
     }}
 }}
 
-void policy_infer(const int8_t input[POLICY_FEATURES], int8_t scores[POLICY_ACTIONS])
+void policy_infer(const int8_t input[POLICY_FEATURES], policy_score scores[POLICY_ACTIONS])
 {{
     (void)input;
     (void)scores;
 }}
 
-int policy_argmax(const int8_t scores[POLICY_ACTIONS])
+int policy_argmax(const policy_score scores[POLICY_ACTIONS])
 {{
     (void)scores;
     return 0;

@@ -19,7 +19,7 @@ class Kernel:
     """A C function for all layers with the same block width, epilogue and unrolling."""
 
     width: int
-    epilogue: str  # relu | table | scores
+    epilogue: str  # relu | table | scores | accumulators
     per_channel: bool
     unroll: int = 1
 
@@ -28,8 +28,14 @@ class Kernel:
         return f"dense_{self.width}_{self.epilogue}{'_per_channel' if self.per_channel else ''}"
 
 
-# What becomes of an accumulator. Activations leave without their zero point.
-EPILOGUES = {
+_SCALED = """\
+FAST static inline int32_t scaled(int32_t accumulator, struct scaling s)
+{
+    const int32_t q = (int32_t)(((int64_t)(accumulator * s.factor) * s.multiplier) >> 32);
+    return (q + s.rounding + ((q >> 31) & s.negative)) >> s.shift;
+}"""
+# What becomes of an accumulator. Activations leave without their zero point; accumulators leave as they are.
+_EPILOGUES = {
     "relu": """\
 FAST static inline int32_t relu(int32_t accumulator, struct scaling s, int32_t high)
 {
@@ -57,6 +63,7 @@ _CALLS = {
     "relu": ("relu({a}, {s}, high)", ["const int32_t high = l->high;"]),
     "table": ("table[index_of({a}, {s}, zero)]", ["const int32_t zero = l->zero;"]),
     "scores": ("score({a}, {s}, l)", []),
+    "accumulators": ("{a}", []),
 }
 
 
@@ -68,7 +75,8 @@ def choose(policy: Int8Policy) -> list[Kernel]:
         outputs = layer.weights.shape[1]
         blocks = -(-outputs // (MAX_BLOCK // 2 if small else MAX_BLOCK))
         hidden = "relu" if layer.table is None else "table"
-        epilogue = "scores" if i + 1 == len(policy.layers) else hidden
+        last = "scores" if policy.argmax == "outputs" else "accumulators"
+        epilogue = last if i + 1 == len(policy.layers) else hidden
         kinds.append(Kernel(-(-outputs // blocks), epilogue, len(layer.multiplier) > 1))
     made = []
     for kind in kinds:
@@ -78,14 +86,23 @@ def choose(policy: Int8Policy) -> list[Kernel]:
     return made
 
 
+def helpers(kernels: list[Kernel]) -> list[str]:
+    """The C functions that these kernels call, and no other: compilers warn of functions that nobody calls."""
+    used = {kernel.epilogue for kernel in kernels}
+    return [*([_SCALED] if used & {"table", "scores"} else []), *(_EPILOGUES[e] for e in _EPILOGUES if e in used)]
+
+
 def source(kernel: Kernel, table_type: str) -> str:
     """One dense layer, block by block: accumulators a0 …, inputs v0 …; a weight row of zeros is skipped."""
     lanes, steps = range(kernel.width), range(kernel.unroll)
     call, loads = _CALLS[kernel.epilogue]
+    output = "int32_t" if kernel.epilogue == "accumulators" else "int16_t"
+    if kernel.epilogue != "accumulators" and not kernel.per_channel:
+        loads = ["const struct scaling s = *l->scaling;", *loads]
     if kernel.epilogue == "table":
         loads = [*loads, f"const {table_type} *const table = l->table;"]
     lines = [
-        f"FAST static void {kernel.name}(const struct layer *l, const int16_t *x, int16_t *y)",
+        f"FAST static void {kernel.name}(const struct layer *l, const int16_t *x, {output} *y)",
         "{",
         "    const int16_t *const end = x + l->inputs;",
         "    const int8_t *w = l->weights;",
@@ -109,10 +126,9 @@ def source(kernel: Kernel, table_type: str) -> str:
         f"            w += {kernel.unroll * kernel.width};",
         "        } while (p != end);",
         "        {",
-        *([] if kernel.per_channel else ["            const struct scaling s = *l->scaling;"]),
         *(f"            {load}" for load in loads),
         *(
-            f"            y[{k}] = (int16_t){call.format(a=f'a{k}', s=f's[{k}]' if kernel.per_channel else 's')};"
+            f"            y[{k}] = ({output}){call.format(a=f'a{k}', s=f's[{k}]' if kernel.per_channel else 's')};"
             for k in lanes
         ),
         "        }",

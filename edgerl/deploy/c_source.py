@@ -13,6 +13,15 @@ from edgerl.deploy import c_kernels
 from edgerl.deploy.c_kernels import Kernel
 from edgerl.deploy.int8_policy import Int8Dense, Int8Policy
 
+# What the action is the largest of: its type and its description in the header.
+_SCORES = {
+    "outputs": ("int8_t", "What the action is the largest of: the network's int8 outputs, as TFLM computes them."),
+    "accumulators": (
+        "int32_t",
+        "What the action is the largest of: the last layer's sums, before they become int8: ties are rarer.",
+    ),
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
@@ -31,7 +40,7 @@ class Origin:
 
 @dataclasses.dataclass(frozen=True)
 class TestVectors:
-    """float32 observations [N, features], int8 scores [N, actions], actions [N], for the self-test."""
+    """float32 observations [N, features], scores [N, actions] as `evaluate` gives them, and actions [N]."""
 
     observations: np.ndarray
     scores: np.ndarray
@@ -52,14 +61,15 @@ def generate(policy: Int8Policy, origin: Origin, vectors: TestVectors) -> dict[s
         "features": policy.sizes[0],
         "actions": policy.sizes[-1],
         "vectors": len(vectors.actions),
+        "score_type": _SCORES[policy.argmax][0],
+        "score_meaning": _SCORES[policy.argmax][1],
         "feature_rows": _feature_rows(policy),
     }
     source = common | {
         "table_field": f"    const {table_type} *table;\n" if tables else "",
         "constants": "\n\n".join(_constants(policy, kernels, vectors)),
         "kernels": "\n\n".join(
-            [c_kernels.EPILOGUES[epilogue] for epilogue in dict.fromkeys(kernel.epilogue for kernel in kernels)]
-            + [c_kernels.source(kernel, table_type) for kernel in dict.fromkeys(kernels)]
+            c_kernels.helpers(kernels) + [c_kernels.source(kernel, table_type) for kernel in dict.fromkeys(kernels)]
         ),
         "inference": _inference(policy, kernels),
     }
@@ -84,13 +94,14 @@ def _constants(policy: Int8Policy, kernels: list[Kernel], vectors: TestVectors) 
         blocks = np.pad(weights, ((0, 0), (0, spare))).reshape(len(weights), -1, kernel.width).swapaxes(0, 1)
         yield _array(f"int8_t weights_{i}[{blocks.size}] ALIGNED", blocks)
         yield _array(f"int32_t bias_{i}[{bias.size}] ALIGNED", bias)
-        yield _scalings(i, layer, spare if kernel.per_channel else 0)
+        if kernel.epilogue != "accumulators":
+            yield _scalings(i, layer, spare if kernel.per_channel else 0)
         if i in tables:
             yield _array(f"{_table_type(tables)} table_{i}[256]", tables[i])
     yield _layers(policy, kernels)
     count = "POLICY_TEST_VECTORS"
     yield _array(f"float test_observations[{count}][POLICY_FEATURES]", _floats(vectors.observations), features)
-    yield _array(f"int8_t test_scores[{count}][POLICY_ACTIONS]", vectors.scores, actions)
+    yield _array(f"policy_score test_scores[{count}][POLICY_ACTIONS]", vectors.scores, actions)
     yield _array(f"uint8_t test_actions[{count}]", vectors.actions)
 
 
@@ -130,34 +141,39 @@ def _layers(policy: Int8Policy, kernels: list[Kernel]) -> str:
         # Scores keep their zero point; a table is indexed from 0; a ReLU starts at its zero point, which is dropped.
         zero, low, high = {
             "scores": (layer.output_zero, layer.low, layer.high),
+            "accumulators": (0, 0, 0),
             "table": (layer.output_zero + 128, 0, 255),
             "relu": (0, 0, layer.high - layer.output_zero),
         }[kernel.epilogue]
         table = [f"table_{i}" if layer.table is not None else "0"] if with_tables else []
-        names = [f"weights_{i}", f"bias_{i}", f"scaling_{i}", *table]
+        scaling = "0" if kernel.epilogue == "accumulators" else f"scaling_{i}"
+        names = [f"weights_{i}", f"bias_{i}", scaling, *table]
         numbers = [inputs, -(-outputs // kernel.width), zero, low, high]
         rows.append("{" + ", ".join(map(str, [*names, *numbers])) + "}")
     return f"static const struct layer layers[{len(rows)}] = {{\n    " + ",\n    ".join(rows) + ",\n};"
 
 
 def _inference(policy: Int8Policy, kernels: list[Kernel]) -> str:
-    """The body of `policy_infer`: two buffers, written in turn."""
+    """The body of `policy_infer`: two buffers, written in turn; accumulators as scores need a wider one at the end."""
     outputs = [-(-n // kernel.width) * kernel.width for n, kernel in zip(policy.sizes[1:], kernels, strict=True)]
-    widths = [policy.sizes[0], *outputs]
+    buffers = ["odd" if i % 2 else "even" for i in range(len(outputs) + 1)]
+    if policy.argmax == "accumulators":
+        buffers[-1] = "sums"
+    widths = dict.fromkeys(buffers, 0)
+    for name, width in zip(buffers, [policy.sizes[0], *outputs], strict=True):
+        widths[name] = max(widths[name], width)
     zero = policy.layers[0].input_zero
     lines = [
-        f"int16_t even[{max(widths[0::2])}];",
-        f"int16_t odd[{max(widths[1::2])}];",
+        *(f"{'int32_t' if name == 'sums' else 'int16_t'} {name}[{width}];" for name, width in widths.items()),
         "int i;",
         "for (i = 0; i < POLICY_FEATURES; i++) {",
         f"    even[i] = (int16_t)(input[i] - ({zero}));" if zero else "    even[i] = input[i];",
         "}",
-        *(
-            f"{kernel.name}(&layers[{i}], {'odd' if i % 2 else 'even'}, {'even' if i % 2 else 'odd'});"
-            for i, kernel in enumerate(kernels)
-        ),
+        *(f"{kernel.name}(&layers[{i}], {buffers[i]}, {buffers[i + 1]});" for i, kernel in enumerate(kernels)),
         "for (i = 0; i < POLICY_ACTIONS; i++) {",
-        f"    scores[i] = (int8_t){'odd' if len(kernels) % 2 else 'even'}[i];",
+        f"    int32_t score = {buffers[-1]}[i];",
+        "    IN_REGISTER(score); /* else copying accumulators becomes a call of memcpy */",
+        "    scores[i] = (policy_score)score;",
         "}",
     ]
     return "\n".join(f"    {line}" for line in lines)

@@ -19,7 +19,7 @@ from edgerl.core.errors import UserError
 from edgerl.core.policy import MLPPolicy
 from edgerl.deploy import c_array, c_source, calibration, fidelity, flatbuffer, int8_policy, tflite, tflm, toolchain
 from edgerl.deploy.calibration import Quantiser
-from edgerl.deploy.int8_policy import Int8Policy
+from edgerl.deploy.int8_policy import Argmax, Int8Policy
 from edgerl.deploy.network import Network
 from edgerl.deploy.targets import arduino, esp_idf
 from edgerl.deploy.targets import tflm as tflm_package
@@ -37,6 +37,7 @@ def export(
     *,
     env: Environment | None = None,
     per_channel: bool = False,
+    argmax: Argmax = "outputs",
     closed_loop: Callable[[Int8Policy], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Quantises a policy and writes everything a device needs, as a whole or not at all.
@@ -50,18 +51,21 @@ def export(
       out: folder to make.
       env: names the environment and its parameters in the C header and the report.
       per_channel: one weight scale for each output; the model grows by half.
+      argmax: "outputs" decides by the last layer's int8 outputs, as TFLM can; "accumulators" by its int32 sums, where
+        two actions are seldom equal. That needs one scale for all of them: no per_channel.
       closed_loop: plays the deployed policy; what it returns goes into the report.
     Returns:
       What is in `report.json`.
     Raises:
       UserError: unusable observations, a folder that exists, TensorFlow or TFLM not installed.
     """
+    int8_policy.check_argmax(argmax, per_channel)
     observations = calibration.check_observations(observations, policy.sizes[0])
     judged, fitted = _split(observations)
     with files.new_folder(out) as folder:
         quantiser = calibration.fit_quantiser(fitted)
         network, model = _quantise(policy, quantiser, fitted, per_channel)
-        deployed = int8_policy.from_network(network, quantiser.gain, quantiser.offset)
+        deployed = int8_policy.from_network(network, quantiser.gain, quantiser.offset, argmax)
         kept = judged[:: -(-len(judged) // KEPT_ROWS)]
         inputs, scores = int8_policy.evaluate(deployed, kept)
         _, arena = tflm.run(model, inputs[:1])
@@ -80,7 +84,7 @@ def export(
                 "multiply_accumulates": sum(int(np.prod(kernel.shape)) for kernel in policy.kernels),
             },
             "environment": _environment(env),
-            "quantisation": _quantisation(quantiser, network),
+            "quantisation": _quantisation(quantiser, network) | {"argmax": argmax},
             "fidelity": fidelity.agreement(policy, deployed, judged),
             "closed_loop": closed_loop(deployed) if closed_loop else None,
             "size": {"tflite": len(model), "tflm_arena": arena},

@@ -18,12 +18,12 @@ def agreement(policy: MLPPolicy, deployed: Int8Policy, observations: np.ndarray)
     Returns:
       observations: N. agreement: share with the same action. margin: how far the float policy's best logit must lie
       above its second best for a decision not to be tiny, TINY times the mean. agreement_beyond_margin: the share with
-      the same action among those, or None without any. share_beyond_margin. ties: share in which the largest int8
-      output is not alone.
+      the same action among those, or None without any. share_beyond_margin. ties: share in which the largest
+      score is not alone.
     """
     logits = np.asarray(jax.jit(policy.logits)(observations), np.float64)
-    _, outputs = int8_policy.evaluate(deployed, observations)
-    same = logits.argmax(axis=1) == outputs.argmax(axis=1)
+    _, scores = int8_policy.evaluate(deployed, observations)
+    same = logits.argmax(axis=1) == scores.argmax(axis=1)
     ordered = np.sort(logits, axis=1)
     margins = ordered[:, -1] - ordered[:, -2] if logits.shape[1] > 1 else np.ones(len(logits))
     margin = TINY * margins.mean()
@@ -34,5 +34,5 @@ def agreement(policy: MLPPolicy, deployed: Int8Policy, observations: np.ndarray)
         "margin": float(margin),
         "share_beyond_margin": float(beyond.mean()),
         "agreement_beyond_margin": float(same[beyond].mean()) if beyond.any() else None,
-        "ties": float(((outputs == outputs.max(axis=1, keepdims=True)).sum(axis=1) > 1).mean()),
+        "ties": float(((scores == scores.max(axis=1, keepdims=True)).sum(axis=1) > 1).mean()),
     }

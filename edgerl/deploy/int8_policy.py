@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import chex
 import jax
@@ -17,6 +17,7 @@ from edgerl.deploy import integer
 from edgerl.deploy.network import Network
 from edgerl.deploy.tables import activation_table
 
+Argmax = Literal["outputs", "accumulators"]
 _ROWS = 100_000  # that `evaluate` holds in memory at once
 MAX_LEFT_SHIFT = 13  # so that 4 · 2^shift fits the generated C's uint16 factor
 
@@ -62,11 +63,14 @@ class Int8Policy:
     Attributes:
       gain, offset: of the quantiser, float32 and int32 [features]; see `integer.quantise`.
       layers: the dense layers in order.
+      argmax: what the action is the largest of: the last layer's int8 outputs, as TFLM has them, or its int32
+        accumulators, which requantisation does not merge, so that ties are rarer.
     """
 
     gain: chex.Array
     offset: chex.Array
     layers: tuple[Int8Dense, ...]
+    argmax: Argmax = struct.field(pytree_node=False, default="outputs")
 
     def quantise(self, obs: chex.Array) -> chex.Array:
         """int8 [..., features] for float32 observations [..., features]. NaN counts as 0, ±inf saturates."""
@@ -74,14 +78,22 @@ class Int8Policy:
 
     def outputs(self, x: chex.Array) -> chex.Array:
         """int8 [..., actions] for int8 x [..., features]."""
-        for layer in self.layers:
+        return self.layers[-1](self._hidden(x))
+
+    def scores(self, x: chex.Array) -> chex.Array:
+        """What the action is the largest of [..., actions] for int8 x [..., features]: int8 outputs or int32 sums."""
+        last = self.layers[-1]
+        return last(self._hidden(x)) if self.argmax == "outputs" else last.accumulators(self._hidden(x))
+
+    def _hidden(self, x: chex.Array) -> chex.Array:
+        for layer in self.layers[:-1]:
             x = layer(x)
         return x
 
     def __call__(self, key: chex.PRNGKey, obs: chex.Array) -> chex.Array:
-        """int32 action [...]: the largest output; ties go to the lowest index. The key is not used."""
+        """int32 action [...]: the largest score; ties go to the lowest index. The key is not used."""
         del key
-        return jnp.argmax(self.outputs(self.quantise(obs)), axis=-1).astype(jnp.int32)
+        return jnp.argmax(self.scores(self.quantise(obs)), axis=-1).astype(jnp.int32)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -90,24 +102,25 @@ class Int8Policy:
 
 
 def evaluate(policy: Int8Policy, obs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(int8 inputs [N, features], int8 outputs [N, actions]) for float32 observations [N, features]."""
+    """(int8 inputs [N, features], scores [N, actions]) for float32 observations [N, features]."""
     pairs = [_evaluate(policy, obs[i : i + _ROWS]) for i in range(0, len(obs), _ROWS)]
-    inputs, outputs = (np.concatenate([np.asarray(part) for part in parts]) for parts in zip(*pairs, strict=True))
-    return inputs, outputs
+    inputs, scores = (np.concatenate([np.asarray(part) for part in parts]) for parts in zip(*pairs, strict=True))
+    return inputs, scores
 
 
 @jax.jit
 def _evaluate(policy: Int8Policy, obs: chex.Array) -> tuple[chex.Array, chex.Array]:
     inputs = policy.quantise(obs)
-    return inputs, policy.outputs(inputs)
+    return inputs, policy.scores(inputs)
 
 
-def from_network(network: Network, gain: np.ndarray, offset: np.ndarray) -> Int8Policy:
+def from_network(network: Network, gain: np.ndarray, offset: np.ndarray, argmax: Argmax = "outputs") -> Int8Policy:
     """The integers of a TFLite network, with the quantiser in front of it.
 
     Raises:
-      UserError: accumulators could leave the range in which every implementation agrees.
+      UserError: accumulators could leave the range in which every implementation agrees, or cannot be compared.
     """
+    check_argmax(argmax, per_channel=len(network.layers[-1].weight_scales) > 1)
     layers = []
     for i, (layer, source) in enumerate(zip(network.layers, network.inputs, strict=True)):
         multiplier, shift = network.fixed_point(i)
@@ -128,7 +141,18 @@ def from_network(network: Network, gain: np.ndarray, offset: np.ndarray) -> Int8
                 high=high,
             )
         )
-    return Int8Policy(jnp.asarray(gain, jnp.float32), jnp.asarray(offset, jnp.int32), tuple(layers))
+    return Int8Policy(jnp.asarray(gain, jnp.float32), jnp.asarray(offset, jnp.int32), tuple(layers), argmax)
+
+
+def check_argmax(argmax: str, per_channel: bool) -> None:
+    """Refuses what is not known, and to compare accumulators that have a scale each."""
+    if argmax not in get_args(Argmax):
+        raise UserError(f"argmax is '{argmax}', expected one of {', '.join(get_args(Argmax))}")
+    if argmax == "accumulators" and per_channel:
+        raise UserError(
+            "argmax='accumulators' needs one scale for all outputs of the last layer, but its weights are per "
+            "channel: export with per_channel=False, or with argmax='outputs'"
+        )
 
 
 def largest_accumulators(weights: np.ndarray, bias: np.ndarray, zero: int) -> np.ndarray:
@@ -153,6 +177,7 @@ _NUMBERS = ("input_zero", "output_zero", "low", "high")
 def save(path: str | Path, policy: Int8Policy) -> None:
     """Writes the policy as `.npz`: `gain`, `offset`, and for each layer `weights_i`, `bias_i`, … `table_i`."""
     arrays: dict[str, Any] = {"gain": np.asarray(policy.gain), "offset": np.asarray(policy.offset)}
+    arrays["argmax"] = policy.argmax
     for i, layer in enumerate(policy.layers):
         arrays |= {f"{name}_{i}": np.asarray(getattr(layer, name)) for name in _ARRAYS}
         arrays |= {f"{name}_{i}": np.asarray(getattr(layer, name), np.int32) for name in _NUMBERS}
@@ -174,13 +199,15 @@ def load(path: str | Path) -> Int8Policy:
     try:
         layers = tuple(_layer(arrays, i) for i in range(count))
         gain, offset = _array(arrays, "gain", np.float32, 1), _array(arrays, "offset", np.int32, 1)
-    except KeyError as error:
+        argmax: Any = str(arrays.get("argmax", "missing"))
+        check_argmax(argmax, per_channel=bool(layers) and len(layers[-1].multiplier) > 1)
+    except (KeyError, UserError) as error:
         raise UserError(f"{path} is not an int8 policy: {error.args[0]}") from error
     widths = [layer.weights.shape for layer in layers]
     chained = all(a[1] == b[0] for a, b in itertools.pairwise(widths))
     if not layers or not chained or not gain.shape == offset.shape == widths[0][:1] or not np.isfinite(gain).all():
         raise UserError(f"{path} is not an int8 policy: its layers {widths} do not fit each other or its quantiser")
-    return Int8Policy(jnp.asarray(gain), jnp.asarray(offset), layers)
+    return Int8Policy(jnp.asarray(gain), jnp.asarray(offset), layers, argmax)
 
 
 def _array(arrays: Mapping[str, np.ndarray], name: str, dtype: type, ndim: int) -> np.ndarray:

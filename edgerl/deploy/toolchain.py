@@ -60,7 +60,8 @@ RV32 = Target(
     "rv32imc",
     "riscv64-unknown-elf-gcc",
     flags=("-march=rv32imc", "-mabi=ilp32", "-ffreestanding"),
-    link=("-O2", "-nostdlib", "-DFREESTANDING", "-lgcc"),
+    # Without relaxation: binutils 2.40 shortens addresses that then lie out of the global pointer's reach.
+    link=("-O2", "-nostdlib", "-Wl,--no-relax", "-DFREESTANDING", "-lgcc"),
     # Integer multiplication and compressed instructions only, as on an ESP32-C3.
     emulator=("qemu-riscv32", "-cpu", "rv32,a=off,f=off,d=off"),
 )
@@ -80,8 +81,10 @@ def compile_program(target: Target, folder: Path, out: Path) -> Path:
     return program
 
 
-def run_program(target: Target, program: Path, observations: np.ndarray, actions: int) -> np.ndarray:
-    """Structured records (`input` int8 [features], `scores` int8 [actions], `action`) for observations [N, features].
+def run_program(
+    target: Target, program: Path, observations: np.ndarray, actions: int, score: np.typing.DTypeLike = np.int8
+) -> np.ndarray:
+    """Structured records (`scores` [actions], `input` int8 [features], `action`) for observations [N, features].
 
     Raises:
       ToolError: the program failed its self-test, a sanitizer stopped it, or it wrote too little.
@@ -89,7 +92,8 @@ def run_program(target: Target, program: Path, observations: np.ndarray, actions
     data = np.ascontiguousarray(observations, "<f4").tobytes()
     features = observations.shape[1]
     record = np.dtype(
-        [("input", np.int8, (features,)), ("scores", np.int8, (actions,)), ("action", np.uint8), ("act", np.uint8)]
+        [("scores", score, (actions,)), ("input", np.int8, (features,)), ("action", np.uint8), ("act", np.uint8)],
+        align=True,  # as C lays them out
     )
     command = [*target.emulator, str(program)]
     done = subprocess.run(command, input=data, capture_output=True, check=False, timeout=_TIMEOUT_SECONDS)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.equality import as_policy
+from edgerl import UserError
 from edgerl.deploy import c_source, int8_policy, toolchain
 from edgerl.deploy.network import Layer, Network, Quantisation
 
@@ -44,18 +45,19 @@ def write(folder, policy, count=6):
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize(
-    ("sizes", "activation", "per_channel"),
+    ("sizes", "activation", "per_channel", "argmax"),
     [
-        ((4, 64, 64, 2), "relu", False),
-        ((3, 17, 1), "sigmoid", True),
-        ((1, 5), "relu", False),
-        ((7, 9, 33, 5), "tanh", False),
+        ((4, 64, 64, 2), "relu", False, "outputs"),
+        ((3, 17, 1), "sigmoid", True, "outputs"),
+        ((1, 5), "relu", False, "accumulators"),
+        ((4, 16, 17), "relu", False, "accumulators"),
+        ((7, 9, 33, 5), "tanh", False, "outputs"),
     ],
 )
-def test_compiles_without_a_warning(tmp_path, compiler, sizes, activation, per_channel):
+def test_compiles_without_a_warning(tmp_path, compiler, sizes, activation, per_channel, argmax):
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} (Debian package {compiler}) is not installed")
-    write(tmp_path, as_policy(network_of(sizes, activation, per_channel=per_channel)))
+    write(tmp_path, as_policy(network_of(sizes, activation, per_channel=per_channel), argmax))
     more = ["-Wconversion", "-Wshadow", "-Wcast-qual", "-Wstrict-prototypes"] if compiler == "gcc" else []
     for level in ("-O0", "-O2", "-Os"):
         command = [compiler, *toolchain.STRICT, *more, level, "-c", tmp_path / "policy.c", "-o", tmp_path / "policy.o"]
@@ -88,6 +90,27 @@ def test_ties_go_to_the_lowest_action(tmp_path):
     program = toolchain.compile_program(toolchain.HOST, tmp_path, tmp_path)
     assert (toolchain.run_program(toolchain.HOST, program, observations, 3)["action"] == 1).all()
     assert int(policy(None, jnp.zeros(2))) == 1
+
+
+def test_accumulators_part_what_outputs_merge(tmp_path):
+    """Sums 5, 9, 10, 10 are all 0 as int8; the largest sum is the third, and the fourth is equal to it."""
+    scale = Quantisation(np.float32(1.0), 0)
+    layer = Layer(np.zeros((4, 2), np.int8), np.array([5, 9, 10, 10], np.int32), np.float32([0.01]), scale, "none")
+    network = Network(scale, (layer,))
+    for argmax, best in (("outputs", 0), ("accumulators", 2)):
+        policy = as_policy(network, argmax)
+        assert int(policy(None, jnp.zeros(2))) == best
+        observations = write(tmp_path / argmax, policy)
+        program = toolchain.compile_program(toolchain.HOST, tmp_path / argmax, tmp_path)
+        dtype = np.int8 if argmax == "outputs" else np.int32
+        records = toolchain.run_program(toolchain.HOST, program, observations, 4, dtype)
+        assert (records["action"] == best).all()
+        np.testing.assert_array_equal(records["scores"][0], [0] * 4 if argmax == "outputs" else [5, 9, 10, 10])
+
+
+def test_accumulators_with_a_scale_each_are_not_compared():
+    with pytest.raises(UserError, match="one scale for all outputs"):
+        as_policy(network_of((3, 4), "relu", per_channel=True), "accumulators")
 
 
 @needs_rv32

@@ -91,10 +91,15 @@ def test_conversion_is_byte_identical_and_per_channel_weights_too(make_policy, o
     assert [len(layer.weight_scales) for layer in flatbuffer.read_network(first).layers] == [6, 2]
 
 
-def test_one_observation_and_odd_sizes(tmp_path, make_policy):
-    report = deploy.export(make_policy((5, 3), "sigmoid"), np.zeros((1, 4), np.float32), tmp_path / "out")
+def test_one_observation_odd_sizes_and_accumulators(tmp_path, make_policy):
+    policy = make_policy((5, 3), "sigmoid")
+    report = deploy.export(policy, np.zeros((1, 4), np.float32), tmp_path / "out", argmax="accumulators")
     assert report["environment"] is None
-    assert deploy.verify(tmp_path / "out", num_vectors=2000)["passed"]
+    assert report["quantisation"]["argmax"] == "accumulators"
+    assert "typedef int32_t policy_score;" in (tmp_path / "out" / "policy.h").read_text()
+    verified = deploy.verify(tmp_path / "out", num_vectors=2000)
+    assert verified["passed"]
+    assert "of the int8 outputs" in next(c["detail"] for c in verified["checks"] if c["name"] == "TFLM")
 
 
 @pytest.mark.parametrize("name", ["policy.c", "policy.h"])
@@ -172,6 +177,10 @@ def test_other_input_that_is_refused(exported, copy, tmp_path, observations):
     with pytest.raises(UserError, match=r"observations\[7, 1\] is nan"):
         deploy.export(policy, nan, tmp_path / "new")
     assert not (tmp_path / "new").exists()
+    with pytest.raises(UserError, match="needs one scale for all outputs"):
+        deploy.export(policy, observations, tmp_path / "new", per_channel=True, argmax="accumulators")
+    with pytest.raises(UserError, match="argmax is 'inputs'"):
+        deploy.export(policy, observations, tmp_path / "new", argmax="inputs")
     with pytest.raises(UserError, match="is not a folder"):
         deploy.verify(tmp_path / "nowhere")
     with pytest.raises(UserError, match="at least 1"):

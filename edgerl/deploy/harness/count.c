@@ -37,7 +37,7 @@ int main(void)
     int i;
     nothing = retired() - nothing;
     for (i = 0; i < (int)(sizeof inputs / sizeof inputs[0]); i++) {
-        int8_t scores[POLICY_ACTIONS];
+        policy_score scores[POLICY_ACTIONS];
         volatile int action;
         uint32_t start = retired();
         policy_infer(inputs[i], scores);

@@ -28,8 +28,8 @@ static long call(long number, long a, long b, long c)
 #define BATCH 64
 
 struct record {
+    policy_score scores[POLICY_ACTIONS];
     int8_t input[POLICY_FEATURES];
-    int8_t scores[POLICY_ACTIONS];
     uint8_t action;
     uint8_t act; /* policy_act's answer, asked for in the first record of a batch */
 };

@@ -1,7 +1,7 @@
 """The other way onto a chip: TFLM's interpreter on the `.tflite`, for projects that have TFLM anyway.
 
 Only the operators that the model has are registered, each registration is checked, and the arena is what the
-interpreter was measured to need, with a margin. The quantiser and the rule for ties are those of `policy.h`.
+interpreter was measured to need, with a margin. The quantiser is that of `policy.h`.
 """
 
 from edgerl.deploy.network import Network
@@ -37,7 +37,7 @@ constexpr int kPolicyArenaBytes = @ARENA@;
 // Builds the interpreter; false if the model, an operator or the arena does not fit. Call it once.
 bool policy_tflm_begin();
 
-// Observation in, action out, as policy_act; -1 if the interpreter failed.
+// Observation in, action out: the largest int8 output, ties to the lowest index; -1 if the interpreter failed.
 int policy_tflm_act(const float obs[POLICY_FEATURES]);
 
 // Bytes of the arena in use after policy_tflm_begin.
@@ -48,6 +48,8 @@ int policy_tflm_arena_used();
 
 _SOURCE = """\
 #include "policy_tflm.h"
+
+#include <algorithm>
 
 #include "policy_model_data.h"
 #include "tensorflow/lite/micro/micro_interpreter.h"
@@ -89,7 +91,8 @@ int policy_tflm_act(const float obs[POLICY_FEATURES]) {
   if (interpreter->Invoke() != kTfLiteOk) {
     return -1;
   }
-  return policy_argmax(interpreter->output(0)->data.int8);
+  const int8_t* outputs = interpreter->output(0)->data.int8;
+  return static_cast<int>(std::max_element(outputs, outputs + POLICY_ACTIONS) - outputs);
 }
 
 int policy_tflm_arena_used() {
