@@ -1,8 +1,4 @@
-"""Reading and writing the `.tflite` of an int8 multilayer perceptron, without TensorFlow.
-
-The writer keeps what an interpreter needs and leaves out the converter's names, metadata and descriptions. Weights
-are 16-byte aligned within the file, which vectorised kernels ask for.
-"""
+"""Reading and writing the `.tflite` of an int8 multilayer perceptron, without TensorFlow."""
 
 import itertools
 import struct
@@ -12,6 +8,7 @@ import numpy as np
 
 from edgerl.core.errors import UserError
 from edgerl.core.files import first_line
+from edgerl.deploy.flatbuffer_writer import Writer, load_schema
 from edgerl.deploy.network import Layer, LayerActivation, Network, Quantisation
 
 _DENSE_VERSION = 5  # of FULLY_CONNECTED; what TensorFlow 2.21 writes for int8, per tensor and per channel
@@ -33,21 +30,13 @@ _MALFORMED = (
 )
 
 
-def _schema() -> Any:
-    try:
-        from ai_edge_litert import schema_py_generated
-    except ImportError as error:
-        raise UserError("reading .tflite files needs ai-edge-litert: pip install 'edgerl[export]'") from error
-    return schema_py_generated
-
-
 def read_network(data: bytes, where: str = "the .tflite file") -> Network:
     """Reads an int8 multilayer perceptron. Any bytes are safe to give: nothing native parses them.
 
     Raises:
       UserError: not a TFLite flatbuffer, truncated or corrupted, or not an int8 multilayer perceptron.
     """
-    schema = _schema()
+    schema = load_schema()
     try:
         if data[4:8] != b"TFL3":
             raise ValueError("the identifier TFL3 is missing")
@@ -132,116 +121,25 @@ def _quantisation(tensor: Any) -> Quantisation:
 
 def write_network(network: Network) -> bytes:
     """The `.tflite` of a network; `read_network` gives the same network back."""
-    writer = _Writer()
+    writer = Writer()
     features = network.layers[0].weights.shape[1]
-    current = first = writer.tensor((1, features), _INT8, [network.input.scale], network.input.zero_point)
+    current = first = writer.activation((1, features), network.input)
     for layer, source in zip(network.layers, network.inputs, strict=True):
-        current = writer.dense(layer, current, source)
+        current = _write_dense(writer, layer, current, source)
         if layer.activation in ("tanh", "sigmoid"):
-            made = writer.activation(len(layer.bias), layer.activated)
-            current = writer.operator(_TANH if layer.activation == "tanh" else _LOGISTIC, [current], made)
+            made = writer.activation((1, len(layer.bias)), layer.activated)
+            kind = _TANH if layer.activation == "tanh" else _LOGISTIC
+            current = writer.operator((kind, _TABLE_VERSION), [current], made)
     return writer.finish(first, current)
 
 
-class _Writer:
-    """Collects the buffers, tensors and operators of one graph; a flatbuffer is built from its leaves up."""
-
-    def __init__(self) -> None:
-        import flatbuffers
-
-        self.schema = _schema()
-        self.builder = flatbuffers.Builder(1024)
-        self.buffers = [self._table("Buffer")]  # buffer 0 is for tensors without data
-        self.tensors: list[int] = []
-        self.operators: list[int] = []
-        self.codes: list[int] = []
-
-    def tensor(self, shape: tuple[int, ...], kind: int, scales: Any, zero: int = 0, data: Any = None) -> int:
-        """Index of a new tensor."""
-        buffer = 0
-        if data is not None:
-            raw = np.frombuffer(data.tobytes(), np.uint8)
-            self.builder.Prep(16, len(raw))
-            self.buffers.append(self._table("Buffer", Data=self.builder.CreateNumpyVector(raw)))
-            buffer = len(self.buffers) - 1
-        quantisation = self._table(
-            "QuantizationParameters",
-            Scale=self._numbers(scales, np.float32),
-            ZeroPoint=self._numbers(np.full(len(scales), zero), np.int64),
-        )
-        shape_vector = self._numbers(shape, np.int32)
-        self.tensors.append(
-            self._table("Tensor", Shape=shape_vector, Type=kind, Buffer=buffer, Quantization=quantisation)
-        )
-        return len(self.tensors) - 1
-
-    def activation(self, width: int, quantisation: Quantisation) -> int:
-        return self.tensor((1, width), _INT8, [quantisation.scale], quantisation.zero_point)
-
-    def dense(self, layer: Layer, source: int, read: Quantisation) -> int:
-        """Adds a dense layer that reads tensor `source`; index of its output."""
-        weights = self.tensor(layer.weights.shape, _INT8, layer.weight_scales, data=layer.weights)
-        bias_scales = (read.scale * layer.weight_scales).astype(np.float32)
-        bias = self.tensor(layer.bias.shape, _INT32, bias_scales, data=layer.bias.astype("<i4"))
-        output = self.activation(len(layer.bias), layer.output)
-        fused = {"relu": 1, "relu6": 3}.get(layer.activation, 0)
-        options = self._table("FullyConnectedOptions", FusedActivationFunction=fused)
-        return self.operator(_DENSE, [source, weights, bias], output, options)
-
-    def operator(self, kind: int, inputs: list[int], output: int, options: int = 0) -> int:
-        """Adds an operator; index of its output."""
-        if kind not in self.codes:
-            self.codes.append(kind)
-        fields = {"OpcodeIndex": self.codes.index(kind)}
-        if options:
-            fields |= {
-                "BuiltinOptionsType": self.schema.BuiltinOptions.FullyConnectedOptions,
-                "BuiltinOptions": options,
-            }
-        vectors = {"Inputs": self._numbers(inputs, np.int32), "Outputs": self._numbers([output], np.int32)}
-        self.operators.append(self._table("Operator", **vectors, **fields))
-        return output
-
-    def finish(self, first: int, last: int) -> bytes:
-        """The file, given the tensors that are the graph's input and output."""
-        graph = self._table(
-            "SubGraph",
-            Tensors=self._offsets(self.tensors),
-            Inputs=self._numbers([first], np.int32),
-            Outputs=self._numbers([last], np.int32),
-            Operators=self._offsets(self.operators),
-        )
-        codes = [
-            self._table(
-                "OperatorCode",
-                DeprecatedBuiltinCode=kind,
-                BuiltinCode=kind,
-                Version=_DENSE_VERSION if kind == _DENSE else _TABLE_VERSION,
-            )
-            for kind in self.codes
-        ]
-        model = self._table(
-            "Model",
-            Version=3,
-            OperatorCodes=self._offsets(codes),
-            Subgraphs=self._offsets([graph]),
-            Buffers=self._offsets(self.buffers),
-        )
-        self.builder.Finish(model, b"TFL3")
-        return bytes(self.builder.Output())
-
-    def _table(self, name: str, **fields: Any) -> int:
-        """A table of the schema; `fields` are scalars, or the offsets of what was written before."""
-        getattr(self.schema, f"{name}Start")(self.builder)
-        for field, value in fields.items():
-            getattr(self.schema, f"{name}Add{field}")(self.builder, value)
-        return getattr(self.schema, f"{name}End")(self.builder)
-
-    def _offsets(self, offsets: list[int]) -> int:
-        self.builder.StartVector(4, len(offsets), 4)
-        for offset in reversed(offsets):
-            self.builder.PrependUOffsetTRelative(offset)
-        return self.builder.EndVector()
-
-    def _numbers(self, values: Any, dtype: type) -> int:
-        return self.builder.CreateNumpyVector(np.asarray(values, dtype))
+def _write_dense(writer: Writer, layer: Layer, source: int, read: Quantisation) -> int:
+    """Adds a dense layer that reads tensor `source`; index of its output."""
+    weights = writer.constant(layer.weights, layer.weight_scales)
+    bias = writer.constant(layer.bias, (read.scale * layer.weight_scales).astype(np.float32))
+    output = writer.activation((1, len(layer.bias)), layer.output)
+    fused = {"relu": 1, "relu6": 3}.get(layer.activation, 0)
+    options = writer.table("FullyConnectedOptions", FusedActivationFunction=fused)
+    return writer.operator(
+        (_DENSE, _DENSE_VERSION), [source, weights, bias], output, ("FullyConnectedOptions", options)
+    )

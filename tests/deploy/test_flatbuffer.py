@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.equality import random_network
 from edgerl import UserError
-from edgerl.deploy import flatbuffer
+from edgerl.deploy import flatbuffer, flatbuffer_writer
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_mutated_files_are_read_or_refused(networks):
 
 def test_a_float_model_is_refused(networks):
     data = bytearray(flatbuffer.write_network(networks[0]))
-    schema = flatbuffer._schema()
+    schema = flatbuffer_writer.load_schema()
     tensor = schema.Model.GetRootAs(data, 0).Subgraphs(0).Tensors(0)
     kind = tensor._tab.Offset(6)  # the field `type`
     data[tensor._tab.Pos + kind] = 0  # FLOAT32

@@ -1,0 +1,176 @@
+"""The integer arithmetic of convolutional networks, in JAX: what TFLM's int8 kernels compute, bit for bit.
+
+Images are int8 [B, H, W, C]. Rounding is that of `integer.requantise`; padding counts as the zero point, except in
+pooling, which leaves it out. "SAME" and "VALID" are TensorFlow's. Every sum of products is split into parts that
+float32 adds exactly, since float convolutions are many times faster than integer ones on CPUs.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from edgerl.deploy import integer
+from edgerl.deploy.network import Quantisation, quantise_multiplier
+
+Padding = Literal["SAME", "VALID"]
+_ADD_SHIFT = 20  # TFLM scales both summands up by 2^20 before it rounds them
+_LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+@struct.dataclass
+class Output:
+    """How sums become int8: clamp(requantise(sum) + zero, low, high).
+
+    Attributes:
+      multiplier, shift: int32 [] or [channels]; see `integer.requantise`.
+      zero, low, high: int32 []; zero point and clamp, in which ReLU is.
+    """
+
+    multiplier: chex.Array
+    shift: chex.Array
+    zero: chex.Array
+    low: chex.Array
+    high: chex.Array
+
+    def __call__(self, sums: chex.Array) -> chex.Array:
+        """int8 [..., channels] of int32 [..., channels]."""
+        scaled = integer.requantise(sums, self.multiplier, self.shift)
+        return jnp.clip(scaled + self.zero, self.low, self.high).astype(jnp.int8)
+
+
+def output(scales: np.ndarray | float, target: Quantisation, relu: bool = False) -> Output:
+    """The output of sums whose unit is float64 `scales` [] or [channels]. TFLM divides the scales in float64."""
+    pairs = [quantise_multiplier(float(scale) / float(target.scale)) for scale in np.atleast_1d(scales)]
+    multiplier, shift = (np.array(column, np.int32).reshape(np.shape(scales)) for column in zip(*pairs, strict=True))
+    low = max(-128, target.zero_point) if relu else -128
+    numbers = (jnp.int32(number) for number in (target.zero_point, low, 127))
+    return Output(jnp.asarray(multiplier), jnp.asarray(shift), *numbers)
+
+
+@functools.partial(jax.jit, static_argnames=("stride", "padding"))
+def conv(
+    x: chex.Array, weights: chex.Array, bias: chex.Array, zero: chex.Array, out: Output, stride: int, padding: Padding
+) -> chex.Array:
+    """Convolution: int8 [B, H', W', out] of int8 x [B, H, W, in].
+
+    Args:
+      weights: int8 [out, h, w, in], TFLite's order.
+      bias: int32 [out].
+      zero: int32 [], the zero point of x.
+      out: with one multiplier for each output channel.
+    """
+    _, height, width, channels = weights.shape
+    parts = math.ceil(height * width * channels / integer.MAX_FLOAT_TERMS)
+    size = math.ceil(channels / parts)
+    centred, kernel = _centred(x, zero), weights.transpose(1, 2, 3, 0).astype(jnp.float32)
+    sums = bias
+    for i in range(0, channels, size):
+        part = _conv(centred[..., i : i + size], kernel[:, :, i : i + size], stride, padding)
+        sums = sums + part.astype(jnp.int32)
+    return out(sums)
+
+
+@functools.partial(jax.jit, static_argnames=("stride", "padding"))
+def depthwise(
+    x: chex.Array, weights: chex.Array, bias: chex.Array, zero: chex.Array, out: Output, stride: int, padding: Padding
+) -> chex.Array:
+    """Depthwise convolution: int8 [B, H', W', C · m] of int8 x [B, H, W, C].
+
+    Args:
+      weights: int8 [1, h, w, C · m]; channel c of x makes the m output channels from c · m on.
+      bias, zero, out: as in `conv`; the window h · w has at most `integer.MAX_FLOAT_TERMS` places.
+    """
+    kernel = weights[0, :, :, None, :].astype(jnp.float32)
+    return out(bias + _conv(_centred(x, zero), kernel, stride, padding, groups=x.shape[-1]).astype(jnp.int32))
+
+
+def _centred(x: chex.Array, zero: chex.Array) -> chex.Array:
+    return (x.astype(jnp.int32) - zero).astype(jnp.float32)
+
+
+def _conv(x: chex.Array, kernel: chex.Array, stride: int, padding: Padding, groups: int = 1) -> chex.Array:
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        (stride, stride),
+        padding,
+        dimension_numbers=_LAYOUT,
+        feature_group_count=groups,
+        precision=jax.lax.Precision.HIGHEST,
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("window", "stride", "padding"))
+def average_pool(x: chex.Array, window: tuple[int, int], stride: int, padding: Padding) -> chex.Array:
+    """Averages over windows (h, w), halves away from zero; padding is not counted. Scale and zero point stay."""
+    sums = _pool(x.astype(jnp.int32), 0, jax.lax.add, window, stride, padding)
+    counts = _pool(jnp.ones((1, *x.shape[1:3], 1), jnp.int32), 0, jax.lax.add, window, stride, padding)
+    return _divide(sums, jnp.broadcast_to(counts, sums.shape)).astype(jnp.int8)
+
+
+@functools.partial(jax.jit, static_argnames=("window", "stride", "padding"))
+def max_pool(x: chex.Array, window: tuple[int, int], stride: int, padding: Padding) -> chex.Array:
+    """The largest of each window (h, w). Scale and zero point stay."""
+    return _pool(x, -128, jax.lax.max, window, stride, padding)
+
+
+def _pool(
+    x: chex.Array, start: int, reduce: Callable[..., chex.Array], window: tuple[int, int], stride: int, padding: Padding
+) -> chex.Array:
+    return jax.lax.reduce_window(x, x.dtype.type(start), reduce, (1, *window, 1), (1, stride, stride, 1), padding)
+
+
+def _divide(a: chex.Array, b: chex.Array) -> chex.Array:
+    """a / b, b > 0, halves away from zero."""
+    half = b // 2
+    return jax.lax.div(jnp.where(a > 0, a + half, a - half), b)
+
+
+@jax.jit
+def mean(x: chex.Array, zero: chex.Array, out: Output) -> chex.Array:
+    """The mean over all places: int8 [B, 1, 1, C] of int8 x [B, H, W, C]; `out` is of `mean_output`."""
+    return out((x.astype(jnp.int32) - zero).sum((1, 2), keepdims=True))
+
+
+def mean_output(source: Quantisation, target: Quantisation, places: int) -> Output:
+    """The output of a mean over so many places. TFLM divides the multiplier by their number, and rounds down."""
+    out = output(float(source.scale), target)
+    shift = min(places.bit_length() - 1, 31 + int(out.shift))
+    multiplier = (int(out.multiplier) << shift) // places
+    return out.replace(multiplier=jnp.int32(multiplier), shift=out.shift - shift)  # type: ignore[attr-defined]
+
+
+@struct.dataclass
+class Summand:
+    """One side of an addition: its zero point, and what brings both sides to one scale. All int32 []."""
+
+    multiplier: chex.Array
+    shift: chex.Array
+    zero: chex.Array
+
+
+def summands(a: Quantisation, b: Quantisation, target: Quantisation, relu: bool) -> tuple[Summand, Summand, Output]:
+    """The constants of `add`."""
+    twice = 2 * max(float(a.scale), float(b.scale))
+    sides = []
+    for side in (a, b):
+        multiplier, shift = quantise_multiplier(float(side.scale) / twice)
+        sides.append(Summand(jnp.int32(multiplier), jnp.int32(shift), jnp.int32(side.zero_point)))
+    return sides[0], sides[1], output(twice / 2**_ADD_SHIFT, target, relu)
+
+
+@jax.jit
+def add(a: chex.Array, b: chex.Array, of_a: Summand, of_b: Summand, out: Output) -> chex.Array:
+    """int8 sum of two int8 arrays of one shape, each with its own scale."""
+    return out(_brought(a, of_a) + _brought(b, of_b))
+
+
+def _brought(x: chex.Array, side: Summand) -> chex.Array:
+    return integer.requantise((x.astype(jnp.int32) - side.zero) << _ADD_SHIFT, side.multiplier, side.shift)
