@@ -47,6 +47,31 @@ def cartpole(out: Path) -> list[tuple[str, str]]:
     return rows + [(f"  {check['name']}", _verdict(check)) for check in checked["checks"]]
 
 
+def early_exit(out: Path) -> list[tuple[str, str]]:
+    """Early exits on the shipped table, from training to the header that a firmware includes."""
+    run, folder = str(out / "early_exit"), str(out / "early_exit_export")
+    _, training = edgerl("train", "early-exit", "--set", "front=0", "--out", run)
+    judged, _ = edgerl("evaluate", run, "--json")
+    report, _ = edgerl("export", run, "--out", folder, "--json")
+    checked, _ = edgerl("verify", folder, "--json")
+    mode = judged["modes"]["policy"]
+    policy, last = mode["policy"], mode["rules"][f"exit {len(judged['exits']['accuracy'])}"]
+    int8 = report["closed_loop"]["int8"]
+    return [
+        ("trained, ten seeds", f"{training:.1f} s"),
+        ("share of optimal stopping's reward", f"{mode['share_of_bound']:.2%} on {mode['images']:,} test images"),
+        ("accuracy, compute", f"{_outcome(policy)}; the last exit {_outcome(last)}"),
+        (
+            "the same as int8 C",
+            f"{_outcome(int8)}; {'equal' if checked['passed'] else 'DIFFERENT'} on all that was checked",
+        ),
+    ]
+
+
+def _outcome(report: dict[str, Any]) -> str:
+    return f"{report['accuracy']['mean']:.1%} at {report['macs']['mean'] / 1e6:.1f} M MACs"
+
+
 def _verdict(check: dict[str, Any]) -> str:
     word = {True: "equal", False: "DIFFERENT", None: "not checked"}[check["passed"]]
     return f"{word}: {check['detail']}"
@@ -61,11 +86,12 @@ def main() -> None:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     started = time.perf_counter()
-    rows = cartpole(out)
-    width = max(len(name) for name, _ in rows)
-    print()
-    for name, figure in rows:
-        print(f"{name:<{width}}  {figure}")
+    tables = {"CartPole": cartpole(out), "Early exits": early_exit(out)}
+    width = max(len(name) for rows in tables.values() for name, _ in rows)
+    for title, rows in tables.items():
+        print(f"\n{title}")
+        for name, figure in rows:
+            print(f"  {name:<{width}}  {figure}")
     print(f"\n{time.perf_counter() - started:.0f} s in all. The files:")
     for path in sorted(out.glob("*/")):
         print(f"  {path}/  {', '.join(sorted(child.name for child in path.iterdir()))}")

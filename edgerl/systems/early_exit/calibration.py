@@ -1,6 +1,6 @@
 """Temperatures that make an exit's probabilities honest, and how honest they are.
 
-Guo et al. (2017), "On Calibration of Modern Neural Networks".
+Temperature scaling: Guo et al. (2017), "On Calibration of Modern Neural Networks".
 """
 
 import chex
@@ -14,10 +14,11 @@ BISECTIONS = 40
 
 @jax.jit
 def fit_temperatures(logits: chex.Array, labels: chex.Array) -> chex.Array:
-    """The temperature of every exit that makes the labels likeliest.
+    """The temperature of every exit at which the mean probability of the predicted class is the accuracy.
 
-    The mean of -log softmax(logits / T)[label] is convex in 1/T, so its derivative, the mean of
-    E[logit] - logit[label], is rising: bisection finds its root, or stops at the nearer end of the range.
+    Clarté et al. (2023), "Expectation Consistency for Calibration of Neural Networks". Against the likeliest
+    temperature it does not trade the honesty of the prediction for that of the other classes. The mean falls as the
+    temperature rises, so bisection finds it, or stops at the nearer end of the range.
 
     Args:
       logits: float [N, K, C].
@@ -25,21 +26,17 @@ def fit_temperatures(logits: chex.Array, labels: chex.Array) -> chex.Array:
     Returns:
       float32 [K], from LOWEST to HIGHEST.
     """
-    true = jnp.take_along_axis(logits, labels[:, None, None], axis=2)[..., 0]
-
-    def slope(inverse: chex.Array) -> chex.Array:
-        probabilities = jax.nn.softmax(logits * inverse[:, None])
-        return ((probabilities * logits).sum(-1) - true).mean(0)
+    accuracy = (logits.argmax(-1) == labels[:, None]).mean(0, dtype=jnp.float32)
 
     def halve(_: int, bounds: tuple[chex.Array, chex.Array]) -> tuple[chex.Array, chex.Array]:
         low, high = bounds
         middle = (low + high) / 2
-        rising = slope(jnp.exp(middle)) > 0
-        return jnp.where(rising, low, middle), jnp.where(rising, middle, high)
+        too_sure = jax.nn.softmax(logits / jnp.exp(middle)[:, None]).max(-1).mean(0) > accuracy
+        return jnp.where(too_sure, middle, low), jnp.where(too_sure, high, middle)
 
     exits = logits.shape[1]
-    bounds = (jnp.full(exits, -jnp.log(HIGHEST)), jnp.full(exits, -jnp.log(LOWEST)))
-    return jnp.exp(-jax.lax.fori_loop(0, BISECTIONS, halve, bounds)[0])
+    bounds = (jnp.full(exits, jnp.log(LOWEST)), jnp.full(exits, jnp.log(HIGHEST)))
+    return jnp.exp(jax.lax.fori_loop(0, BISECTIONS, halve, bounds)[1])
 
 
 def expected_calibration_error(probability: np.ndarray, correct: np.ndarray, bins: int = 15) -> np.ndarray:
