@@ -117,7 +117,7 @@ def source(kernel: Kernel, table_type: str) -> str:
     ]
     for u in steps:
         sums = [f"a{k} += v{u} * w[{u * kernel.width + k}];" for k in lanes]
-        if kernel.epilogue == "relu" and kernel.width > 4:
+        if kernel.epilogue != "table" and kernel.width > 4:
             lines += [f"            if (v{u} != 0) {{", *(f"                {line}" for line in sums), "            }"]
         else:
             lines += [f"            {line}" for line in sums]

@@ -2,16 +2,13 @@
 
 import dataclasses
 from collections.abc import Iterator
-from importlib import resources
-from string import Template
-from typing import Any
 
 import numpy as np
 
 from edgerl import __version__
-from edgerl.deploy import c_kernels
+from edgerl.deploy import c_kernels, c_text
 from edgerl.deploy.c_kernels import Kernel
-from edgerl.deploy.int8_policy import Int8Dense, Int8Policy
+from edgerl.deploy.int8_policy import Int8Policy
 
 # What the action is the largest of: its type and its description in the header.
 _SCORES = {
@@ -66,43 +63,37 @@ def generate(policy: Int8Policy, origin: Origin, vectors: TestVectors) -> dict[s
         "feature_rows": _feature_rows(policy),
     }
     source = common | {
-        "table_field": f"    const {table_type} *table;\n" if tables else "",
+        "dense": c_text.declarations(table_type if tables else None),
         "constants": "\n\n".join(_constants(policy, kernels, vectors)),
         "kernels": "\n\n".join(
             c_kernels.helpers(kernels) + [c_kernels.source(kernel, table_type) for kernel in dict.fromkeys(kernels)]
         ),
         "inference": _inference(policy, kernels),
     }
-    return {"policy.h": _template("policy.h.in", header), "policy.c": _template("policy.c.in", source)}
-
-
-def _template(name: str, values: dict[str, Any]) -> str:
-    text = (resources.files("edgerl.deploy") / "templates" / name).read_text()
-    return Template(text).substitute(values)
+    return {"policy.h": c_text.template("policy.h.in", header), "policy.c": c_text.template("policy.c.in", source)}
 
 
 def _constants(policy: Int8Policy, kernels: list[Kernel], vectors: TestVectors) -> Iterator[str]:
     """The `static const` definitions."""
     features, actions = policy.sizes[0], policy.sizes[-1]
-    yield _array("float gain[POLICY_FEATURES]", _floats(policy.gain))
-    yield _array("int32_t offset[POLICY_FEATURES]", policy.offset)
+    yield c_text.array("float gain[POLICY_FEATURES]", c_text.floats(policy.gain))
+    yield c_text.array("int32_t offset[POLICY_FEATURES]", policy.offset)
     tables = _tables(policy)
     for i, (layer, kernel) in enumerate(zip(policy.layers, kernels, strict=True)):
         weights, bias = np.asarray(layer.weights), np.asarray(layer.bias)
         spare = -len(bias) % kernel.width
-        bias = np.pad(bias, (0, spare))
-        blocks = np.pad(weights, ((0, 0), (0, spare))).reshape(len(weights), -1, kernel.width).swapaxes(0, 1)
-        yield _array(f"int8_t weights_{i}[{blocks.size}] ALIGNED", blocks)
-        yield _array(f"int32_t bias_{i}[{bias.size}] ALIGNED", bias)
+        yield from c_text.dense(i, weights, bias, kernel.width)
         if kernel.epilogue != "accumulators":
-            yield _scalings(i, layer, spare if kernel.per_channel else 0)
+            yield c_text.scalings(i, layer.multiplier, layer.shift, spare if kernel.per_channel else 0)
         if i in tables:
-            yield _array(f"{_table_type(tables)} table_{i}[256]", tables[i])
+            yield c_text.array(f"{_table_type(tables)} table_{i}[256]", tables[i])
     yield _layers(policy, kernels)
     count = "POLICY_TEST_VECTORS"
-    yield _array(f"float test_observations[{count}][POLICY_FEATURES]", _floats(vectors.observations), features)
-    yield _array(f"policy_score test_scores[{count}][POLICY_ACTIONS]", vectors.scores, actions)
-    yield _array(f"uint8_t test_actions[{count}]", vectors.actions)
+    yield c_text.array(
+        f"float test_observations[{count}][POLICY_FEATURES]", c_text.floats(vectors.observations), features
+    )
+    yield c_text.array(f"policy_score test_scores[{count}][POLICY_ACTIONS]", vectors.scores, actions)
+    yield c_text.array(f"uint8_t test_actions[{count}]", vectors.actions)
 
 
 def _tables(policy: Int8Policy) -> dict[int, np.ndarray]:
@@ -118,19 +109,6 @@ def _table_type(tables: dict[int, np.ndarray]) -> str:
     """The narrowest type that holds every table."""
     low, high = min((t.min() for t in tables.values()), default=0), max((t.max() for t in tables.values()), default=0)
     return "uint8_t" if low >= 0 else "int8_t" if low >= -128 and high <= 127 else "int16_t"
-
-
-def _scalings(index: int, layer: Int8Dense, spare: int) -> str:
-    """`struct scaling`, one for the layer or one for each output; see `scaled` in the template."""
-    rows = []
-    pairs = zip(np.asarray(layer.multiplier).tolist(), np.asarray(layer.shift).tolist(), strict=True)
-    for multiplier, shift in [*pairs, *[(0, 0)] * spare]:
-        # Below 2^-30 nothing is left of an accumulator under 2^29, and the shift would leave the word.
-        multiplier, shift = (0, 0) if shift <= -30 else (multiplier, shift)
-        right, factor = max(-shift, 0), 4 << max(shift, 0)
-        rounding, negative = (1, 0) if right == 0 else (1 + 2**right, -2)
-        rows.append(f"{{{multiplier}, {rounding}, {factor}, {negative}, {right + 1}}}")
-    return f"static const struct scaling scaling_{index}[{len(rows)}] = {{\n    " + ",\n    ".join(rows) + ",\n};"
 
 
 def _layers(policy: Int8Policy, kernels: list[Kernel]) -> str:
@@ -183,20 +161,3 @@ def _feature_rows(policy: Int8Policy) -> str:
     steps = 2 / np.asarray(policy.gain, np.float64)
     rows = zip(steps, np.asarray(policy.offset), strict=True)
     return "\n".join(f" *   [{i}] step {step:.9g}, offset {offset}" for i, (step, offset) in enumerate(rows))
-
-
-def _floats(values: Any) -> np.ndarray:
-    """C literals that read back as the same float32."""
-    literal = np.vectorize(lambda v: np.format_float_scientific(np.float32(v), trim="0") + "f", otypes=[object])
-    return literal(np.asarray(values, np.float32))
-
-
-def _array(declaration: str, values: Any, row: int = 16) -> str:
-    """`static const` array with `row` values a line; rows of a two-dimensional array are braced."""
-    values = np.asarray(values)
-    if values.ndim == 2 and "][" in declaration:
-        lines = ["    {" + ", ".join(map(str, line)) + "}," for line in values.tolist()]
-    else:
-        flat = values.reshape(-1).tolist()
-        lines = [f"    {', '.join(map(str, flat[i : i + row]))}," for i in range(0, len(flat), row)]
-    return f"static const {declaration} = {{\n" + "\n".join(lines) + "\n};"

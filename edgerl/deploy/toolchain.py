@@ -72,13 +72,17 @@ def harness(name: str) -> str:
     return str(resources.files("edgerl.deploy") / "harness" / name)
 
 
-def compile_program(target: Target, folder: Path, out: Path) -> Path:
-    """Builds `policy.c` of `folder` with the program that reads observations; warnings are errors."""
+def build(target: Target, sources: Sequence[str | Path], include: Path, program: Path) -> Path:
+    """Builds a program that reads standard input and writes standard output; warnings are errors."""
     flags, libraries = [f for f in target.link if f != "-lgcc"], [f for f in target.link if f == "-lgcc"]
-    sources = [str(folder / "policy.c"), harness("vectors.c")]
-    program = out / "vectors"
-    run([target.compiler, *STRICT, *target.flags, *flags, "-I", str(folder), *sources, *libraries, "-o", str(program)])
+    files = [*map(str, sources), *libraries, "-o", str(program)]
+    run([target.compiler, *STRICT, *target.flags, *flags, "-I", str(include), *files])
     return program
+
+
+def compile_program(target: Target, folder: Path, out: Path) -> Path:
+    """Builds `policy.c` of `folder` with the program that reads observations."""
+    return build(target, [folder / "policy.c", harness("vectors.c")], folder, out / "vectors")
 
 
 def run_program(
@@ -89,37 +93,52 @@ def run_program(
     Raises:
       ToolError: the program failed its self-test, a sanitizer stopped it, or it wrote too little.
     """
-    data = np.ascontiguousarray(observations, "<f4").tobytes()
     features = observations.shape[1]
     record = np.dtype(
         [("scores", score, (actions,)), ("input", np.int8, (features,)), ("action", np.uint8), ("act", np.uint8)],
         align=True,  # as C lays them out
     )
+    return feed(target, program, np.ascontiguousarray(observations, "<f4"), record)
+
+
+def feed(target: Target, program: Path, inputs: np.ndarray, record: np.dtype) -> np.ndarray:
+    """One `record` [N] for each of the inputs [N, …], which go to a program's standard input as they are.
+
+    Raises:
+      ToolError: the program failed its self-test, a sanitizer stopped it, or it wrote too little.
+    """
     command = [*target.emulator, str(program)]
-    done = subprocess.run(command, input=data, capture_output=True, check=False, timeout=_TIMEOUT_SECONDS)
+    done = subprocess.run(command, input=inputs.tobytes(), capture_output=True, check=False, timeout=_TIMEOUT_SECONDS)
     if done.returncode != 0:
         line = _first_error(done.stderr.decode(errors="replace"))
         raise ToolError(f"the program ended with {done.returncode} ({line or 'embedded test vectors failed'})")
-    if len(done.stdout) != len(observations) * record.itemsize:
-        raise ToolError(f"the program wrote {len(done.stdout)} bytes, expected {len(observations) * record.itemsize}")
+    if len(done.stdout) != len(inputs) * record.itemsize:
+        raise ToolError(f"the program wrote {len(done.stdout)} bytes, expected {len(inputs) * record.itemsize}")
     return np.frombuffer(done.stdout, record)
 
 
 def measure_object(target: Target, folder: Path, out: Path, optimise: str = "-O2") -> dict[str, int]:
     """Bytes of `policy.o` by section, and of the deepest stack: text, rodata, data, bss, total, stack."""
-    made = out / "policy.o"
-    command = [target.compiler, *STRICT, *target.flags, optimise, "-fstack-usage", "-c", str(folder / "policy.c")]
-    run([*command, "-o", str(made)])
+    sizes, stack = object_sizes(target, folder / "policy.c", out, optimise)
+    kernels = max((size for name, size in stack.items() if name.startswith("dense_")), default=0)
+    deepest = stack["policy_act"] + stack["policy_infer"] + kernels
+    return sizes | {"total": sum(sizes.values()), "stack": deepest}
+
+
+def object_sizes(
+    target: Target, source: Path, out: Path, optimise: str = "-O2"
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Bytes by section (text, rodata, data, bss) of what a source file compiles to, and each function's stack."""
+    made = (out / source.name).with_suffix(".o")
+    command = [target.compiler, *STRICT, *target.flags, optimise, "-fstack-usage", "-c", str(source), "-o", str(made)]
+    run(command)
     sizer = target.compiler.removesuffix("gcc") + "size" if target.compiler.endswith("-gcc") else "size"
     listing = run([sizer, "-A", str(made)])
     sizes = dict.fromkeys(("text", "rodata", "data", "bss"), 0)
     for section, size in re.findall(r"^\.s?(text|rodata|data|bss)\S*\s+(\d+)", listing, re.MULTILINE):
         sizes[section] += int(size)
     usage = re.findall(r"^.*:(\w+)[^\s:]*\t(\d+)\t", made.with_suffix(".su").read_text(), re.MULTILINE)
-    stack = {name: int(size) for name, size in usage}
-    kernels = max((size for name, size in stack.items() if name.startswith("dense_")), default=0)
-    deepest = stack["policy_act"] + stack["policy_infer"] + kernels
-    return sizes | {"total": sum(sizes.values()), "stack": deepest}
+    return sizes, {name: int(size) for name, size in usage}
 
 
 def count_instructions(folder: Path, out: Path, inputs: np.ndarray, observations: np.ndarray) -> np.ndarray:

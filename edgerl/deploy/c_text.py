@@ -1,0 +1,64 @@
+"""C text that the generators share: arrays, and what a dense layer is made of."""
+
+from collections.abc import Iterator
+from importlib import resources
+from string import Template
+from typing import Any
+
+import numpy as np
+
+
+def template(name: str, values: dict[str, Any]) -> str:
+    """A template of this package, filled in."""
+    text = (resources.files("edgerl.deploy") / "templates" / name).read_text()
+    return Template(text).substitute(values)
+
+
+def declarations(table_type: str | None) -> str:
+    """Macros, `struct scaling` and `struct layer`, which `c_kernels` expects; with a table's type if there are any."""
+    return template("dense.c.in", {"table_field": f"    const {table_type} *table;\n" if table_type else ""})
+
+
+def dense(index: int, weights: np.ndarray, bias: np.ndarray, width: int) -> Iterator[str]:
+    """`weights_INDEX` and `bias_INDEX` of weights int8 [in, out], in the order of a kernel with blocks of `width`.
+
+    Spare outputs of the last block are zeros.
+    """
+    spare = -len(bias) % width
+    bias = np.pad(bias, (0, spare))
+    blocks = np.pad(weights, ((0, 0), (0, spare))).reshape(len(weights), -1, width).swapaxes(0, 1)
+    yield array(f"int8_t weights_{index}[{blocks.size}] ALIGNED", blocks)
+    yield array(f"int32_t bias_{index}[{bias.size}] ALIGNED", bias)
+
+
+def scalings(index: int, multipliers: Any, shifts: Any, spare: int = 0) -> str:
+    """`struct scaling`, one for the layer or one for each output; see `scaled` in the template."""
+    pairs = zip(np.asarray(multipliers).tolist(), np.asarray(shifts).tolist(), strict=True)
+    rows = [scaling(*pair) for pair in [*pairs, *[(0, 0)] * spare]]
+    return f"static const struct scaling scaling_{index}[{len(rows)}] = {{\n    " + ",\n    ".join(rows) + ",\n};"
+
+
+def scaling(multiplier: int, shift: int) -> str:
+    """One `struct scaling`; see the template."""
+    # Below 2^-30 nothing is left of an accumulator under 2^29, and the shift would leave the word.
+    multiplier, shift = (0, 0) if shift <= -30 else (multiplier, shift)
+    right, factor = max(-shift, 0), 4 << max(shift, 0)
+    rounding, negative = (1, 0) if right == 0 else (1 + 2**right, -2)
+    return f"{{{multiplier}, {rounding}, {factor}, {negative}, {right + 1}}}"
+
+
+def floats(values: Any) -> np.ndarray:
+    """C literals that read back as the same float32."""
+    literal = np.vectorize(lambda v: np.format_float_scientific(np.float32(v), trim="0") + "f", otypes=[object])
+    return literal(np.asarray(values, np.float32))
+
+
+def array(declaration: str, values: Any, row: int = 16) -> str:
+    """`static const` array with `row` values a line; rows of a two-dimensional array are braced."""
+    values = np.asarray(values)
+    if values.ndim == 2 and "][" in declaration:
+        lines = ["    {" + ", ".join(map(str, line)) + "}," for line in values.tolist()]
+    else:
+        flat = values.reshape(-1).tolist()
+        lines = [f"    {', '.join(map(str, flat[i : i + row]))}," for i in range(0, len(flat), row)]
+    return f"static const {declaration} = {{\n" + "\n".join(lines) + "\n};"
