@@ -50,6 +50,10 @@ def _parser() -> _Parser:
     for sub in (evaluate, figures, export):
         sub.add_argument("run", metavar="RUN", help="folder that `edgerl train` wrote")
     export.add_argument("--out", metavar="FOLDER", required=True, help="new folder for the files")
+    export.add_argument(
+        "--cascade", action="store_true", help="early-exit: the network too, as int8 C, judged and verified on images"
+    )
+    export.add_argument("--data", metavar="DIR", help="CIFAR-100's binary files, for --cascade")
     figures.add_argument("--data", metavar="DIR", help="CIFAR-100's binary files, for early-exit's gallery of images")
 
     verify = command("verify", "compare JAX, TFLM, host C and rv32imc, bit for bit", "edgerl verify runs/pole_c --json")
@@ -152,9 +156,17 @@ def _figures(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from edgerl import pipelines
 
-    report = pipelines.of_run(options.run).export(options.run, options.out)
+    if options.cascade:
+        from edgerl.pipelines import cascade
+
+        report = cascade.export(options.run, options.out, options.data)
+    elif options.data is not None:
+        raise UserError("--data: only an export with --cascade needs data")
+    else:
+        report = pipelines.of_run(options.run).export(options.run, options.out)
     # On a terminal without the hashes and scales, which are in report.json.
-    brief = {name: report[name] for name in ("fidelity", "closed_loop", "size", "c") if report[name] is not None}
+    shown = ("fidelity", "closed_loop", "size", "c", "cascade")
+    brief = {name: report[name] for name in shown if report.get(name) is not None}
     _show(report if options.json else {"folder": str(options.out), **brief}, options.json)
     return 0
 

@@ -72,17 +72,17 @@ def harness(name: str) -> str:
     return str(resources.files("edgerl.deploy") / "harness" / name)
 
 
-def build(target: Target, sources: Sequence[str | Path], include: Path, program: Path) -> Path:
+def build(target: Target, sources: Sequence[str | Path], include: Sequence[str | Path], program: Path) -> Path:
     """Builds a program that reads standard input and writes standard output; warnings are errors."""
     flags, libraries = [f for f in target.link if f != "-lgcc"], [f for f in target.link if f == "-lgcc"]
     files = [*map(str, sources), *libraries, "-o", str(program)]
-    run([target.compiler, *STRICT, *target.flags, *flags, "-I", str(include), *files])
+    run([target.compiler, *STRICT, *target.flags, *flags, *(f"-I{folder}" for folder in include), *files])
     return program
 
 
 def compile_program(target: Target, folder: Path, out: Path) -> Path:
     """Builds `policy.c` of `folder` with the program that reads observations."""
-    return build(target, [folder / "policy.c", harness("vectors.c")], folder, out / "vectors")
+    return build(target, [folder / "policy.c", harness("vectors.c")], [folder], out / "vectors")
 
 
 def run_program(

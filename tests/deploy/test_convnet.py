@@ -90,7 +90,7 @@ def test_jax_is_c(quantised, target, tmp_path):
     for name, text in convnet_c.generate(int8, ends, ["body", "head"]).items():
         (tmp_path / name).write_text(text)
     sources = [tmp_path / "network.c", toolchain.harness("parts.c")]
-    program = toolchain.build(target, sources, tmp_path, tmp_path / "parts")
+    program = toolchain.build(target, sources, [tmp_path], tmp_path / "parts")
     expected = in_jax(int8, ends, inputs)
     record = np.dtype([(f"part_{i}", np.int8, outputs.shape[1:]) for i, outputs in enumerate(expected)])
     records = toolchain.feed(target, program, inputs, record)

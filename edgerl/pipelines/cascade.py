@@ -1,0 +1,172 @@
+"""The whole early-exit network on a chip: stages and heads as int8 C, the policy between them, verified on images."""
+
+import hashlib
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from edgerl import __version__, deploy, pipelines
+from edgerl.core import files
+from edgerl.core.errors import UserError
+from edgerl.deploy import c_text, convnet_c, convnet_tflite
+from edgerl.hardware.profiles import load_profile
+from edgerl.pipelines import cascade_checks, early_exit, runs, trunk_int8
+from edgerl.pipelines.logits import WEIGHTS
+from edgerl.pipelines.trunk_int8 import Int8Trunk
+from edgerl.systems.early_exit import weights as trunk_weights
+from edgerl.systems.early_exit.baselines import chosen
+from edgerl.systems.early_exit.c_features import Device
+from edgerl.systems.early_exit.data import FIT, TEST, Dataset, load_cifar100
+from edgerl.systems.early_exit.evaluate import exits_of
+from edgerl.systems.early_exit.factory import from_table
+from edgerl.systems.early_exit.model import Trunk, TrunkConfig, predict
+from edgerl.systems.early_exit.table import SHIPPED, Table, load_table
+
+CALIBRATION = 1000  # images of the fit split
+JUDGED = 1000  # test images, each also run in C on this host
+_SAME_NETWORK = 0.95  # of predictions: a table holds logits in 8 bits
+
+
+def export(run: str | Path, out: str | Path, data: str | None = None) -> dict[str, Any]:
+    """The folder of `early_exit.export` and, in it, the network: `network.{h,c}`, `cascade.{h,c}`, `tflite/`.
+
+    The weights are the shipped ones, or those that lie beside the run's table (see `edgerl logits build`).
+
+    Args:
+      run: folder of a finished early-exit run.
+      out: folder to make.
+      data: folder of CIFAR-100's binary files; None: through tensorflow-datasets.
+    Returns:
+      What is in `report.json`; `cascade` in it has accuracy, sizes and the checks.
+    Raises:
+      UserError: as `early_exit.export`; no weights; weights or images are not the table's.
+    """
+    files.must_be_new(out)
+    if pipelines.of_run(run) is not early_exit:
+        raise UserError(f"{run} is no early-exit run: only those have a cascade")
+    loaded = runs.load(run, early_exit.EarlyExitConfig)
+    settings, table = loaded.config, load_table(loaded.config.table or SHIPPED)
+    dataset = load_cifar100(data)
+    config, variables = _weights(settings.table, table, dataset)
+    trunk = trunk_int8.quantise(config, variables, dataset.part(FIT)[0][:CALIBRATION])
+    profile = load_profile(settings.profile)
+    env = from_table(table, "test", profile, settings.extras, draw_preference=settings.preference)
+    device = Device(env, table.temperatures, table.classes)
+    images = dataset.part(TEST)[0][:JUDGED]
+    with files.new_folder(out) as folder:
+        inner = folder / "export"
+        report = early_exit.export(run, inner)
+        for name, content in _contents(trunk).items():
+            files.write_bytes(inner / name, content)
+            report["files"][name] = hashlib.sha256(content).hexdigest()
+        report["cascade"] = judge(inner, trunk, device, images, table)
+        files.write_json(inner / "report.json", report)
+        for path in inner.iterdir():
+            path.rename(folder / path.name)
+        inner.rmdir()
+    return report
+
+
+def _weights(named: str | None, table: Table, dataset: Dataset) -> tuple[TrunkConfig, Any]:
+    """The trunk that made the table."""
+    path = Path(named).with_name(WEIGHTS) if named else trunk_weights.SHIPPED
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: the network's weights lie beside its table, as `edgerl logits build`")
+    config, variables = trunk_weights.load_weights(path)
+    images, labels = dataset.part(TEST)
+    rows = table.rows(TEST)
+    if len(rows) != len(labels) or (table.labels[rows] != labels).any():
+        raise UserError("these are not the images of the run's table: its test labels differ")
+    few = rows[:200]
+    same = predict(Trunk(config), variables, images[: len(few)]).argmax(-1) == table.logits(few).argmax(-1)
+    if same.mean() < _SAME_NETWORK:
+        raise UserError(f"{path} is not the network of the run's table: {same.mean():.0%} of their predictions agree")
+    return config, variables
+
+
+def _contents(trunk: Int8Trunk) -> dict[str, bytes]:
+    """File name → what is in it."""
+    names = [f"{kind} {i}" for i in range(len(trunk.ends) // 2) for kind in ("stage", "head")]
+    texts = convnet_c.generate(trunk.network, trunk.ends, names) | _driver(trunk)
+    models = zip(names, trunk.parts, strict=True)
+    return {name: text.encode() for name, text in texts.items()} | {
+        f"{name.replace(' ', '_')}.tflite": convnet_tflite.write(part) for name, part in models
+    }
+
+
+def _driver(trunk: Int8Trunk) -> dict[str, str]:
+    """File name → text of `cascade.h` and `cascade.c`."""
+    scales = [head.tensors[head.output].scale for head in trunk.parts[1::2]]
+    side = trunk.network.tensors[0].shape[0]
+    answers = trunk.answers(_made_up_image(side))[0]
+    constants = [
+        c_text.array("int8_t pixels[3][256]", trunk.pixels),
+        c_text.array(f"float scale[{len(scales)}]", c_text.floats([scale.scale for scale in scales])),
+        c_text.array(f"int16_t zero[{len(scales)}]", [scale.zero_point for scale in scales]),
+        c_text.array(f"int8_t test_answers[{answers.shape[0]}][{answers.shape[1]}]", answers),
+    ]
+    macs = ", ".join(f"{count:,}" for count in _macs(trunk))
+    values = {"version": __version__, "side": side, "macs": macs, "constants": "\n\n".join(constants)}
+    templates = resources.files("edgerl.pipelines") / "templates"
+    return {name: Template((templates / f"{name}.in").read_text()).substitute(values) for name in _DRIVER}
+
+
+_DRIVER = ("cascade.h", "cascade.c")
+
+
+def _made_up_image(side: int) -> np.ndarray:
+    """uint8 [1, side, side, 3]: the self-test's, from the generator in cascade.c (Numerical Recipes' constants)."""
+    state, values = 1, []
+    for _ in range(side * side * 3):
+        state = (state * 1664525 + 1013904223) % 2**32
+        values.append(state >> 24)
+    return np.array(values, np.uint8).reshape(1, side, side, 3)
+
+
+def _macs(trunk: Int8Trunk) -> list[int]:
+    """Until each exit, its head and those before it included."""
+    costs = np.array([part.macs() for part in trunk.parts]).reshape(-1, 2).sum(axis=1)
+    return [int(cost) for cost in costs.cumsum()]
+
+
+def judge(folder: Path, trunk: Int8Trunk, device: Device, images: np.ndarray, table: Table) -> dict[str, Any]:
+    """Accuracy, sizes and checks of an export, on the first test images uint8 [N, S, S, 3] of the table.
+
+    Returns:
+      images: N. exits: accuracy as float32 and int8, share of predictions that agree, [K]. policy: what the deployed
+      policy reaches on the table's logits and on the int8 network's. size: bytes on rv32imc. checks: as `verify`'s.
+    """
+    rows = table.rows(TEST)[: len(images)]
+    labels, floats = table.labels[rows], table.logits(rows)
+    answers = trunk.answers(images)
+    logits = trunk.logits(answers)
+    player = deploy.load(folder)
+    predictions, stops = logits.argmax(-1), exits_of(player, device.observe(logits))
+    float_stops = exits_of(player, device.observe(floats))
+    macs = np.array(_macs(trunk))
+
+    def reached(predicted: np.ndarray, exits: np.ndarray) -> dict[str, Any]:
+        right = chosen(predicted == labels[:, None], exits).mean()
+        shares = np.bincount(exits, minlength=len(macs)) / len(exits)
+        return {"accuracy": float(right), "macs": float(macs[exits].mean()), "exits": shares.tolist()}
+
+    expected = np.stack([stops, chosen(predictions, stops)], axis=1)
+    return {
+        "images": len(images),
+        "exits": {
+            "macs": macs.tolist(),
+            "accuracy_float32": (floats.argmax(-1) == labels[:, None]).mean(0).tolist(),
+            "accuracy_int8": (predictions == labels[:, None]).mean(0).tolist(),
+            "agreement": (predictions == floats.argmax(-1)).mean(0).tolist(),
+        },
+        "policy": {
+            "float32_network": reached(floats.argmax(-1), float_stops),
+            "int8_network": reached(predictions, stops),
+            "decisions_changed": float((stops != float_stops).mean()),
+        },
+        "size": cascade_checks.sizes(folder, trunk),
+        "checks": cascade_checks.checks(folder, trunk, images, expected),
+    }
