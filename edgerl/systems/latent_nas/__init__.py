@@ -1,0 +1,1 @@
+"""Latent NAS: an agent that walks a latent space of neural architectures, each of which can be built."""

@@ -1,0 +1,137 @@
+"""LatentNAS-v0: a walk through the latent space of architectures, coordinate by coordinate, until the agent stops.
+
+Observation: float32 [8 + history + weights]: the latent z; then the last actions, the newest first, each as
+action / 112 and -1 where there was none yet; then, where objectives are weighed per episode, their three weights.
+Action: code k and dimension d, as 8 k + d below 112, set z[d] = codebook[k, d]; 112 stops.
+Reward: the change of the score of the network that z decodes to, from 0 at the start, minus `step_cost`; 0 for stopping.
+So what an episode earns is its last network's score, minus what its steps cost. The score is the surrogate's accuracy,
+`pessimism` times its uncertainty below its mean; options take parameters and AVM into it, see `LatentNASParams`.
+Terminated: the agent stopped. Truncated: `max_steps_in_episode` steps went by.
+"""
+
+import dataclasses
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from edgerl.core.environment import Step
+from edgerl.core.spaces import Box, Discrete
+from edgerl.systems.latent_nas.model import CODES, LATENT, Layer, decode
+from edgerl.systems.latent_nas.space import parameter_count
+from edgerl.systems.latent_nas.surrogate import Prediction, Surrogate
+
+STOP = CODES * LATENT
+OBJECTIVES = ("accuracy", "parameters", "AVM")
+
+
+@struct.dataclass
+class LatentNASParams:
+    """The frozen networks and what the score is made of. Any number may be an array under `vmap`."""
+
+    decoder: tuple[Layer, ...]
+    codebook: chex.Array  # float32 [CODES, LATENT]
+    surrogate: Surrogate
+    pessimism: chex.Numeric = 1.0  # times the uncertainty is taken off the accuracy
+    step_cost: chex.Numeric = 0.0  # of every action but stopping, as an accuracy
+    budget: chex.Numeric = 1e13  # parameters a network may have, where they are limited
+    excess_cost: chex.Numeric = 0.5  # of ten times as many parameters as the budget, as an accuracy
+    max_steps_in_episode: chex.Numeric = 200
+
+
+@struct.dataclass
+class LatentNASState:
+    """Where an episode stands."""
+
+    latent: chex.Array  # float32 [8]
+    score: chex.Array  # float32, of the network there; 0 before the first action
+    time: chex.Array  # int32
+    history: chex.Array  # float32 [history], as observed
+    weights: chex.Array | None = None  # float32 [3], of `OBJECTIVES`
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentNAS:
+    """The environment; see the module's docstring. Make it with `edgerl.make("LatentNAS-v0")`.
+
+    Attributes:
+      history: how many of the last actions are observed.
+      limited: whether parameters beyond the budget cost.
+      weighed: whether objectives are weighed, by weights drawn for every episode and observed.
+      fingerprint: of the parameters, so that environments of different networks are not equal.
+    """
+
+    default_params: LatentNASParams = dataclasses.field(compare=False, repr=False)
+    fingerprint: str
+    history: int = 0
+    limited: bool = False
+    weighed: bool = False
+    id: str = "LatentNAS-v0"
+
+    def observation_space(self, params: LatentNASParams | None = None) -> Box:
+        """Latents are not bounded."""
+        shares = (len(OBJECTIVES) if self.weighed else 0,)
+        low = (-np.inf,) * LATENT + (-1.0,) * self.history + (0.0,) * shares[0]
+        high = (np.inf,) * LATENT + (1.0,) * (self.history + shares[0])
+        return Box(low, high, (len(low),))
+
+    def action_space(self, params: LatentNASParams | None = None) -> Discrete:
+        """0 to 111: 8 * code + dimension; 112: stop."""
+        return Discrete(STOP + 1)
+
+    def reset(self, key: chex.PRNGKey, params: LatentNASParams | None = None) -> tuple[chex.Array, LatentNASState]:
+        """z ~ N(0, I). Weights, where there are any: uniform over all that add to 1."""
+        latent_key, weight_key = jax.random.split(key)
+        weights = None
+        if self.weighed:
+            draws = -jnp.log1p(-jax.random.uniform(weight_key, (len(OBJECTIVES),)))
+            weights = draws / jnp.maximum(jnp.sum(draws), 1e-20)
+        latent = jax.random.normal(latent_key, (LATENT,))
+        state = LatentNASState(latent, jnp.float32(0), jnp.int32(0), jnp.full(self.history, -1.0, jnp.float32), weights)
+        return self.observe(state), state
+
+    def step(
+        self, key: chex.PRNGKey, state: LatentNASState, action: chex.Array, params: LatentNASParams | None = None
+    ) -> Step:
+        """One coordinate set, or the end. Deterministic: the key is not used."""
+        del key
+        p = self.default_params if params is None else params
+        stopped = action == STOP
+        value = jnp.ravel(jnp.asarray(p.codebook)).at[jnp.minimum(action, STOP - 1)].get(mode="promise_in_bounds")
+        latent = jnp.where((jnp.arange(LATENT) == action % LATENT) & ~stopped, value, state.latent)
+        score = jnp.where(stopped, state.score, self.score(latent, p, state.weights))
+        reward = score - state.score - jnp.where(stopped, 0.0, jnp.asarray(p.step_cost, jnp.float32))
+        taken = action.astype(jnp.float32) * np.float32(1 / STOP)
+        history = jnp.concatenate([taken[None], state.history])[: self.history]
+        state = LatentNASState(latent, score, state.time + 1, history, state.weights)
+        truncated = (state.time >= p.max_steps_in_episode) & ~stopped
+        return self.observe(state), state, reward, stopped, truncated, {}
+
+    def observe(self, state: LatentNASState) -> chex.Array:
+        """float32 [8 + history + weights] of a state."""
+        parts = [state.latent, state.history] if self.history else [state.latent]
+        return jnp.concatenate(parts if state.weights is None else [*parts, state.weights])
+
+    def score(self, latent: chex.Array, params: LatentNASParams, weights: chex.Array | None = None) -> chex.Array:
+        """float32 scalar: how good the network is that a latent [8] decodes to. One evaluation of the surrogate."""
+        genes = decode(params.decoder, latent)
+        return self.score_genes(genes, params.surrogate(genes), params, weights)
+
+    def score_genes(
+        self, genes: chex.Array, made: Prediction, params: LatentNASParams, weights: chex.Array | None = None
+    ) -> chex.Array:
+        """The score of genes float32 [22] for which the surrogate made a prediction.
+
+        Weighed: `weights` times the pessimistic accuracy, (8 - log10 parameters) / 4 and 1 - AVM / 10.
+        """
+        score = made.accuracy - params.pessimism * made.uncertainty
+        if not self.limited and weights is None:
+            return score
+        size = jnp.log10(parameter_count(genes))
+        if weights is not None:
+            score = jnp.sum(weights * jnp.stack([score, (8 - size) / 4, 1 - made.avm / 10]))
+        if self.limited:
+            score = score - params.excess_cost * jnp.maximum(size - jnp.log10(params.budget), 0)
+        return score

@@ -1,0 +1,217 @@
+"""Fitting the surrogate to a table, and what it is worth on rows that it never saw."""
+
+import dataclasses
+import functools
+import math
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import struct
+
+from edgerl.core.config import field
+from edgerl.core.errors import UserError
+from edgerl.systems.latent_nas.data import Architectures
+from edgerl.systems.latent_nas.surrogate import (
+    BLOCK_FEATURES,
+    FEATURES,
+    OUTPUTS,
+    Member,
+    Prediction,
+    Surrogate,
+    features,
+    outputs,
+)
+
+COVERAGE = 0.9
+LEAST_ROWS = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class SurrogateConfig:
+    """How the ensemble is fitted."""
+
+    members: int = field(5, "networks, each fitted without a part of the rows of its own", low=2)
+    block_units: int = field(8, "units that look at each main block", low=1)
+    units: int = field(12, "units of the second layer", low=1)
+    learning_rate: float = field(1e-2, "Adam's step size at the start", low=0)
+    selecting: int = field(1000, "steps with penalties, which choose what matters", low=1)
+    refining: int = field(400, "steps without penalties, for what was chosen", low=0)
+    sparsity: float = field(0.3, "penalty of each weight of the first two layers", low=0)
+    group_sparsity: float = field(2.0, "penalty of all of a feature's weights together", low=0)
+
+
+@struct.dataclass
+class _Standard:
+    """Targets are fitted with mean 0 and variance 1."""
+
+    mean: chex.Array  # [3]
+    deviation: chex.Array  # [3]
+
+
+def fit(table: Architectures, config: SurrogateConfig, seed: int) -> Surrogate:
+    """An ensemble fitted to all rows of a table, its intervals calibrated on the rows that each member did not see.
+
+    Raises:
+      UserError: too few rows, or a target that never changes.
+    """
+    if len(table) < LEAST_ROWS:
+        raise UserError(f"the table has {len(table)} rows to learn from: a surrogate needs {LEAST_ROWS} at least")
+    mean, deviation = table.targets.mean(0), table.targets.std(0)
+    if not (deviation > 0).all():
+        raise UserError("a target is the same in all rows: there is nothing to learn")
+    scaled = ((table.targets - mean) / deviation).astype(np.float32)
+    fold = np.random.default_rng(seed).permutation(len(table)) % config.members
+    inside = (fold != np.arange(config.members)[:, None]).astype(np.float32)
+    members = _fit(config, jax.random.key(seed), jnp.asarray(table.genes), scaled, inside)
+    surrogate = Surrogate(_unscaled(members, _Standard(mean, deviation)), jnp.float32(1))
+    return surrogate.replace(quantile=jnp.float32(_quantile(surrogate, table, fold)))
+
+
+def predict(surrogate: Surrogate, genes: np.ndarray) -> Prediction:
+    """Predictions [N] for genes [N, 22], as NumPy arrays."""
+    return jax.tree.map(np.asarray, _predict(surrogate, jnp.asarray(genes)))
+
+
+def report(surrogate: Surrogate, table: Architectures) -> dict[str, float]:
+    """Root mean squared error, R², Spearman's rank correlation and the intervals' coverage on rows not fitted to."""
+    made, measured = predict(surrogate, table.genes), table.targets[:, 0]
+    low, high = surrogate.interval(made)
+    error = measured - made.accuracy
+    return {
+        "rows": len(table),
+        "rmse": float(np.sqrt(np.mean(error**2))),
+        "r2": float(1 - np.mean(error**2) / measured.var()),
+        "spearman": _spearman(made.accuracy, measured),
+        "coverage_of_90_percent_interval": float(((measured >= low) & (measured <= high)).mean()),
+        "mean_interval_width": float(np.mean(high - low)),
+        "spearman_of_spread": _spearman(made.spread, table.targets[:, 1]),
+        "spearman_of_avm": _spearman(made.avm, table.targets[:, 2]),
+    }
+
+
+@jax.jit
+def _predict(surrogate: Surrogate, genes: chex.Array) -> Prediction:
+    return jax.vmap(surrogate)(genes)
+
+
+@functools.partial(jax.jit, static_argnames="config")
+def _fit(config: SurrogateConfig, key: chex.PRNGKey, genes: chex.Array, targets: chex.Array, inside: chex.Array) -> Any:
+    """Members [K] for weights of the rows `inside` [K, N]."""
+    seen = jax.vmap(features)(genes)
+
+    def one(key: chex.PRNGKey, weights: chex.Array) -> Member:
+        chosen = _descend(config, _start(config, key), seen, targets, weights, config.selecting, penalised=True)
+        return _descend(config, chosen, seen, targets, weights, config.refining, penalised=False)
+
+    return jax.vmap(one)(jax.random.split(key, config.members), inside)
+
+
+def _start(config: SurrogateConfig, key: chex.PRNGKey) -> Member:
+    keys = jax.random.split(key, 3)
+    shapes = (
+        (config.block_units, BLOCK_FEATURES),
+        (config.units, config.block_units + FEATURES),
+        (OUTPUTS, config.units),
+    )
+    kernels = [jax.random.normal(k, shape) * 0.4 for k, shape in zip(keys, shapes, strict=True)]
+    return Member(*(x for kernel in kernels for x in (kernel, jnp.zeros(len(kernel)))))
+
+
+def _descend(
+    config: SurrogateConfig,
+    member: Member,
+    seen: tuple[chex.Array, chex.Array],
+    targets: chex.Array,
+    weights: chex.Array,
+    steps: int,
+    penalised: bool,
+) -> Member:
+    """Adam on all rows. With penalties: proximal steps, after which weights are exactly 0. Without: zeros stay zero.
+
+    A sparse group lasso that chooses, then a fit of what it chose without its bias: Simon et al., "A Sparse-Group
+    Lasso", 2013; Meinshausen, "Relaxed Lasso", 2007.
+    """
+    schedule = optax.cosine_decay_schedule(config.learning_rate * (1.0 if penalised else 0.3), max(steps, 1))
+    optimise = optax.adam(schedule)
+    kept = jax.tree.map(lambda x: (x != 0).astype(x.dtype), member)
+
+    def loss(member: Member) -> chex.Array:
+        out = jax.vmap(lambda b, w: outputs(member, b, w))(*seen)
+        return jnp.sum(weights * _row_loss(out, targets)) / jnp.sum(weights)
+
+    def step(carry: tuple[Member, Any], i: chex.Array) -> tuple[tuple[Member, Any], None]:
+        member, state = carry
+        change, state = optimise.update(jax.grad(loss)(member), state)
+        member = optax.apply_updates(member, change)
+        if penalised:
+            # They grow over the first half, so that what matters is found before anything is ruled out.
+            return (_shrunk(config, member, schedule(i) * jnp.minimum(1, 2 * i / steps)), state), None
+        # Biases start from zero and are free.
+        member = jax.tree.map(lambda x, k: x * k if x.ndim > 1 else x, member, kept)
+        return (member, state), None
+
+    (member, _), _ = jax.lax.scan(step, (member, optimise.init(member)), jnp.arange(steps))
+    return member
+
+
+def _row_loss(out: chex.Array, targets: chex.Array) -> chex.Array:
+    """[N]: Gaussian likelihood of the accuracy, squared errors of spread and AVM.
+
+    The likelihood is weighted by the standard deviation, so that exact rows do not drown the noisy ones: beta = 1/2 of
+    Seitzer et al., "On the Pitfalls of Heteroscedastic Uncertainty Estimation with Probabilistic Neural Networks", 2022.
+    """
+    log_deviation = out[:, 3]
+    squared = (targets - out[:, :3]) ** 2
+    likelihood = 0.5 * squared[:, 0] * jnp.exp(-2 * log_deviation) + log_deviation
+    return jax.lax.stop_gradient(jnp.exp(log_deviation)) * likelihood + 0.5 * (squared[:, 1] + squared[:, 2])
+
+
+def _shrunk(config: SurrogateConfig, member: Member, rate: chex.Array) -> Member:
+    """The proximal step of both penalties; a feature is a column of a kernel."""
+
+    def shrink(kernel: chex.Array) -> chex.Array:
+        size = jnp.linalg.norm(kernel, axis=0)
+        kernel = kernel * jnp.maximum(1 - rate * config.group_sparsity / (size + 1e-9), 0)
+        return jnp.sign(kernel) * jnp.maximum(jnp.abs(kernel) - rate * config.sparsity, 0)
+
+    return member.replace(block_kernel=shrink(member.block_kernel), kernel=shrink(member.kernel))
+
+
+def _unscaled(members: Member, standard: _Standard) -> Member:
+    """The same members, answering in the targets' own units."""
+    scale = jnp.asarray([*standard.deviation, 1.0], jnp.float32)
+    shift = jnp.asarray([*standard.mean, math.log(standard.deviation[0])], jnp.float32)
+    kernel = members.out_kernel * scale[:, None]
+    return members.replace(out_kernel=kernel, out_bias=members.out_bias * scale + shift)
+
+
+def _quantile(surrogate: Surrogate, table: Architectures, fold: np.ndarray) -> float:
+    """Of |measured - predicted| / uncertainty, each row predicted by the member that did not see it.
+
+    Lei et al., "Distribution-Free Predictive Inference for Regression", 2018; with folds: Barber et al., "Predictive
+    Inference with the Jackknife+", 2021.
+    """
+
+    def unseen(genes: chex.Array, fold: chex.Array) -> chex.Array:
+        member = jax.tree.map(lambda x: x[fold], surrogate.members)
+        return outputs(member, *features(genes))[0]
+
+    predicted = np.asarray(jax.jit(jax.vmap(unseen))(table.genes, fold))
+    scores = np.abs(table.targets[:, 0] - predicted) / predict(surrogate, table.genes).uncertainty
+    rank = min(math.ceil((len(table) + 1) * COVERAGE), len(table))
+    return float(np.sort(scores)[rank - 1])
+
+
+def _spearman(a: np.ndarray, b: np.ndarray) -> float:
+    """Correlation of the ranks; equal values share their mean rank. NaN where all are equal."""
+    ranks = [_ranks(x) for x in (a, b)]
+    return float(np.corrcoef(*ranks)[0, 1]) if all(x.std() > 0 for x in ranks) else math.nan
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count - 1) / 2)[place]

@@ -1,0 +1,130 @@
+"""The latent space: a vector-quantised autoencoder of architectures, supervised by accuracy, eight numbers wide.
+
+What is reconstructed is the *continuous* latent z, each coordinate of mean 0 and variance 1 over random architectures,
+so that z ~ N(0, I) decodes to usual ones. The codebook has 14 codes of 8. By default (`quantiser: coordinate`) each
+coordinate is quantised by itself, to the nearest of the 14 codes' values of that coordinate: just what the
+environment's action (code, dimension) sets. In training a fifth of the latents are decoded after quantisation, so that
+the decoder knows both. The origin's variant (`quantiser: label`) chooses one code of 8 for the whole latent, in
+training by the accuracy's bin, and decodes that code alone: 14 architectures in all.
+
+The decoder answers with logits of M and a number for every other gene. Decoding takes the most probable M, rounds each
+gene into its range, and leaves out what is beyond M: every latent decodes to a network that can be built. Kinds of
+convolution are encoded as categories and decoded on their scale A to D, which loses least where the latent is full.
+
+Reference: van den Oord, Vinyals & Kavukcuoglu, "Neural Discrete Representation Learning", 2017; quantising parts of
+the latent apart: Jégou et al., "Product Quantization for Nearest Neighbor Search", 2011.
+"""
+
+import dataclasses
+from typing import Literal
+
+import chex
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from edgerl.core.config import field
+from edgerl.systems.latent_nas.space import BLOCKS, HIGH, KIND, LOW, WIDEN, active
+
+LATENT = 8
+CODES = 14
+QUANTISERS = ("coordinate", "label")
+
+# The decoder's outputs: logits of M, then every gene but M from 0 (its least) to 1 (its greatest).
+OTHERS = np.array([0, *range(2, 22)])
+OUTPUTS = BLOCKS + len(OTHERS)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Widths of the networks."""
+
+    encoder: tuple[int, ...] = field((256, 256), "width of each hidden layer of the encoder", low=1)
+    decoder: tuple[int, ...] = field((64, 64), "width of each hidden layer of the decoder, which plays in every step", low=1)
+    quantiser: Literal["coordinate", "label"] = field("coordinate", "which code a latent gets", choices=QUANTISERS)
+
+
+class Network(nn.Module):
+    """Dense layers with ReLU between them."""
+
+    hidden: tuple[int, ...]
+    outputs: int
+
+    @nn.compact
+    def __call__(self, x: chex.Array) -> chex.Array:
+        """float32 [..., outputs]."""
+        for width in self.hidden:
+            x = nn.relu(nn.Dense(width)(x))
+        return nn.Dense(self.outputs)(x)
+
+
+@struct.dataclass
+class Layer:
+    """float32 kernel [out, in] and bias [out]."""
+
+    kernel: chex.Array
+    bias: chex.Array
+
+
+@struct.dataclass
+class Autoencoder:
+    """A trained one, as plain layers; the latent's standardisation is in the encoder's last."""
+
+    encoder: tuple[Layer, ...]
+    decoder: tuple[Layer, ...]
+    codebook: chex.Array  # float32 [CODES, LATENT]
+
+    def encode(self, genes: chex.Array) -> chex.Array:
+        """float32 [8] for genes int32 [22] that can be built. Unbatched."""
+        return perceptron(self.encoder, encoder_features(genes))
+
+    def decode(self, latent: chex.Array) -> chex.Array:
+        """Genes int32 [22] of a network that can be built, for any latent float32 [8]. Unbatched."""
+        return decode(self.decoder, latent).astype(jnp.int32)
+
+
+def perceptron(layers: tuple[Layer, ...], x: chex.Array) -> chex.Array:
+    """float32 [out] for float32 [in]."""
+    for layer in layers[:-1]:
+        x = jax.nn.relu(layer.kernel @ x + layer.bias)
+    return layers[-1].kernel @ x + layers[-1].bias
+
+
+def decode(layers: tuple[Layer, ...], latent: chex.Array) -> chex.Array:
+    """Genes as float32 [22], whole numbers, for a latent [8]: as the environment uses them."""
+    return genes_of(perceptron(layers, latent))
+
+
+def genes_of(out: chex.Array) -> chex.Array:
+    """float32 [22], whole numbers, from the decoder's outputs [OUTPUTS]; NaN counts as a gene's least value."""
+    # The first of the largest logits, by comparing: an argmax over so few does not vectorise.
+    best, depth = out[0], jnp.float32(1)
+    for m in range(1, BLOCKS):
+        larger = out[m] > best
+        best, depth = jnp.where(larger, out[m], best), jnp.where(larger, jnp.float32(m + 1), depth)
+    share = jnp.where(out[BLOCKS:] > 0, jnp.minimum(out[BLOCKS:], 1), 0)
+    low, span = LOW[OTHERS].astype(np.float32), (HIGH - LOW)[OTHERS].astype(np.float32)
+    others = low + jnp.round(share * span)
+    genes = jnp.concatenate([others[:1], depth[None], others[1:]])
+    return jnp.where(active(genes), genes, 0)
+
+
+def nearest(codebook: chex.Array, latent: chex.Array) -> chex.Array:
+    """int32 [..., 8]: for each coordinate of latents [..., 8] the code with the nearest value of that coordinate."""
+    return jnp.argmin(jnp.abs(latent[..., None, :] - codebook), axis=-2)
+
+
+def nearest_code(codebook: chex.Array, latent: chex.Array) -> chex.Array:
+    """int32 [...]: the code nearest to the whole latent [..., 8]."""
+    return jnp.argmin(jnp.sum((latent[..., None, :] - codebook) ** 2, axis=-1), axis=-1)
+
+
+def encoder_features(genes: chex.Array) -> chex.Array:
+    """float32 [..., 67]: genes in their ranges, 0 beyond M; M, kinds and widenings also as categories."""
+    genes = jnp.asarray(genes)
+    scaled = jnp.where(active(genes), (genes - LOW) / (HIGH - LOW), 0.0)
+    depth = jax.nn.one_hot(genes[..., 1] - 1, BLOCKS)
+    categories = [jax.nn.one_hot(genes[..., column] - 1, 4) for column in (*KIND, *WIDEN)]
+    return jnp.concatenate([scaled, depth, *categories], -1).astype(jnp.float32)
