@@ -10,12 +10,13 @@ import pytest
 from edgerl import UserError, cli
 from edgerl.core import files
 from edgerl.deploy import convnet_jax, toolchain
-from edgerl.pipelines import cascade, early_exit, trunk_int8
+from edgerl.pipelines import cascade, cascade_checks, early_exit, trunk_int8
 from edgerl.systems.early_exit.data import FIT, POLICY, TEST, Dataset, normalise
 from edgerl.systems.early_exit.model import Trunk, TrunkConfig, exit_macs, predict
 from edgerl.systems.early_exit.table import Table, quantise, save_table
 from edgerl.systems.early_exit.weights import load_weights, save_weights
 
+FAST = toolchain.Target("host C, unoptimised", "cc")
 CONFIG = TrunkConfig(width=4, classes=5, head_width=3)
 SMALL = ["num_seeds=1", "front=0", "evaluation_envs=64", "ppo.num_updates=2", "ppo.num_envs=64", "profile=high_power"]
 
@@ -108,18 +109,17 @@ def test_the_folder_is_verified(run, dataset, tmp_path, monkeypatch, capsys):
 
 def test_a_wrong_weight_is_found(dataset, variables, tmp_path):
     """The parts' check fails where the C is not that of the network."""
-    from edgerl.pipelines import cascade_checks
-
     trunk = trunk_int8.quantise(CONFIG, variables, dataset.images[:10])
     for name, content in cascade._contents(trunk).items():
         (tmp_path / name).write_bytes(content)
     few = dataset.images[:3]
-    assert cascade_checks._parts(toolchain.HOST, tmp_path, trunk, few) == 0
+    expected = trunk.outputs(few)
+    assert cascade_checks.parts_differ(FAST, tmp_path, trunk, few, expected) == 0
     text = (tmp_path / "network.c").read_text()
     start = text.index("bias_0[") + 30
     at = text.index("{", start - 30) + 1
     (tmp_path / "network.c").write_text(text[:at] + "\n    99999" + text[text.index(",", at) :])
-    assert cascade_checks._parts(toolchain.HOST, tmp_path, trunk, few) == 3
+    assert cascade_checks.parts_differ(FAST, tmp_path, trunk, few, expected) == 3
 
 
 def test_what_does_not_belong_together_is_refused(run, dataset, variables, tmp_path, monkeypatch, capsys):

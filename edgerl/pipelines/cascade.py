@@ -101,7 +101,7 @@ def _driver(trunk: Int8Trunk) -> dict[str, str]:
     """File name → text of `cascade.h` and `cascade.c`."""
     scales = [head.tensors[head.output].scale for head in trunk.parts[1::2]]
     side = trunk.network.tensors[0].shape[0]
-    answers = trunk.answers(_made_up_image(side))[0]
+    answers = trunk.answers(trunk.outputs(_made_up_image(side)))[0]
     constants = [
         c_text.array("int8_t pixels[3][256]", trunk.pixels),
         c_text.array(f"float scale[{len(scales)}]", c_text.floats([scale.scale for scale in scales])),
@@ -141,8 +141,8 @@ def judge(folder: Path, trunk: Int8Trunk, device: Device, images: np.ndarray, ta
     """
     rows = table.rows(TEST)[: len(images)]
     labels, floats = table.labels[rows], table.logits(rows)
-    answers = trunk.answers(images)
-    logits = trunk.logits(answers)
+    outputs = trunk.outputs(images)
+    logits = trunk.logits(trunk.answers(outputs))
     player = deploy.load(folder)
     predictions, stops = logits.argmax(-1), exits_of(player, device.observe(logits))
     float_stops = exits_of(player, device.observe(floats))
@@ -168,5 +168,5 @@ def judge(folder: Path, trunk: Int8Trunk, device: Device, images: np.ndarray, ta
             "decisions_changed": float((stops != float_stops).mean()),
         },
         "size": cascade_checks.sizes(folder, trunk),
-        "checks": cascade_checks.checks(folder, trunk, images, expected),
+        "checks": cascade_checks.checks(folder, trunk, images, outputs, expected),
     }

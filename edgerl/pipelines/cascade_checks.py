@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgerl.deploy import convnet_c, convnet_jax, convnet_tflite, tflm, toolchain
+from edgerl.deploy import convnet_c, convnet_tflite, tflm, toolchain
 from edgerl.deploy.toolchain import Target
 from edgerl.pipelines.trunk_int8 import Int8Trunk
 
@@ -19,17 +19,26 @@ _FAST = dataclasses.replace(toolchain.HOST, link=("-O2",))
 _SOURCES = ("network.c", "cascade.c", "exits.c", "policy.c")
 
 
-def checks(folder: Path, trunk: Int8Trunk, images: np.ndarray, expected: np.ndarray) -> list[dict[str, Any]]:
-    """The C against JAX: exits and classes int [N, 2] of all images, and every part's output of some of them."""
-    few = images[:SLOW]
-    decisions, parts = len(images), len(few)
-    rv32 = toolchain.RV32
+def checks(
+    folder: Path, trunk: Int8Trunk, images: np.ndarray, outputs: list[np.ndarray], expected: np.ndarray
+) -> list[dict[str, Any]]:
+    """The C, and TFLM, against JAX.
+
+    Args:
+      images: uint8 [N, S, S, 3].
+      outputs: what JAX has for every part, int8 [N, H, W, C] each; compared for some of the images.
+      expected: the exit and the class in JAX, int [N, 2]; compared for all of them.
+    """
+    few, rv32 = images[:SLOW], toolchain.RV32
+    some = [output[:SLOW] for output in outputs]
     return [
-        _check("decisions, host C", decisions, _FAST, lambda: _decisions(_FAST, folder, images, expected)),
-        _check("decisions, rv32imc", parts, rv32, lambda: _decisions(rv32, folder, few, expected[:SLOW])),
-        _check("parts, host C", parts, toolchain.HOST, lambda: _parts(toolchain.HOST, folder, trunk, few)),
-        _check("parts, rv32imc", parts, rv32, lambda: _parts(rv32, folder, trunk, few)),
-        _check("parts, TFLM", parts, None, lambda: _parts_on_tflm(trunk, few)),
+        _check("decisions, host C", len(images), _FAST, lambda: decisions_differ(_FAST, folder, images, expected)),
+        _check("decisions, rv32imc", len(few), rv32, lambda: decisions_differ(rv32, folder, few, expected[:SLOW])),
+        _check(
+            "parts, host C", len(few), toolchain.HOST, lambda: parts_differ(toolchain.HOST, folder, trunk, few, some)
+        ),
+        _check("parts, rv32imc", len(few), rv32, lambda: parts_differ(rv32, folder, trunk, few, some)),
+        _check("parts, TFLM", len(few), None, lambda: parts_differ_on_tflm(trunk, few, some)),
     ]
 
 
@@ -66,46 +75,32 @@ def _check(name: str, images: int, target: Target | None, differences: Callable[
     return {"name": name, "passed": found == 0, "images": images, "differences": found}
 
 
-def _decisions(target: Target, folder: Path, images: np.ndarray, expected: np.ndarray) -> int:
-    """Images whose exit or class is not the expected one."""
+def decisions_differ(target: Target, folder: Path, images: np.ndarray, expected: np.ndarray) -> int:
+    """Images whose exit or class in C is not the expected one, int [N, 2]."""
     with tempfile.TemporaryDirectory() as temporary:
-        program = Path(temporary) / "images"
         harness = resources.files("edgerl.pipelines") / "templates" / "images.c"
         sources: list[str | Path] = [*(folder / name for name in _SOURCES), str(harness)]
-        toolchain.build(target, sources, [folder, toolchain.harness("")], program)
+        program = toolchain.build(target, sources, [folder, toolchain.harness("")], Path(temporary) / "images")
         found = toolchain.feed(target, program, images, np.dtype((np.int32, 2)))
     return int((found != expected).any(axis=1).sum())
 
 
-def _parts(target: Target, folder: Path, trunk: Int8Trunk, images: np.ndarray) -> int:
-    """Images of which a part's output differs anywhere."""
-    inputs, expected = _in_jax(trunk, images)
+def parts_differ(target: Target, folder: Path, trunk: Int8Trunk, images: np.ndarray, expected: list[np.ndarray]) -> int:
+    """Images for which any part's output in C is not the expected one, int8 [N, H, W, C] each."""
     record = np.dtype([(str(i), np.int8, outputs.shape[1:]) for i, outputs in enumerate(expected)])
     with tempfile.TemporaryDirectory() as temporary:
         sources: list[str | Path] = [folder / "network.c", toolchain.harness("parts.c")]
         program = toolchain.build(target, sources, [folder], Path(temporary) / "parts")
-        found = toolchain.feed(target, program, inputs, record)
+        found = toolchain.feed(target, program, trunk.inputs(images), record)
     return _differing([found[str(i)] for i in range(len(expected))], expected)
 
 
-def _parts_on_tflm(trunk: Int8Trunk, images: np.ndarray) -> int:
-    x, expected = _in_jax(trunk, images)
-    found = []
-    for i, part in enumerate(trunk.parts):
-        outputs, _ = tflm.run(convnet_tflite.write(part), x)
-        found.append(outputs)
-        x = outputs if i % 2 == 0 else x  # a head leaves its stage's output to the next stage
-    return _differing(found, expected)
-
-
-def _in_jax(trunk: Int8Trunk, images: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """(the network's int8 inputs, every part's int8 output)."""
-    x = inputs = trunk.pixels[np.arange(3), images]
-    outputs = []
-    for i, part in enumerate(trunk.parts):
-        outputs.append(np.asarray(convnet_jax.outputs(part, x)))
-        x = outputs[-1] if i % 2 == 0 else x
-    return inputs, outputs
+def parts_differ_on_tflm(trunk: Int8Trunk, images: np.ndarray, expected: list[np.ndarray]) -> int:
+    """The same of TFLM's interpreter, where every part reads what JAX has for the stage before."""
+    stages = [trunk.inputs(images), *expected[0::2]]
+    read = [stages[(i + 1) // 2] for i in range(len(expected))]
+    models = [convnet_tflite.write(part) for part in trunk.parts]
+    return _differing([tflm.run(model, x)[0] for model, x in zip(models, read, strict=True)], expected)
 
 
 def _differing(found: list[np.ndarray], expected: list[np.ndarray]) -> int:

@@ -33,7 +33,7 @@ class Int8Trunk:
 
     @property
     def parts(self) -> list[ConvNet]:
-        """Stage 0, head 0, stage 1, head 1, …: a stage reads the stage before, a head the stage before it."""
+        """Stage 0, head 0, stage 1, head 1, …: both read what the stage before them left."""
         return self.network.parts(self.ends)
 
     @property
@@ -43,17 +43,26 @@ class Int8Trunk:
         exact = (np.arange(256) / 255 - np.array(MEAN)[:, None]) / np.array(STD)[:, None]
         return np.clip(np.rint(exact / float(quantisation.scale)) + quantisation.zero_point, -128, 127).astype(np.int8)
 
-    def answers(self, images: np.ndarray) -> np.ndarray:
-        """int8 [N, K, C], what each head gives for uint8 images [N, S, S, 3]."""
-        found = [self._answers(images[i : i + _BATCH]) for i in range(0, len(images), _BATCH)]
-        return np.concatenate(found)
+    def inputs(self, images: np.ndarray) -> np.ndarray:
+        """int8 [N, S, S, 3], what the network reads for uint8 images [N, S, S, 3]."""
+        return self.pixels[np.arange(3), images]
 
-    def _answers(self, images: np.ndarray) -> np.ndarray:
-        x, answers = self.pixels[np.arange(3), images], []
+    def outputs(self, images: np.ndarray) -> list[np.ndarray]:
+        """Every part's output for uint8 images [N, S, S, 3]; int8 [N, H, W, C] each."""
+        batches = [self._outputs(images[i : i + _BATCH]) for i in range(0, len(images), _BATCH)]
+        return [np.concatenate(outputs) for outputs in zip(*batches, strict=True)]
+
+    def _outputs(self, images: np.ndarray) -> list[np.ndarray]:
+        x, outputs = self.inputs(images), []
         for stage, head in zip(self.parts[0::2], self.parts[1::2], strict=True):
-            x = convnet_jax.outputs(stage, x)
-            answers.append(np.asarray(convnet_jax.outputs(head, x))[:, 0, 0])
-        return np.stack(answers, axis=1)
+            x = np.asarray(convnet_jax.outputs(stage, x))
+            outputs += [x, np.asarray(convnet_jax.outputs(head, x))]
+        return outputs
+
+    @staticmethod
+    def answers(outputs: list[np.ndarray]) -> np.ndarray:
+        """int8 [N, K, C]: the heads' outputs among all."""
+        return np.stack([output[:, 0, 0] for output in outputs[1::2]], axis=1)
 
     def logits(self, answers: np.ndarray) -> np.ndarray:
         """float32 [N, K, C] of int8 answers: one multiplication, as on the device."""
