@@ -10,6 +10,7 @@ import numpy as np
 from flax import struct
 
 from edgerl.agents.config import PPOConfig
+from edgerl.agents.initialisers import orthogonal
 from edgerl.core.environment import Environment
 from edgerl.core.errors import UserError
 from edgerl.core.policy import ACTIVATIONS, MLPPolicy
@@ -32,7 +33,7 @@ class Dense(nn.Module):
     def __call__(self, x: chex.Array) -> chex.Array:
         """float32 [features, ...] for float32 [inputs, ...]."""
         shape = (self.features, x.shape[0])
-        kernel = self.param("kernel", nn.initializers.orthogonal(self.gain, column_axis=0), shape)
+        kernel = self.param("kernel", orthogonal(self.gain), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         return jnp.tensordot(kernel, x, 1) + bias.reshape(-1, *(1,) * (x.ndim - 1))
 

@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from edgerl.core import generator as generators
+from edgerl.core.compiling import compiler_options
 from edgerl.core.environment import Environment, Params
 from edgerl.core.errors import UserError
 from edgerl.core.lanes import Policy, Transition, run_block, streams
@@ -22,13 +23,6 @@ AXIS = "env"
 
 # Lanes that are stepped together on one CPU device: their arrays stay in its second-level cache.
 CPU_BLOCK = 8192
-
-# One device a core and many small kernels: handing a kernel to another thread costs more than the kernel.
-_CPU_OPTIONS = {
-    "xla_cpu_multi_thread_eigen": False,
-    "xla_cpu_prefer_vector_width": 512,
-    "xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,8 +195,7 @@ def _program(
         )
         return mapped(base, lanes, params, data)
 
-    on_cpu = mesh.devices.flat[0].platform == "cpu"
-    return jax.jit(program, compiler_options=_CPU_OPTIONS if on_cpu else None)
+    return jax.jit(program, compiler_options=compiler_options(mesh.devices))
 
 
 def _lanes(x: chex.Array, num_envs: int) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from edgerl.core import files
+from edgerl.core.compiling import compiler_options
 from edgerl.core.errors import UserError
 from edgerl.core.policy import MLPPolicy
 from edgerl.systems.early_exit.env import EarlyExitParams
@@ -59,7 +60,8 @@ def learn_front(learn: Learner, params: EarlyExitParams, key: chex.PRNGKey, coun
     )
     rows = np.resize(np.arange(count), -(-count // len(devices)) * len(devices))
     keys, costs = jax.random.split(key, count)[rows], prices(count)[rows]
-    return jax.tree.map(lambda x: x[:count], jax.jit(mapped)(keys, costs, params))
+    trained = jax.jit(mapped, compiler_options=compiler_options(devices))(keys, costs, params)
+    return jax.tree.map(lambda x: x[:count], trained)
 
 
 def save_front(path: str | Path, front: MLPPolicy) -> None:
