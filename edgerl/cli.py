@@ -61,7 +61,8 @@ def _parser() -> _Parser:
 
     simulate = command("simulate", "play many episodes at once", "edgerl simulate CartPole-v1 --policy runs/pole")
     simulate.add_argument("env", metavar="ENV", help="environment id, for example CartPole-v1")
-    simulate.add_argument("--policy", default="random", metavar="random|RUN", help="who decides (default: random)")
+    who = "a run's float policy, or an export's as its C decides (default: random)"
+    simulate.add_argument("--policy", default="random", metavar="random|RUN|EXPORT", help=who)
     simulate.add_argument("--envs", type=int, default=16384, metavar="N", help="environments (default: 16384)")
     simulate.add_argument("--steps", type=int, default=1000, metavar="N", help="steps of each (default: 1000)")
     simulate.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random key (default: 0)")

@@ -147,6 +147,7 @@ def test_an_export_is_not_overwritten(trained, capsys):
     assert "exists" in refused(capsys, "export", trained / "run", "--out", trained / "export")
 
 
-def test_simulating_a_run(trained):
-    done = run("simulate", "CartPole-v1", "--policy", trained / "run", "--envs", 64, "--steps", 100, "--json")
+@pytest.mark.parametrize("folder", ["run", "export"])
+def test_simulating_a_policy(trained, folder):
+    done = run("simulate", "CartPole-v1", "--policy", trained / folder, "--envs", 64, "--steps", 100, "--json")
     assert json.loads(done.stdout)["episodes"] > 0

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 import edgerl
+from edgerl import deploy
 from edgerl.core.errors import UserError
 from edgerl.core.lanes import Policy
 from edgerl.core.policy import load_policy
@@ -16,7 +17,7 @@ from edgerl.core.simulate import random_policy
 def simulate(env_id: str, policy_name: str, num_envs: int, num_steps: int, seed: int) -> dict[str, Any]:
     """Statistics and speed; the second of two equal calls is timed, so that compiling is left out."""
     env = edgerl.make(env_id)
-    policy = random_policy(env) if policy_name == "random" else _policy_of_run(policy_name, env)
+    policy = random_policy(env) if policy_name == "random" else _policy_of(policy_name, env)
     started = time.perf_counter()
     edgerl.simulate(env, policy, jax.random.key(seed), num_envs=num_envs, num_steps=num_steps)
     first = time.perf_counter() - started
@@ -37,12 +38,13 @@ def simulate(env_id: str, policy_name: str, num_envs: int, num_steps: int, seed:
     }
 
 
-def _policy_of_run(run: str, env: edgerl.Environment) -> Policy:
-    path = Path(run) / "policy.npz"
+def _policy_of(folder: str, env: edgerl.Environment) -> Policy:
+    """The float policy of a run, or the int8 policy of an export in the device's arithmetic."""
+    path, deployed = Path(folder) / "policy.npz", Path(folder) / "policy_int8.npz"
     if not path.is_file():
-        raise UserError(f"--policy {run}: expected 'random' or a finished run folder; {path} does not exist")
-    policy = load_policy(path)
+        raise UserError(f"--policy {folder}: expected 'random', a finished run or an export; {path} does not exist")
+    policy = deploy.load(deployed) if deployed.is_file() else load_policy(path)
     shape = env.observation_space().shape
     if shape != policy.sizes[:1]:
-        raise UserError(f"--policy {run}: takes {policy.sizes[0]} features, but {env.id} gives {shape}")
+        raise UserError(f"--policy {folder}: takes {policy.sizes[0]} features, but {env.id} gives {shape}")
     return policy
