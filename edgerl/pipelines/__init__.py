@@ -15,7 +15,11 @@ from types import ModuleType
 from edgerl.core import files
 from edgerl.core.errors import UserError
 
-_MODULES = {"cartpole": "edgerl.pipelines.cartpole", "early-exit": "edgerl.pipelines.early_exit"}
+_MODULES = {
+    "cartpole": "edgerl.pipelines.cartpole",
+    "early-exit": "edgerl.pipelines.early_exit",
+    "latent-nas": "edgerl.pipelines.latent_nas",
+}
 
 
 def of_system(system: str) -> ModuleType:

@@ -39,10 +39,10 @@ def load(folder: str | Path, config: type[RunConfig] = RunConfig) -> Run:
     return Run(folder, settings, load_policy(folder / run_folder.POLICY), result)
 
 
-def learning_curve(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """(environment steps [U] of one seed, mean returns [U, S] of the episodes that ended; NaN where none did)."""
-    returns = np.full((run.config.ppo.num_updates, run.config.num_seeds), np.nan)
+def learning_curve(run: Run, metric: str = "episode_return") -> tuple[np.ndarray, np.ndarray]:
+    """(environment steps [U] of one seed, means [U, S] over the episodes that ended; NaN where none did)."""
+    values = np.full((run.config.ppo.num_updates, run.config.num_seeds), np.nan)
     with (run.folder / run_folder.LOG).open(newline="") as file:
         for row in csv.DictReader(file):
-            returns[int(row["update"]) - 1, int(row["seed"])] = float(row["episode_return"])
-    return (np.arange(len(returns)) + 1) * run.config.ppo.batch_size, returns
+            values[int(row["update"]) - 1, int(row["seed"])] = float(row[metric])
+    return (np.arange(len(values)) + 1) * run.config.ppo.batch_size, values

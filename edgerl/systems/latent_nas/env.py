@@ -20,7 +20,7 @@ from flax import struct
 from edgerl.core.environment import Step
 from edgerl.core.spaces import Box, Discrete
 from edgerl.systems.latent_nas.model import CODES, LATENT, Layer, decode
-from edgerl.systems.latent_nas.space import parameter_count
+from edgerl.systems.latent_nas.space import Architecture, count
 from edgerl.systems.latent_nas.surrogate import Prediction, Surrogate
 
 STOP = CODES * LATENT
@@ -116,20 +116,20 @@ class LatentNAS:
 
     def score(self, latent: chex.Array, params: LatentNASParams, weights: chex.Array | None = None) -> chex.Array:
         """float32 scalar: how good the network is that a latent [8] decodes to. One evaluation of the surrogate."""
-        genes = decode(params.decoder, latent)
-        return self.score_genes(genes, params.surrogate(genes), params, weights)
+        net = decode(params.decoder, latent)
+        return self.value(net, params.surrogate(net), params, weights)
 
-    def score_genes(
-        self, genes: chex.Array, made: Prediction, params: LatentNASParams, weights: chex.Array | None = None
+    def value(
+        self, net: Architecture, made: Prediction, params: LatentNASParams, weights: chex.Array | None = None
     ) -> chex.Array:
-        """The score of genes float32 [22] for which the surrogate made a prediction.
+        """The score of a network for which the surrogate made a prediction.
 
         Weighed: `weights` times the pessimistic accuracy, (8 - log10 parameters) / 4 and 1 - AVM / 10.
         """
         score = made.accuracy - params.pessimism * made.uncertainty
         if not self.limited and weights is None:
             return score
-        size = jnp.log10(parameter_count(genes))
+        size = jnp.log10(count(net))
         if weights is not None:
             score = jnp.sum(weights * jnp.stack([score, (8 - size) / 4, 1 - made.avm / 10]))
         if self.limited:

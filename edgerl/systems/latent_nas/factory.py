@@ -18,6 +18,8 @@ from edgerl.systems.latent_nas.surrogate import Member, Surrogate
 
 SHIPPED = Path(__file__).parent / "artifacts" / "analog_nas.npz"
 
+_SURROGATE = ("quantile", "block_features", "whole_features")
+
 
 @dataclasses.dataclass(frozen=True)
 class Models:
@@ -62,9 +64,10 @@ def save_models(path: str | Path, models: Models) -> None:
     for part in ("encoder", "decoder"):
         for i, layer in enumerate(getattr(models.autoencoder, part)):
             arrays |= {f"{part}_{i}_kernel": layer.kernel, f"{part}_{i}_bias": layer.bias}
-    members = models.surrogate.members
-    arrays |= {f"surrogate_{f.name}": getattr(members, f.name) for f in dataclasses.fields(members)}
-    write_npz(path, arrays | {"surrogate_quantile": np.float32(models.surrogate.quantile)}, compress=True)
+    network = models.surrogate.network
+    arrays |= {f"surrogate_{f.name}": getattr(network, f.name) for f in dataclasses.fields(network)}
+    arrays |= {name: np.asarray(getattr(models.surrogate, name)) for name in _SURROGATE}
+    write_npz(path, arrays, compress=True)
 
 
 def load_models(path: str | Path = SHIPPED) -> Models:
@@ -78,12 +81,13 @@ def load_models(path: str | Path = SHIPPED) -> Models:
         provenance = json.loads(str(arrays.pop("provenance")))
         encoder, decoder = (_layers(arrays, part) for part in ("encoder", "decoder"))
         codebook = arrays.pop("codebook")
-        quantile = arrays.pop("surrogate_quantile")
+        quantile, *chosen = (arrays.pop(name) for name in _SURROGATE)
+        chosen = [tuple(map(int, columns)) for columns in chosen]
         fields = [f.name for f in dataclasses.fields(Member)]
-        members = Member(*(arrays.pop(f"surrogate_{name}") for name in fields))
-    except (KeyError, ValueError) as error:
+        network = Member(*(arrays.pop(f"surrogate_{name}") for name in fields))
+    except (KeyError, ValueError, TypeError) as error:
         raise UserError(f"{path} holds no models of latent-nas: {error} is missing or damaged") from error
-    models = Models(Autoencoder(encoder, decoder, codebook), Surrogate(members, quantile), provenance)
+    models = Models(Autoencoder(encoder, decoder, codebook), Surrogate(network, quantile, *chosen), provenance)
     _check(path, models)
     return models
 
@@ -104,7 +108,7 @@ def _check(path: str | Path, models: Models) -> None:
         shapes_fit &= jax.eval_shape(models.autoencoder.encode, genes).shape == (LATENT,)
         shapes_fit &= models.autoencoder.decoder[-1].kernel.shape[0] == OUTPUTS
         jax.eval_shape(models.autoencoder.decode, jax.ShapeDtypeStruct((LATENT,), jnp.float32))
-        jax.eval_shape(models.surrogate, genes)
+        jax.eval_shape(models.surrogate.of_genes, genes)
     except (TypeError, ValueError, IndexError):
         shapes_fit = False
     if not shapes_fit:

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax import struct
 
 from edgerl.core.config import field
 from edgerl.core.errors import UserError
 from edgerl.systems.latent_nas.data import Architectures
+from edgerl.systems.latent_nas.space import split
 from edgerl.systems.latent_nas.surrogate import (
     BLOCK_FEATURES,
     FEATURES,
@@ -23,7 +23,7 @@ from edgerl.systems.latent_nas.surrogate import (
     Prediction,
     Surrogate,
     features,
-    outputs,
+    side_by_side,
 )
 
 COVERAGE = 0.9
@@ -35,21 +35,13 @@ class SurrogateConfig:
     """How the ensemble is fitted."""
 
     members: int = field(5, "networks, each fitted without a part of the rows of its own", low=2)
-    block_units: int = field(8, "units that look at each main block", low=1)
-    units: int = field(12, "units of the second layer", low=1)
+    block_units: int = field(6, "units that look at each main block", low=1)
+    units: int = field(8, "units of the second layer", low=1)
     learning_rate: float = field(1e-2, "Adam's step size at the start", low=0)
     selecting: int = field(1000, "steps with penalties, which choose what matters", low=1)
     refining: int = field(400, "steps without penalties, for what was chosen", low=0)
     sparsity: float = field(0.3, "penalty of each weight of the first two layers", low=0)
-    group_sparsity: float = field(2.0, "penalty of all of a feature's weights together", low=0)
-
-
-@struct.dataclass
-class _Standard:
-    """Targets are fitted with mean 0 and variance 1."""
-
-    mean: chex.Array  # [3]
-    deviation: chex.Array  # [3]
+    group_sparsity: float = field(2.2, "penalty of all of a feature's weights together", low=0)
 
 
 def fit(table: Architectures, config: SurrogateConfig, seed: int) -> Surrogate:
@@ -67,8 +59,8 @@ def fit(table: Architectures, config: SurrogateConfig, seed: int) -> Surrogate:
     fold = np.random.default_rng(seed).permutation(len(table)) % config.members
     inside = (fold != np.arange(config.members)[:, None]).astype(np.float32)
     members = _fit(config, jax.random.key(seed), jnp.asarray(table.genes), scaled, inside)
-    surrogate = Surrogate(_unscaled(members, _Standard(mean, deviation)), jnp.float32(1))
-    return surrogate.replace(quantile=jnp.float32(_quantile(surrogate, table, fold)))
+    members = _unscaled(members, mean, deviation)
+    return side_by_side(members, _quantile(members, table, fold))
 
 
 def predict(surrogate: Surrogate, genes: np.ndarray) -> Prediction:
@@ -95,19 +87,24 @@ def report(surrogate: Surrogate, table: Architectures) -> dict[str, float]:
 
 @jax.jit
 def _predict(surrogate: Surrogate, genes: chex.Array) -> Prediction:
-    return jax.vmap(surrogate)(genes)
+    return jax.vmap(surrogate.of_genes)(genes)
 
 
 @functools.partial(jax.jit, static_argnames="config")
 def _fit(config: SurrogateConfig, key: chex.PRNGKey, genes: chex.Array, targets: chex.Array, inside: chex.Array) -> Any:
     """Members [K] for weights of the rows `inside` [K, N]."""
-    seen = jax.vmap(features)(genes)
+    seen = jax.vmap(_features)(genes)
 
     def one(key: chex.PRNGKey, weights: chex.Array) -> Member:
         chosen = _descend(config, _start(config, key), seen, targets, weights, config.selecting, penalised=True)
         return _descend(config, chosen, seen, targets, weights, config.refining, penalised=False)
 
     return jax.vmap(one)(jax.random.split(key, config.members), inside)
+
+
+def _features(genes: chex.Array) -> tuple[chex.Array, chex.Array]:
+    blocks, whole = features(split(genes))
+    return jnp.stack(blocks), jnp.stack(whole)
 
 
 def _start(config: SurrogateConfig, key: chex.PRNGKey) -> Member:
@@ -140,7 +137,7 @@ def _descend(
     kept = jax.tree.map(lambda x: (x != 0).astype(x.dtype), member)
 
     def loss(member: Member) -> chex.Array:
-        out = jax.vmap(lambda b, w: outputs(member, b, w))(*seen)
+        out = jax.vmap(member)(*seen)
         return jnp.sum(weights * _row_loss(out, targets)) / jnp.sum(weights)
 
     def step(carry: tuple[Member, Any], i: chex.Array) -> tuple[tuple[Member, Any], None]:
@@ -181,15 +178,15 @@ def _shrunk(config: SurrogateConfig, member: Member, rate: chex.Array) -> Member
     return member.replace(block_kernel=shrink(member.block_kernel), kernel=shrink(member.kernel))
 
 
-def _unscaled(members: Member, standard: _Standard) -> Member:
-    """The same members, answering in the targets' own units."""
-    scale = jnp.asarray([*standard.deviation, 1.0], jnp.float32)
-    shift = jnp.asarray([*standard.mean, math.log(standard.deviation[0])], jnp.float32)
+def _unscaled(members: Member, mean: np.ndarray, deviation: np.ndarray) -> Member:
+    """The same members, answering in the targets' own units, of which `mean` and `deviation` [3] were taken off."""
+    scale = jnp.asarray([*deviation, 1.0], jnp.float32)
+    shift = jnp.asarray([*mean, math.log(deviation[0])], jnp.float32)
     kernel = members.out_kernel * scale[:, None]
     return members.replace(out_kernel=kernel, out_bias=members.out_bias * scale + shift)
 
 
-def _quantile(surrogate: Surrogate, table: Architectures, fold: np.ndarray) -> float:
+def _quantile(members: Member, table: Architectures, fold: np.ndarray) -> float:
     """Of |measured - predicted| / uncertainty, each row predicted by the member that did not see it.
 
     Lei et al., "Distribution-Free Predictive Inference for Regression", 2018; with folds: Barber et al., "Predictive
@@ -197,11 +194,12 @@ def _quantile(surrogate: Surrogate, table: Architectures, fold: np.ndarray) -> f
     """
 
     def unseen(genes: chex.Array, fold: chex.Array) -> chex.Array:
-        member = jax.tree.map(lambda x: x[fold], surrogate.members)
-        return outputs(member, *features(genes))[0]
+        member = jax.tree.map(lambda x: x[fold], members)
+        return member(*_features(genes))[0]
 
-    predicted = np.asarray(jax.jit(jax.vmap(unseen))(table.genes, fold))
-    scores = np.abs(table.targets[:, 0] - predicted) / predict(surrogate, table.genes).uncertainty
+    predicted = np.asarray(jax.jit(jax.vmap(unseen))(jnp.asarray(table.genes), jnp.asarray(fold)))
+    uncertainty = predict(side_by_side(members, 1.0), table.genes).uncertainty
+    scores = np.abs(table.targets[:, 0] - predicted) / uncertainty
     rank = min(math.ceil((len(table) + 1) * COVERAGE), len(table))
     return float(np.sort(scores)[rank - 1])
 

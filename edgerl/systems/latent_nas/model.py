@@ -26,14 +26,14 @@ import numpy as np
 from flax import struct
 
 from edgerl.core.config import field
-from edgerl.systems.latent_nas.space import BLOCKS, HIGH, KIND, LOW, WIDEN, active
+from edgerl.systems.latent_nas.space import BLOCKS, BRANCHES, HIGH, KIND, LOW, WIDEN, Architecture, R, active, join
 
 LATENT = 8
 CODES = 14
 QUANTISERS = ("coordinate", "label")
 
-# The decoder's outputs: logits of M, then every gene but M from 0 (its least) to 1 (its greatest).
-OTHERS = np.array([0, *range(2, 22)])
+# The decoder's outputs: logits of M, then these genes, each from 0 (its least) to 1 (its greatest).
+OTHERS = np.array([0, *R, *KIND, *WIDEN, *BRANCHES])
 OUTPUTS = BLOCKS + len(OTHERS)
 
 
@@ -42,7 +42,7 @@ class ModelConfig:
     """Widths of the networks."""
 
     encoder: tuple[int, ...] = field((256, 256), "width of each hidden layer of the encoder", low=1)
-    decoder: tuple[int, ...] = field((64, 64), "width of each hidden layer of the decoder, which plays in every step", low=1)
+    decoder: tuple[int, ...] = field((48, 48), "width of each hidden layer of the decoder, which plays in every step", low=1)
     quantiser: Literal["coordinate", "label"] = field("coordinate", "which code a latent gets", choices=QUANTISERS)
 
 
@@ -82,7 +82,7 @@ class Autoencoder:
 
     def decode(self, latent: chex.Array) -> chex.Array:
         """Genes int32 [22] of a network that can be built, for any latent float32 [8]. Unbatched."""
-        return decode(self.decoder, latent).astype(jnp.int32)
+        return join(decode(self.decoder, latent))
 
 
 def perceptron(layers: tuple[Layer, ...], x: chex.Array) -> chex.Array:
@@ -92,23 +92,27 @@ def perceptron(layers: tuple[Layer, ...], x: chex.Array) -> chex.Array:
     return layers[-1].kernel @ x + layers[-1].bias
 
 
-def decode(layers: tuple[Layer, ...], latent: chex.Array) -> chex.Array:
-    """Genes as float32 [22], whole numbers, for a latent [8]: as the environment uses them."""
-    return genes_of(perceptron(layers, latent))
-
-
-def genes_of(out: chex.Array) -> chex.Array:
-    """float32 [22], whole numbers, from the decoder's outputs [OUTPUTS]; NaN counts as a gene's least value."""
+def decode(layers: tuple[Layer, ...], latent: chex.Array) -> Architecture:
+    """The network for a latent [8], its genes float32 and whole: as the environment uses them. NaN: the least values."""
+    out = perceptron(layers, latent)
     # The first of the largest logits, by comparing: an argmax over so few does not vectorise.
     best, depth = out[0], jnp.float32(1)
     for m in range(1, BLOCKS):
         larger = out[m] > best
         best, depth = jnp.where(larger, out[m], best), jnp.where(larger, jnp.float32(m + 1), depth)
-    share = jnp.where(out[BLOCKS:] > 0, jnp.minimum(out[BLOCKS:], 1), 0)
-    low, span = LOW[OTHERS].astype(np.float32), (HIGH - LOW)[OTHERS].astype(np.float32)
-    others = low + jnp.round(share * span)
-    genes = jnp.concatenate([others[:1], depth[None], others[1:]])
-    return jnp.where(active(genes), genes, 0)
+    there = depth > np.arange(BLOCKS, dtype=np.float32)
+    parts = (out[BLOCKS + 1 + i * BLOCKS :][:BLOCKS] for i in range(4))
+    genes = (
+        jnp.where(there, _gene(part, columns[0]), 0)
+        for part, columns in zip(parts, (R, KIND, WIDEN, BRANCHES), strict=True)
+    )
+    return Architecture(_gene(out[BLOCKS], 0), depth, *genes)
+
+
+def _gene(share: chex.Array, column: int) -> chex.Array:
+    """Shares of a gene's range as whole float32 numbers in it."""
+    low, high = float(LOW[column]), float(HIGH[column])
+    return low + jnp.round(jnp.where(share > 0, jnp.minimum(share, 1), 0) * (high - low))
 
 
 def nearest(codebook: chex.Array, latent: chex.Array) -> chex.Array:

@@ -15,6 +15,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import struct
 
 BLOCKS = 5  # main blocks at most
 KINDS = "ABCD"  # of convolution
@@ -58,24 +59,51 @@ def buildable(genes: Any) -> Any:
     return fits.all(-1)
 
 
+@struct.dataclass
+class Architecture:
+    """Genes by what they are: scalars, and arrays whose first axis is the main block; NumPy or JAX, any number type."""
+
+    channels: Any  # of the first convolution
+    depth: Any  # M
+    residual: Any  # [5], R
+    kind: Any  # [5], 1 to 4 for A to D
+    widen: Any  # [5]
+    branches: Any  # [5], B
+
+
+def split(genes: Any) -> Architecture:
+    """Genes [22], or columns [22, N] of N architectures, by what they are."""
+    return Architecture(genes[0], genes[1], genes[R], genes[KIND], genes[WIDEN], genes[BRANCHES])
+
+
+def join(net: Architecture) -> chex.Array:
+    """Genes int32 [22] of an architecture."""
+    blocks = jnp.stack([net.kind, net.widen, net.branches], 1).reshape(-1)
+    return jnp.concatenate([jnp.stack([net.channels, net.depth]), net.residual, blocks]).astype(jnp.int32)
+
+
 def parameter_count(genes: Any) -> Any:
-    """Weights of the network, [...] of the dtype of `genes` [..., 22]; NumPy or JAX.
+    """Weights of networks with genes [22] or [N, 22]; see `count`. Exact for NumPy's int64."""
+    return count(split(genes.T))
+
+
+def count(net: Architecture) -> Any:
+    """Weights of the network, of the number type of its genes.
 
     Every residual block of main block i has B_i branches of two 3x3 convolutions with batch normalisation; the first
     one takes c_i channels to c_i * widenfact_i and has, where these differ, a skip connection of two halves. Exact for
-    int64; in float32 to six digits. The largest network has 2.9e12: int32 would overflow.
+    int64; in float32 to six digits. The largest network has 1e13: int32 would overflow.
     """
-    channels = genes[..., 0]
-    count = _STEM * channels + 2 * channels
+    channels = net.channels
+    total = _STEM * channels + 2 * channels
     for i in range(BLOCKS):
-        there = genes[..., 1] > i
-        wide = channels * (genes[..., WIDEN[i]] + (1 - there))  # beyond M as many as before
+        there = net.depth > i
+        wide = channels * (net.widen[i] + (1 - there))  # beyond M as many as before
         first, other = (_branch(inputs, wide) for inputs in (channels, wide))
-        skip = (2 * channels * ((wide - wide % 2) / 2).astype(genes.dtype) + 2 * wide) * (wide != channels)
-        blocks = genes[..., R[i]] - there
-        count = count + there * (genes[..., BRANCHES[i]] * (first + blocks * other) + skip)
+        skip = (channels * (wide - wide % 2) + 2 * wide) * (wide != channels)  # 2 c (wide // 2), and its normalisation
+        total = total + there * (net.branches[i] * (first + (net.residual[i] - there) * other) + skip)
         channels = wide
-    return count + channels * _POOLED * _CLASSES + _CLASSES
+    return total + channels * _POOLED * _CLASSES + _CLASSES
 
 
 def _branch(inputs: Any, outputs: Any) -> Any:

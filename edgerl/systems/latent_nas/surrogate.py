@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from edgerl.systems.latent_nas.space import BLOCKS, BRANCHES, HIGH, KIND, LOW, WIDEN, R
+from edgerl.systems.latent_nas.space import BLOCKS, BRANCHES, HIGH, LOW, Architecture, R, split
 
 BLOCK_FEATURES = 11
 FEATURES = 6  # of the whole network
@@ -30,6 +30,12 @@ class Member:
     out_kernel: chex.Array  # float32 [OUTPUTS, W]
     out_bias: chex.Array  # float32 [OUTPUTS]
 
+    def __call__(self, blocks: chex.Array, whole: chex.Array) -> chex.Array:
+        """float32 [OUTPUTS] of one network for what `features` gives."""
+        seen = jax.nn.relu(jnp.max(self.block_kernel @ blocks, axis=1) + self.block_bias)
+        hidden = jax.nn.relu(self.kernel @ jnp.concatenate([seen, whole]) + self.bias)
+        return self.out_kernel @ hidden + self.out_bias
+
 
 @struct.dataclass
 class Prediction:
@@ -44,19 +50,30 @@ class Prediction:
 
 @struct.dataclass
 class Surrogate:
-    """The ensemble: members with a leading axis of K, and the quantile that makes intervals honest."""
+    """The ensemble as one network, its members side by side, without the features and units that no member uses.
 
-    members: Member
+    One matrix with zeros between the members is faster on thousands of architectures than K small ones.
+    """
+
+    network: Member  # outputs [2 K + 2]: the members' accuracies and log deviations, the mean spread and AVM
     quantile: chex.Numeric  # |measured - accuracy| / uncertainty stays below it for nine of ten architectures
+    block_features: tuple[int, ...] = struct.field(pytree_node=False)  # which of `features` the network takes
+    whole_features: tuple[int, ...] = struct.field(pytree_node=False)
 
-    def __call__(self, genes: chex.Array) -> Prediction:
+    def __call__(self, net: Architecture) -> Prediction:
+        """For one architecture. Unbatched."""
+        blocks, whole = features(net)
+        blocks, whole = [blocks[i] for i in self.block_features], [whole[i] for i in self.whole_features]
+        out = self.network(jnp.stack(blocks), jnp.stack(whole))
+        members = (out.shape[0] - 2) // 2
+        accuracy = jnp.mean(out[:members])
+        disagreement = jnp.mean((out[:members] - accuracy) ** 2)
+        uncertainty = jnp.sqrt(disagreement + jnp.mean(jnp.exp(2 * out[members:-2])))
+        return Prediction(accuracy, uncertainty, jnp.sqrt(disagreement), out[-2], out[-1])
+
+    def of_genes(self, genes: chex.Array) -> Prediction:
         """For genes int32 [22]. Unbatched."""
-        blocks, whole = features(genes)
-        out = jax.vmap(lambda member: outputs(member, blocks, whole))(self.members)
-        accuracy, spread, avm = (jnp.mean(out[:, i]) for i in range(3))
-        disagreement = jnp.mean((out[:, 0] - accuracy) ** 2)
-        uncertainty = jnp.sqrt(disagreement + jnp.mean(jnp.exp(2 * out[:, 3])))
-        return Prediction(accuracy, uncertainty, jnp.sqrt(disagreement), spread, avm)
+        return self(split(genes))
 
     def interval(self, prediction: Prediction) -> tuple[chex.Array, chex.Array]:
         """(low, high) that hold a measured accuracy nine times of ten: split conformal, see `fit_surrogate`."""
@@ -64,29 +81,58 @@ class Surrogate:
         return prediction.accuracy - width, prediction.accuracy + width
 
 
-def features(genes: chex.Array) -> tuple[chex.Array, chex.Array]:
-    """(float32 [BLOCK_FEATURES, 5] of the main blocks, all 0 where one is not there; float32 [FEATURES]).
+def features(net: Architecture) -> tuple[list[chex.Array], list[chex.Array]]:
+    """(BLOCK_FEATURES times float32 [5], of the main blocks, all 0 where one is not there; FEATURES float32 scalars).
 
     A block: which widening (4), which kind (4), residual blocks and branches from -1 to 1, and whether it is there.
-    The network: which M (5), and its first channels from -1 to 1. `genes` [22], not batched; decoded ones may be real.
+    The network: which M (5), and its first channels from -1 to 1. Unbatched.
     """
-    genes = jnp.asarray(genes)
-    there = (genes[1] > np.arange(BLOCKS)).astype(jnp.float32)
+    there = (net.depth > np.arange(BLOCKS)).astype(jnp.float32)
     widens, kinds = (
-        [(genes[columns] == value).astype(jnp.float32) for value in range(1, 5)] for columns in (WIDEN, KIND)
+        [(part == value).astype(jnp.float32) for value in range(1, 5)] for part in (net.widen, net.kind)
     )
-    sizes = [_centred(genes[columns], columns[0]) * there for columns in (R, BRANCHES)]
-    depth = [(genes[1] == m).astype(jnp.float32) for m in range(1, BLOCKS + 1)]
-    return jnp.stack([*widens, *kinds, *sizes, there]), jnp.stack([*depth, _centred(genes[0], 0)])
+    sizes = [_centred(part, columns[0]) * there for part, columns in ((net.residual, R), (net.branches, BRANCHES))]
+    depth = [(net.depth == m).astype(jnp.float32) for m in range(1, BLOCKS + 1)]
+    return [*widens, *kinds, *sizes, there], [*depth, _centred(net.channels, 0)]
 
 
-def outputs(member: Member, blocks: chex.Array, whole: chex.Array) -> chex.Array:
-    """float32 [OUTPUTS] of one member for what `features` gives."""
-    seen = jax.nn.relu(jnp.max(member.block_kernel @ blocks, axis=1) + member.block_bias)
-    hidden = jax.nn.relu(member.kernel @ jnp.concatenate([seen, whole]) + member.bias)
-    return member.out_kernel @ hidden + member.out_bias
+def side_by_side(members: Member, quantile: chex.Numeric) -> Surrogate:
+    """The ensemble of members with a leading axis of K."""
+    network = _joined(jax.tree.map(np.asarray, members))
+    width = len(network.block_kernel)
+    units = list(_used(network.kernel[:, :width]))
+    blocks, whole = _used(network.block_kernel[units]), _used(network.kernel[:, width:])
+    network = network.replace(
+        block_kernel=network.block_kernel[np.ix_(units, blocks)],
+        block_bias=network.block_bias[units],
+        kernel=network.kernel[:, [*units, *(width + i for i in whole)]],
+    )
+    return Surrogate(jax.tree.map(jnp.asarray, network), jnp.float32(quantile), blocks, whole)
+
+
+def _joined(members: Member) -> Member:
+    """One network with the members' units one after another, and zeros between them."""
+    count, units, inputs = members.kernel.shape
+    width = inputs - FEATURES
+    kernel = np.zeros((count * units, count * width + FEATURES), np.float32)
+    outs = np.zeros((OUTPUTS, count, count * units + 1), np.float32)  # the bias last
+    for k in range(count):
+        rows = slice(k * units, (k + 1) * units)
+        kernel[rows, k * width : (k + 1) * width] = members.kernel[k, :, :width]
+        kernel[rows, count * width :] = members.kernel[k, :, width:]
+        outs[:, k, rows] = members.out_kernel[k]
+        outs[:, k, -1] = members.out_bias[k]
+    accuracy, spread, avm, deviation = outs
+    last = np.concatenate([accuracy, deviation, spread.mean(0, keepdims=True), avm.mean(0, keepdims=True)])
+    flat = members.block_kernel.reshape(count * width, -1), members.block_bias.reshape(-1)
+    return Member(*flat, kernel, members.bias.reshape(-1), last[:, :-1], last[:, -1])
+
+
+def _used(kernel: np.ndarray) -> tuple[int, ...]:
+    """Inputs that a kernel [out, in] has a weight for; the first where it has none, since no array may be empty."""
+    return tuple(map(int, np.flatnonzero((kernel != 0).any(0)))) or (0,)
 
 
 def _centred(values: chex.Array, column: int) -> chex.Array:
     low, high = int(LOW[column]), int(HIGH[column])
-    return (values.astype(jnp.float32) - np.float32((low + high) / 2)) * np.float32(2 / (high - low))
+    return (jnp.asarray(values, jnp.float32) - np.float32((low + high) / 2)) * np.float32(2 / (high - low))

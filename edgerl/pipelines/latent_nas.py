@@ -1,0 +1,142 @@
+"""Latent NAS from training to verified C: what `edgerl train latent-nas` and the commands after it do."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from edgerl import deploy
+from edgerl.agents import runner
+from edgerl.agents.config import PPOConfig, RunConfig
+from edgerl.core import config as configuration
+from edgerl.core import files
+from edgerl.core.config import field
+from edgerl.core.errors import UserError
+from edgerl.core.simulate import random_policy, simulate
+from edgerl.pipelines import runs
+from edgerl.systems.latent_nas import evaluate as judgement
+from edgerl.systems.latent_nas import factory
+from edgerl.systems.latent_nas import figures as pictures
+from edgerl.systems.latent_nas.build import BuildConfig, build
+from edgerl.systems.latent_nas.env import LatentNAS
+
+SYSTEM = "latent-nas"
+MODELS = "models.npz"  # the frozen networks of this run
+JUDGEMENT, ARCHITECTURES = "judgement.json", "architectures.json"
+
+_PPO = PPOConfig(
+    num_updates=60,
+    num_envs=512,
+    num_steps=16,
+    epochs=4,
+    num_minibatches=8,
+    hidden_sizes=(64, 64),
+    activation="tanh",
+    learning_rate=3e-3,
+    discount=0.97,
+    gae_lambda=0.95,
+    entropy_coefficient=0.002,
+    value_scale=1.0,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentNASConfig(RunConfig):
+    """A run: policies for one latent space, of which the best seed is kept."""
+
+    environment: str = field("LatentNAS-v0", "id of the environment", choices=("LatentNAS-v0",))
+    num_seeds: int = field(2, "policies trained side by side", low=1)
+    evaluation_envs: int = field(1000, "episodes to choose the best seed by, and as many to judge it by", low=1)
+    evaluation_steps: int = field(200, "of an episode at most", low=1)
+    ppo: PPOConfig = _PPO
+    data: str | None = field(None, "a CSV file as AnalogNAS's, to train the latent space on; none: the shipped one")
+    build: BuildConfig = dataclasses.field(default_factory=BuildConfig)
+    history: int = field(0, "past actions that the policy sees", low=0, high=200)
+    budget: float | None = field(None, "parameters that a network may have; none: as many as it likes", low=1)
+    pessimism: float = field(1.0, "times the surrogate's uncertainty is taken off its accuracy", low=0)
+    step_cost: float = field(0.002, "what an action must add to the accuracy to be worth it", low=0)
+    exhaustive: bool = field(False, "judge against all 14^8 latents made of codes, too: minutes")
+
+
+def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict[str, Any]:
+    """Trains the latent space if there is data, then the policy, or goes on with an unfinished run of the same."""
+    settings = configuration.load(LatentNASConfig, config, overrides)
+    models = factory.load_models() if settings.data is None else build(settings.data, settings.build)
+    result = runner.train_run(_environment(settings, models), settings, out, about={"system": SYSTEM})
+    factory.save_models(Path(out) / MODELS, models)
+    return {**result, "models": models.provenance}
+
+
+def evaluate(run: str | Path) -> dict[str, Any]:
+    """1,000 fresh starts against searches and bounds; kept in RUN/judgement.json, the networks found in
+    RUN/architectures.json."""
+    loaded, models, env = _load(run)
+    key = jax.random.fold_in(jax.random.key(loaded.config.seed), 1001)  # which training does not use
+    judged, walks = judgement.judge(env, loaded.policy, random_policy(env), key, loaded.config.exhaustive)
+    result = {"system": SYSTEM, "environment": env.id, **judged, "models": models.provenance}
+    files.write_json(loaded.folder / ARCHITECTURES, judgement.architectures(env, walks))
+    files.write_json(loaded.folder / JUDGEMENT, result)
+    return result
+
+
+def figures(run: str | Path, data: str | None = None) -> list[Path]:
+    """Latent space, trajectories, reward and length, accuracy against parameters, in RUN/figures."""
+    if data is not None:
+        raise UserError("--data: the figures of latent-nas need no data")
+    loaded, _, env = _load(run)
+    key = jax.random.fold_in(jax.random.key(loaded.config.seed), 1002)
+    walks = judgement.walk(env, loaded.policy, key)
+    wandering = judgement.walk(env, random_policy(env), key)
+    found, lost = (judgement.architectures(env, w) for w in (walks, wandering))
+    steps, returns = runs.learning_curve(loaded)
+    lengths = runs.learning_curve(loaded, "episode_length")[1]
+    folder = loaded.folder / "figures"
+    folder.mkdir(exist_ok=True)
+    return [
+        pictures.latent_space(folder / "latent_space.png", env, key),
+        pictures.trajectories(folder / "trajectories.png", env, key, walks),
+        pictures.curves(folder / "reward_and_length.png", steps, returns, lengths),
+        pictures.accuracy_and_parameters(folder / "accuracy_parameters.png", found, lost, loaded.config.budget),
+    ]
+
+
+def export(run: str | Path, out: str | Path) -> dict[str, Any]:
+    """The deployment folder; see `deploy.export`. Its report has what the int8 policy finds from 1,000 starts."""
+    files.must_be_new(out)
+    loaded, _, env = _load(run)
+    key = jax.random.fold_in(jax.random.key(loaded.config.seed), 1003)
+    calibration_key, judge_key = jax.random.split(key)
+
+    def closed_loop(player: Any) -> dict[str, Any]:
+        walks = {name: judgement.walk(env, p, judge_key) for name, p in (("float32", loaded.policy), ("int8", player))}
+        return {
+            name: {"mean_score": float(w.scores.mean()), "mean_steps": float(w.steps.mean())}
+            for name, w in walks.items()
+        }
+
+    return deploy.export(loaded.policy, _seen(env, loaded.policy, calibration_key), out, env=env, closed_loop=closed_loop)
+
+
+def _load(run: str | Path) -> tuple[runs.Run, factory.Models, LatentNAS]:
+    loaded = runs.load(run, LatentNASConfig)
+    models = factory.load_models(loaded.folder / MODELS)
+    return loaded, models, _environment(loaded.config, models)
+
+
+def _environment(settings: LatentNASConfig, models: factory.Models) -> LatentNAS:
+    env = factory.from_models(models, settings.history, settings.budget)
+    params = env.default_params.replace(pessimism=settings.pessimism, step_cost=settings.step_cost)
+    return dataclasses.replace(env, default_params=params)
+
+
+def _seen(env: LatentNAS, policy: Any, key: jax.Array, count: int = 20_000) -> np.ndarray:
+    """float32 [count, features]: what the policy and random actions see, from fresh starts."""
+    parts = []
+    for player, player_key in zip((policy, random_policy(env)), jax.random.split(key), strict=True):
+        stats = simulate(env, player, player_key, num_envs=512, num_steps=count // 1024 + 1, trajectory=True)
+        assert stats.trajectory is not None  # asked for
+        parts.append(np.asarray(stats.trajectory.obs).reshape(-1, stats.trajectory.obs.shape[-1])[: count // 2])
+    return np.concatenate(parts)

@@ -1,0 +1,169 @@
+"""Searches that an agent is compared with, at equal numbers of surrogate evaluations, and bounds.
+
+All maximise the environment's score, without objectives' weights. Each runs R times side by side and answers with the
+best score of each run, float32 [R].
+"""
+
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from edgerl.systems.latent_nas.env import STOP, LatentNAS, LatentNASParams
+from edgerl.systems.latent_nas.model import CODES, LATENT, decode
+from edgerl.systems.latent_nas.space import HIGH, LOW, active, join, sample, split
+
+POPULATION, TOURNAMENT = 50, 10
+_SWEEPS = 20
+
+
+@functools.partial(jax.jit, static_argnames=("env", "evaluations", "runs"))
+def random_search(env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evaluations: int, runs: int) -> chex.Array:
+    """Latents from N(0, I), the best kept."""
+
+    def one(best: chex.Array, key: chex.PRNGKey) -> tuple[chex.Array, None]:
+        latents = jax.random.normal(key, (runs, LATENT))
+        return jnp.maximum(best, jax.vmap(lambda z: env.score(z, params))(latents)), None
+
+    return jax.lax.scan(one, jnp.full(runs, -jnp.inf), jax.random.split(key, evaluations))[0]
+
+
+@functools.partial(jax.jit, static_argnames=("env", "evaluations", "runs"))
+def greedy_search(env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evaluations: int, runs: int) -> chex.Array:
+    """From a random latent, looks at all 112 actions and takes the best; where none helps, starts anew.
+
+    The last look is at as many actions, in random order, as evaluations are left.
+    """
+    looks = -(-evaluations // (STOP + 1))
+
+    def look(carry: tuple[chex.Array, ...], inputs: tuple[chex.Array, chex.PRNGKey]) -> tuple[tuple[chex.Array, ...], None]:
+        latent, score, best = carry
+        number, key = inputs
+        start_key, order_key = jax.random.split(key)
+        # One evaluation of the latent itself and one of each neighbour.
+        here = jnp.where(jnp.isfinite(score), score, env.score(latent, params))
+        neighbours = jax.vmap(lambda a: _moved(latent, a, params))(jax.random.permutation(order_key, STOP))
+        left = evaluations - number * (STOP + 1) - 1
+        scores = jax.vmap(lambda z: env.score(z, params))(neighbours)
+        scores = jnp.where(jnp.arange(STOP) < left, scores, -jnp.inf)
+        top = jnp.argmax(scores)
+        better = scores[top] > here
+        best = jnp.maximum(best, jnp.maximum(here, scores[top]))
+        fresh = jax.random.normal(start_key, (LATENT,))
+        return (jnp.where(better, neighbours[top], fresh), jnp.where(better, scores[top], -jnp.inf), best), None
+
+    def one(key: chex.PRNGKey) -> chex.Array:
+        start_key, key = jax.random.split(key)
+        start = (jax.random.normal(start_key, (LATENT,)), jnp.float32(-jnp.inf), jnp.float32(-jnp.inf))
+        return jax.lax.scan(look, start, (jnp.arange(looks), jax.random.split(key, looks)))[0][2]
+
+    return jax.vmap(one)(jax.random.split(key, runs))
+
+
+@functools.partial(jax.jit, static_argnames=("env", "evaluations", "runs"))
+def evolution(env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evaluations: int, runs: int) -> chex.Array:
+    """Regularised evolution on genes: a parent wins a tournament, a gene of it changes, the oldest dies.
+
+    Real et al., "Regularized Evolution for Image Classifier Architecture Search", 2019: population and tournament as
+    theirs, scaled down (from 100 and 25) to fewer evaluations, and half of these at most for the first population.
+    """
+    population = max(min(POPULATION, evaluations // 2), 1)
+    tournament = max(min(TOURNAMENT, population // 2), 1)
+
+    def score(genes: chex.Array) -> chex.Array:
+        return score_genes(env, params, genes)
+
+    def child(carry: tuple[chex.Array, ...], inputs: tuple[chex.Array, chex.PRNGKey]) -> tuple[tuple[chex.Array, ...], None]:
+        genes, scores, best = carry
+        number, key = inputs
+        pick_key, mutate_key = jax.random.split(key)
+        chosen = jax.random.randint(pick_key, (tournament,), 0, population)
+        made = mutated(mutate_key, genes[chosen[jnp.argmax(scores[chosen])]])
+        reached = score(made)
+        oldest = number % population
+        return (genes.at[oldest].set(made), scores.at[oldest].set(reached), jnp.maximum(best, reached)), None
+
+    def one(key: chex.PRNGKey) -> chex.Array:
+        start_key, key = jax.random.split(key)
+        genes = jax.vmap(sample)(jax.random.split(start_key, population))
+        scores = jax.vmap(score)(genes)
+        rest = evaluations - population
+        inputs = (jnp.arange(rest), jax.random.split(key, rest))
+        return jax.lax.scan(child, (genes, scores, jnp.max(scores)), inputs)[0][2]
+
+    return jax.vmap(one)(jax.random.split(key, runs))
+
+
+def score_genes(env: LatentNAS, params: LatentNASParams, genes: chex.Array) -> chex.Array:
+    """The score of genes int32 [22], float32 scalar. Unbatched."""
+    net = split(genes.astype(jnp.float32))
+    return env.value(net, params.surrogate(net), params)
+
+
+def mutated(key: chex.PRNGKey, genes: chex.Array) -> chex.Array:
+    """Genes [22] of which one that the network has is drawn anew; blocks that a larger M adds are random."""
+    fresh_key, gene_key, value_key = jax.random.split(key, 3)
+    weights = active(genes).astype(jnp.float32)
+    gene = jax.random.choice(gene_key, 22, p=weights / weights.sum())
+    value = jax.random.randint(value_key, (22,), LOW, HIGH + 1)
+    changed = jnp.where(jnp.arange(22) == gene, value, genes)
+    fresh = jax.random.randint(fresh_key, (22,), LOW, HIGH + 1)
+    return jnp.where(active(changed), jnp.where(active(genes), changed, fresh), 0).astype(jnp.int32)
+
+
+@functools.partial(jax.jit, static_argnames=("env", "starts"))
+def ascent(env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, starts: int = 512) -> tuple[chex.Array, chex.Array]:
+    """(scores [starts], latents [starts, 8]) from which no single action leads to a better score.
+
+    Each starts at random codes; coordinate after coordinate takes the best of its 14 values, 20 times around at most.
+    """
+
+    def sweep(_: int, carry: tuple[chex.Array, chex.Array]) -> tuple[chex.Array, chex.Array]:
+        def coordinate(d: int, carry: tuple[chex.Array, chex.Array]) -> tuple[chex.Array, chex.Array]:
+            latent, _ = carry
+            tried = jax.vmap(lambda k: _moved(latent, k * LATENT + d, params))(jnp.arange(CODES))
+            scores = jax.vmap(lambda z: env.score(z, params))(tried)
+            best = jnp.argmax(scores)
+            return tried[best], scores[best]
+
+        return jax.lax.fori_loop(0, LATENT, coordinate, carry)
+
+    def one(key: chex.PRNGKey) -> tuple[chex.Array, chex.Array]:
+        codes = jax.random.randint(key, (LATENT,), 0, CODES)
+        latent = jnp.asarray(params.codebook)[codes, jnp.arange(LATENT)]
+        latent, score = jax.lax.fori_loop(0, _SWEEPS, sweep, (latent, jnp.float32(0)))
+        return score, latent
+
+    return jax.vmap(one)(jax.random.split(key, starts))
+
+
+@functools.partial(jax.jit, static_argnames="env")
+def exhaustive(env: LatentNAS, params: LatentNASParams) -> tuple[chex.Array, chex.Array]:
+    """(score, latent [8]) of the best of all 14^8 = 1.5e9 latents made of codes: minutes on two cores."""
+    inner, outer = 4, CODES ** (LATENT - 4)
+    digits = np.stack(np.meshgrid(*[np.arange(CODES)] * inner, indexing="ij"), -1).reshape(-1, inner)
+    book = jnp.asarray(params.codebook)
+    low = book[digits, np.arange(inner)]  # [14^4, 4]
+
+    def slab(number: chex.Array, carry: tuple[chex.Array, chex.Array]) -> tuple[chex.Array, chex.Array]:
+        codes = number // CODES ** np.arange(LATENT - inner) % CODES
+        high = jnp.broadcast_to(book[codes, np.arange(inner, LATENT)], low.shape)
+        latents = jnp.concatenate([low, high], 1)
+        scores = jax.vmap(lambda z: env.score(z, params))(latents)
+        top = jnp.argmax(scores)
+        better = scores[top] > carry[0]
+        return jnp.where(better, scores[top], carry[0]), jnp.where(better, latents[top], carry[1])
+
+    return jax.lax.fori_loop(0, outer, slab, (jnp.float32(-jnp.inf), jnp.zeros(LATENT)))
+
+
+def genes_of(params: LatentNASParams, latents: chex.Array) -> np.ndarray:
+    """Genes int32 [N, 22] of latents [N, 8], as NumPy."""
+    return np.asarray(jax.jit(jax.vmap(lambda z: join(decode(params.decoder, z))))(latents))
+
+
+def _moved(latent: chex.Array, action: chex.Array, params: LatentNASParams) -> chex.Array:
+    """The latent [8] after an action below 112."""
+    return jnp.where(jnp.arange(LATENT) == action % LATENT, jnp.ravel(jnp.asarray(params.codebook))[action], latent)

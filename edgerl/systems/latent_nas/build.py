@@ -1,0 +1,76 @@
+"""From a table to the frozen networks of the environment, with what rows that they never saw say of them."""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from edgerl.core.config import as_dict, field
+from edgerl.core.errors import UserError
+from edgerl.systems.latent_nas import fit_model, fit_surrogate
+from edgerl.systems.latent_nas.data import CITATION, Architectures, read_csv, split
+from edgerl.systems.latent_nas.factory import Models
+from edgerl.systems.latent_nas.fit_model import LABEL_WEIGHTS, FitConfig, Weights
+from edgerl.systems.latent_nas.fit_surrogate import SurrogateConfig
+from edgerl.systems.latent_nas.model import LATENT, Autoencoder, ModelConfig
+from edgerl.systems.latent_nas.space import buildable
+
+LEAST_ROWS = 100
+RANDOM_LATENTS = 1_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class BuildConfig:
+    """How the networks are trained."""
+
+    seed: int = field(0, "of both networks' random keys", low=0, high=2**31 - 1)
+    autoencoder: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    fit: FitConfig = dataclasses.field(default_factory=FitConfig)
+    surrogate: SurrogateConfig = dataclasses.field(default_factory=SurrogateConfig)
+
+
+def build(path: str | Path, config: BuildConfig) -> Models:
+    """Trains on four fifths of a table's rows and reports on the rest; see `data.read_csv` and `data.split`.
+
+    Raises:
+      UserError: the table cannot be used, or has too few rows.
+    """
+    table = read_csv(path)
+    if len(table) < LEAST_ROWS:
+        raise UserError(f"{path} has {len(table)} rows: {LEAST_ROWS} at least are needed, four fifths to learn from")
+    return build_from(table, config)
+
+
+def build_from(table: Architectures, config: BuildConfig) -> Models:
+    """As `build`, from a table in memory."""
+    started = time.perf_counter()
+    train, test = (table[rows] for rows in split(len(table)))
+    surrogate = fit_surrogate.fit(train, config.surrogate, config.seed)
+    fitted = time.perf_counter()
+    weights = LABEL_WEIGHTS if config.autoencoder.quantiser == "label" else Weights()
+    model = jax.block_until_ready(fit_model.fit(train, config.fit, config.autoencoder, weights, config.seed))
+    seconds = {"surrogate": fitted - started, "autoencoder": time.perf_counter() - fitted}
+    provenance = {
+        "citation": CITATION,
+        "rows": {"training": len(train), "held out": len(test)},
+        "config": as_dict(config),
+        "seconds": seconds,
+        "surrogate": fit_surrogate.report(surrogate, test),
+        "autoencoder": fit_model.report(model, surrogate, test, config.autoencoder.quantiser)
+        | {"random_latents_buildable": decoded_buildable(model, config.seed)},
+    }
+    return Models(model, surrogate, provenance)
+
+
+def decoded_buildable(model: Autoencoder, seed: int, count: int = RANDOM_LATENTS) -> float:
+    """Share of buildable networks among what random latents decode to: half N(0, I), half ten times as far out."""
+
+    @jax.jit
+    def share(key: jax.Array) -> jax.Array:
+        scale = jnp.where(jnp.arange(count) % 2, 10.0, 1.0)[:, None]
+        return buildable(jax.vmap(model.decode)(scale * jax.random.normal(key, (count, LATENT)))).mean()
+
+    return float(np.asarray(share(jax.random.key(seed))))

@@ -1,0 +1,165 @@
+"""Judging an agent: where its walks end, and what searches find with as many evaluations of the surrogate."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from edgerl.core.lanes import Policy
+from edgerl.systems.latent_nas import baselines
+from edgerl.systems.latent_nas.env import LatentNAS, LatentNASParams
+from edgerl.systems.latent_nas.fit_surrogate import predict
+from edgerl.systems.latent_nas.space import as_dict, buildable, in_high_group, parameter_count
+
+STARTS = 1000
+EVALUATIONS = (10, 100, 1000)
+SMALL = 250_000  # parameters
+
+
+@struct.dataclass
+class Walks:
+    """One episode of each of N environments. Latents of steps after the end repeat the last one."""
+
+    latents: chex.Array  # float32 [T + 1, N, 8]
+    steps: chex.Array  # int32 [N], evaluations of the surrogate: actions but stopping
+    stopped: chex.Array  # bool [N]
+    scores: chex.Array  # float32 [N], of the last network
+
+
+@functools.partial(jax.jit, static_argnames=("env", "policy", "count", "most_steps"))
+def _walk(
+    env: LatentNAS, policy: Policy | None, data: Any, key: chex.PRNGKey, params: LatentNASParams, count: int, most_steps: int
+) -> Walks:
+    act = data if policy is None else policy
+    start_key, key = jax.random.split(key)
+    obs, state = jax.vmap(lambda k: env.reset(k, params))(jax.random.split(start_key, count))
+
+    def step(carry: tuple[Any, ...], key: chex.PRNGKey) -> tuple[tuple[Any, ...], chex.Array]:
+        obs, state, alive, stopped, steps = carry
+        actions = jax.vmap(act)(jax.random.split(key, count), obs)
+        new_obs, new, _, terminated, truncated, _ = jax.vmap(lambda s, a: env.step(key, s, a, params))(state, actions)
+        keep = jax.vmap(lambda a, new, old: jax.tree.map(lambda x, y: jnp.where(a, x, y), new, old))
+        obs, state = keep(alive, (new_obs, new), (obs, state))
+        steps = steps + (alive & ~terminated)
+        return (obs, state, alive & ~(terminated | truncated), stopped | (alive & terminated), steps), state.latent
+
+    no = jnp.zeros(count, bool)
+    carry = (obs, state, ~no, no, jnp.zeros(count, jnp.int32))
+    (_, last, _, stopped, steps), latents = jax.lax.scan(step, carry, jax.random.split(key, most_steps))
+    scores = jax.vmap(lambda s: env.score(s.latent, params, s.weights))(last)
+    return Walks(jnp.concatenate([state.latent[None], latents]), steps, stopped, scores)
+
+
+def walk(env: LatentNAS, policy: Any, key: chex.PRNGKey, count: int = STARTS) -> Walks:
+    """Plays a policy from `count` fresh starts to the end."""
+    data = jax.tree.leaves(policy)
+    most = int(env.default_params.max_steps_in_episode)
+    static, traced = (None, policy) if data and not callable(data[0]) else (policy, None)
+    return jax.tree.map(np.asarray, _walk(env, static, traced, key, env.default_params, count, most))
+
+
+def architectures(env: LatentNAS, walks: Walks) -> list[dict[str, Any]]:
+    """Every walk's last network: genes under their published names, and all that is known of it."""
+    genes = baselines.genes_of(env.default_params, walks.latents[-1])
+    surrogate = env.default_params.surrogate
+    made = predict(surrogate, genes)
+    low, high = surrogate.interval(made)
+    sizes, fit, good = parameter_count(genes.astype(np.int64)), buildable(genes), in_high_group(genes)
+    return [
+        {
+            "architecture": as_dict(genes[i]),
+            "parameters": int(sizes[i]),
+            "predicted_accuracy": float(made.accuracy[i]),
+            "uncertainty": float(made.uncertainty[i]),
+            "interval_90_percent": [float(low[i]), float(high[i])],
+            "predicted_AVM": float(made.avm[i]),
+            "score": float(walks.scores[i]),
+            "steps": int(walks.steps[i]),
+            "stopped": bool(walks.stopped[i]),
+            "buildable": bool(fit[i]),
+            "high_group": bool(good[i]),
+        }
+        for i in range(len(genes))
+    ]
+
+
+def summary(found: list[dict[str, Any]], bound: float) -> dict[str, Any]:
+    """Of final networks: means, the share of the bound, and how many are real."""
+
+    def column(name: str) -> np.ndarray:
+        return np.array([one[name] for one in found])
+
+    real = column("buildable") & column("high_group")
+    sizes = column("parameters")
+    small = real & (sizes <= SMALL)
+    score = float(column("score").mean())
+    return {
+        "starts": len(found),
+        "mean_score": score,
+        "share_of_bound": score / bound,
+        "mean_predicted_accuracy": float(column("predicted_accuracy").mean()),
+        "mean_steps": float(column("steps").mean()),
+        "stopped": float(column("stopped").mean()),
+        "buildable": float(column("buildable").mean()),
+        "buildable_and_high_group": float(real.mean()),
+        "and_within_250000_parameters": float(small.mean()),
+        "median_parameters": float(np.median(sizes)),
+        "least_parameters": int(sizes[real].min()) if real.any() else None,
+    }
+
+
+def equal_evaluations(env: LatentNAS, walks: Walks, key: chex.PRNGKey, runs: int = 100) -> dict[str, dict[str, float]]:
+    """Mean best score of `runs` runs with as many evaluations of the surrogate, for each of `EVALUATIONS`.
+
+    The agent walks again and again from fresh starts until the evaluations are used up; the walk that would take more
+    counts for nothing.
+    """
+    searches: dict[str, Callable[..., chex.Array]] = {
+        "random": baselines.random_search,
+        "greedy look-ahead": baselines.greedy_search,
+        "regularised evolution": baselines.evolution,
+    }
+    table: dict[str, dict[str, float]] = {"agent": {}} | {name: {} for name in searches}
+    for number, evaluations in enumerate(EVALUATIONS):
+        table["agent"][str(evaluations)] = float(np.mean(repeated(walks, evaluations, runs)))
+        for i, (name, search) in enumerate(searches.items()):
+            run_key = jax.random.fold_in(jax.random.fold_in(key, number), i)
+            found = search(env, env.default_params, run_key, evaluations, runs)
+            table[name][str(evaluations)] = float(jnp.mean(found))
+    return table
+
+
+def repeated(walks: Walks, evaluations: int, runs: int, seed: int = 0) -> np.ndarray:
+    """Best score [runs] of walks drawn with replacement until `evaluations` are used; 0 where not one was possible."""
+    rng = np.random.default_rng(seed)
+    steps = np.maximum(walks.steps, 1)
+    best = np.zeros(runs)
+    for run in range(runs):
+        order = rng.integers(0, len(steps), evaluations)
+        done = np.cumsum(steps[order]) <= evaluations
+        best[run] = walks.scores[order[done]].max() if done.any() else 0.0
+    return best
+
+
+def judge(env: LatentNAS, policy: Any, random: Policy, key: chex.PRNGKey, exhaustive: bool) -> tuple[dict[str, Any], Walks]:
+    """The agent and random actions from the same fresh starts, against searches and bounds; and the agent's walks."""
+    walk_key, bound_key, search_key = jax.random.split(key, 3)
+    scores, _ = baselines.ascent(env, env.default_params, bound_key)
+    bounds = {"ascent": float(scores.max())}
+    if exhaustive:
+        bounds["exhaustive"] = float(baselines.exhaustive(env, env.default_params)[0])
+    bound = max(bounds.values())
+    walks, wandering = walk(env, policy, walk_key), walk(env, random, walk_key)
+    judged = {
+        "bounds": bounds,
+        "agent": summary(architectures(env, walks), bound),
+        "random_actions": summary(architectures(env, wandering), bound),
+        "best_score_at_equal_evaluations": equal_evaluations(env, walks, search_key),
+        "bayesian_optimisation": "not measured: no library for it is a dependency",
+    }
+    return judged, walks
