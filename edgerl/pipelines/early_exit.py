@@ -38,23 +38,24 @@ SEEDS = "seeds.npz"  # the policies of all seeds
 FRONT = "front.npz"  # the policies of all prices
 JUDGEMENT = "judgement.json"
 
-# Episodes are a few steps long: no discount, large batches, few updates. The entropy term keeps a policy from settling
-# on the first exit before it knows what the later ones are worth; it moves no decision to the other side of a tie.
+# Episodes are a few steps long: no discount, large batches. The entropy term keeps a policy from settling on the first
+# exit before it knows what the later ones are worth; it moves no decision to the other side of a tie.
 _PPO = PPOConfig(
-    num_updates=30,
+    num_updates=240,
     num_envs=1024,
     num_steps=4,
-    epochs=4,
+    epochs=1,
     num_minibatches=8,
     hidden_sizes=(16, 16),
     activation="relu",
     learning_rate=1e-2,
     discount=1.0,
     gae_lambda=0.8,
-    entropy_coefficient=0.1,
+    entropy_coefficient=0.03,
     max_grad_norm=10.0,
     adam_b2=0.95,
 )
+_FRONT_PPO = _PPO.replace(num_updates=60, epochs=4, entropy_coefficient=0.1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +64,7 @@ class EarlyExitConfig(RunConfig):
 
     environment: str = field("EarlyExit-v0", "id of the environment", choices=("EarlyExit-v0",))
     num_seeds: int = field(10, "policies trained side by side", low=1)
+    checkpoint_every: int = field(40, "iterations between checkpoints, log lines written to disk, progress", low=1)
     evaluation_envs: int = field(32768, "episodes to choose the best seed by, and as many to judge it by", low=1)
     evaluation_steps: int = field(64, "of an episode at most", low=1)
     ppo: PPOConfig = _PPO
@@ -73,6 +75,7 @@ class EarlyExitConfig(RunConfig):
     preference_low: float = field(0.25, "times the profile's cost weights at preference 0", low=1e-6)
     preference_high: float = field(4.0, "times the profile's cost weights at preference 1", low=1e-6)
     front: int = field(256, "policies of the front, each for a price of compute; 0: none", low=0)
+    front_ppo: PPOConfig = _FRONT_PPO
 
 
 def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict[str, Any]:
@@ -184,7 +187,7 @@ def export(run: str | Path, out: str | Path) -> dict[str, Any]:
 
 def learn_front(settings: EarlyExitConfig, env: EarlyExit, count: int) -> MLPPolicy:
     """`count` policies for as many prices of compute, in one compiled call."""
-    config = settings.ppo
+    config = settings.front_ppo
 
     def learn(key: Any, params: Any) -> MLPPolicy:
         return ppo.greedy_policy(env, config, ppo.train(env, config, key, params)[0])

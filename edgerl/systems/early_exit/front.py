@@ -20,7 +20,7 @@ from edgerl.core.errors import UserError
 from edgerl.core.policy import MLPPolicy
 from edgerl.systems.early_exit.env import EarlyExitParams
 
-LOWEST, HIGHEST = 0.01, 1.0  # prices: from hardly ever worth stopping to hardly ever worth going on
+LOWEST, HIGHEST = 0.003, 1.0  # prices: from hardly ever worth stopping to hardly ever worth going on
 CPU_BATCH = 4  # trainings that a CPU interleaves: more leave its cache
 
 Learner = Callable[[chex.PRNGKey, EarlyExitParams], MLPPolicy]

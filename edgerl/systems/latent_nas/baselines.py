@@ -20,7 +20,9 @@ _SWEEPS = 20
 
 
 @functools.partial(jax.jit, static_argnames=("env", "evaluations", "runs"))
-def random_search(env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evaluations: int, runs: int) -> chex.Array:
+def random_search(
+    env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evaluations: int, runs: int
+) -> chex.Array:
     """Latents from N(0, I), the best kept."""
 
     def one(best: chex.Array, key: chex.PRNGKey) -> tuple[chex.Array, None]:
@@ -31,14 +33,18 @@ def random_search(env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, ev
 
 
 @functools.partial(jax.jit, static_argnames=("env", "evaluations", "runs"))
-def greedy_search(env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evaluations: int, runs: int) -> chex.Array:
+def greedy_search(
+    env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evaluations: int, runs: int
+) -> chex.Array:
     """From a random latent, looks at all 112 actions and takes the best; where none helps, starts anew.
 
     The last look is at as many actions, in random order, as evaluations are left.
     """
     looks = -(-evaluations // (STOP + 1))
 
-    def look(carry: tuple[chex.Array, ...], inputs: tuple[chex.Array, chex.PRNGKey]) -> tuple[tuple[chex.Array, ...], None]:
+    def look(
+        carry: tuple[chex.Array, ...], inputs: tuple[chex.Array, chex.PRNGKey]
+    ) -> tuple[tuple[chex.Array, ...], None]:
         latent, score, best = carry
         number, key = inputs
         start_key, order_key = jax.random.split(key)
@@ -75,7 +81,9 @@ def evolution(env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evalua
     def score(genes: chex.Array) -> chex.Array:
         return score_genes(env, params, genes)
 
-    def child(carry: tuple[chex.Array, ...], inputs: tuple[chex.Array, chex.PRNGKey]) -> tuple[tuple[chex.Array, ...], None]:
+    def child(
+        carry: tuple[chex.Array, ...], inputs: tuple[chex.Array, chex.PRNGKey]
+    ) -> tuple[tuple[chex.Array, ...], None]:
         genes, scores, best = carry
         number, key = inputs
         pick_key, mutate_key = jax.random.split(key)
@@ -114,7 +122,9 @@ def mutated(key: chex.PRNGKey, genes: chex.Array) -> chex.Array:
 
 
 @functools.partial(jax.jit, static_argnames=("env", "starts"))
-def ascent(env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, starts: int = 512) -> tuple[chex.Array, chex.Array]:
+def ascent(
+    env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, starts: int = 512
+) -> tuple[chex.Array, chex.Array]:
     """(scores [starts], latents [starts, 8]) from which no single action leads to a better score.
 
     Each starts at random codes; coordinate after coordinate takes the best of its 14 values, 20 times around at most.

@@ -115,7 +115,7 @@ def _complaint(genes: np.ndarray) -> str:
         value, low, high = genes[gene], LOW[gene], HIGH[gene]
         if BLOCK[gene] >= blocks:
             if value != 0:
-                return f"{GENES[gene]} is {value}; expected 0, since M is {blocks} and block {BLOCK[gene] + 1} is not there"
+                return f"{GENES[gene]} is {value}; expected 0: M is {blocks}, there is no block {BLOCK[gene] + 1}"
         elif not low <= value <= high:
             return f"{GENES[gene]} is {value}; expected {low} to {high}"
     raise AssertionError("called with genes that can be built")

@@ -3,7 +3,7 @@
 Observation: float32 [8 + history + weights]: the latent z; then the last actions, the newest first, each as
 action / 112 and -1 where there was none yet; then, where objectives are weighed per episode, their three weights.
 Action: code k and dimension d, as 8 k + d below 112, set z[d] = codebook[k, d]; 112 stops.
-Reward: the change of the score of the network that z decodes to, from 0 at the start, minus `step_cost`; 0 for stopping.
+Reward: the change of the score of the network that z decodes to, from 0 at the start, minus `step_cost`; stopping: 0.
 So what an episode earns is its last network's score, minus what its steps cost. The score is the surrogate's accuracy,
 `pessimism` times its uncertainty below its mean; options take parameters and AVM into it, see `LatentNASParams`.
 Terminated: the agent stopped. Truncated: `max_steps_in_episode` steps went by.
@@ -48,7 +48,7 @@ class LatentNASState:
     latent: chex.Array  # float32 [8]
     score: chex.Array  # float32, of the network there; 0 before the first action
     time: chex.Array  # int32
-    history: chex.Array  # float32 [history], as observed
+    history: chex.Array | None = None  # float32 [history], as observed
     weights: chex.Array | None = None  # float32 [3], of `OBJECTIVES`
 
 
@@ -89,7 +89,8 @@ class LatentNAS:
             draws = -jnp.log1p(-jax.random.uniform(weight_key, (len(OBJECTIVES),)))
             weights = draws / jnp.maximum(jnp.sum(draws), 1e-20)
         latent = jax.random.normal(latent_key, (LATENT,))
-        state = LatentNASState(latent, jnp.float32(0), jnp.int32(0), jnp.full(self.history, -1.0, jnp.float32), weights)
+        history = jnp.full(self.history, -1.0, jnp.float32) if self.history else None
+        state = LatentNASState(latent, jnp.float32(0), jnp.int32(0), history, weights)
         return self.observe(state), state
 
     def step(
@@ -103,16 +104,18 @@ class LatentNAS:
         latent = jnp.where((jnp.arange(LATENT) == action % LATENT) & ~stopped, value, state.latent)
         score = jnp.where(stopped, state.score, self.score(latent, p, state.weights))
         reward = score - state.score - jnp.where(stopped, 0.0, jnp.asarray(p.step_cost, jnp.float32))
-        taken = action.astype(jnp.float32) * np.float32(1 / STOP)
-        history = jnp.concatenate([taken[None], state.history])[: self.history]
+        history = state.history
+        if history is not None:
+            taken = action.astype(jnp.float32) * np.float32(1 / STOP)
+            history = jnp.concatenate([taken[None], history[:-1]])
         state = LatentNASState(latent, score, state.time + 1, history, state.weights)
         truncated = (state.time >= p.max_steps_in_episode) & ~stopped
         return self.observe(state), state, reward, stopped, truncated, {}
 
     def observe(self, state: LatentNASState) -> chex.Array:
         """float32 [8 + history + weights] of a state."""
-        parts = [state.latent, state.history] if self.history else [state.latent]
-        return jnp.concatenate(parts if state.weights is None else [*parts, state.weights])
+        parts = (state.latent, state.history, state.weights)
+        return jnp.concatenate([part for part in parts if part is not None])
 
     def score(self, latent: chex.Array, params: LatentNASParams, weights: chex.Array | None = None) -> chex.Array:
         """float32 scalar: how good the network is that a latent [8] decodes to. One evaluation of the surrogate."""

@@ -33,7 +33,13 @@ class Walks:
 
 @functools.partial(jax.jit, static_argnames=("env", "policy", "count", "most_steps"))
 def _walk(
-    env: LatentNAS, policy: Policy | None, data: Any, key: chex.PRNGKey, params: LatentNASParams, count: int, most_steps: int
+    env: LatentNAS,
+    policy: Policy | None,
+    data: Any,
+    key: chex.PRNGKey,
+    params: LatentNASParams,
+    count: int,
+    most_steps: int,
 ) -> Walks:
     act = data if policy is None else policy
     start_key, key = jax.random.split(key)
@@ -146,7 +152,9 @@ def repeated(walks: Walks, evaluations: int, runs: int, seed: int = 0) -> np.nda
     return best
 
 
-def judge(env: LatentNAS, policy: Any, random: Policy, key: chex.PRNGKey, exhaustive: bool) -> tuple[dict[str, Any], Walks]:
+def judge(
+    env: LatentNAS, policy: Any, random: Policy, key: chex.PRNGKey, exhaustive: bool
+) -> tuple[dict[str, Any], Walks]:
     """The agent and random actions from the same fresh starts, against searches and bounds; and the agent's walks."""
     walk_key, bound_key, search_key = jax.random.split(key, 3)
     scores, _ = baselines.ascent(env, env.default_params, bound_key)

@@ -39,7 +39,7 @@ def trajectories(path: Path, env: LatentNAS, key: jax.Array, walks: Walks) -> Pa
     for i in range(min(_WALKS, walks.latents.shape[1])):
         points = (walks.latents[: walks.steps[i] + 1, i] - centre) @ axes
         axis.plot(*points.T, linewidth=1.3, alpha=0.9)
-    ends = [(walks.latents[t, : _WALKS] - centre) @ axes for t in (0, -1)]
+    ends = [(walks.latents[t, :_WALKS] - centre) @ axes for t in (0, -1)]
     axis.plot(*ends[0].T, "o", color="green", markersize=7, label="start", linestyle="none")
     axis.plot(*ends[1].T, "x", color="red", markersize=9, markeredgewidth=2.2, label="end", linestyle="none")
     figure.colorbar(axis.collections[0], ax=axis, label="predicted accuracy")

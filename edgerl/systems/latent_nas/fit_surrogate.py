@@ -159,7 +159,7 @@ def _row_loss(out: chex.Array, targets: chex.Array) -> chex.Array:
     """[N]: Gaussian likelihood of the accuracy, squared errors of spread and AVM.
 
     The likelihood is weighted by the standard deviation, so that exact rows do not drown the noisy ones: beta = 1/2 of
-    Seitzer et al., "On the Pitfalls of Heteroscedastic Uncertainty Estimation with Probabilistic Neural Networks", 2022.
+    Seitzer et al. (2022), "On the Pitfalls of Heteroscedastic Uncertainty Estimation".
     """
     log_deviation = out[:, 3]
     squared = (targets - out[:, :3]) ** 2

@@ -42,7 +42,9 @@ class ModelConfig:
     """Widths of the networks."""
 
     encoder: tuple[int, ...] = field((256, 256), "width of each hidden layer of the encoder", low=1)
-    decoder: tuple[int, ...] = field((48, 48), "width of each hidden layer of the decoder, which plays in every step", low=1)
+    decoder: tuple[int, ...] = field(
+        (48, 48), "width of each hidden layer of the decoder, which plays in every step", low=1
+    )
     quantiser: Literal["coordinate", "label"] = field("coordinate", "which code a latent gets", choices=QUANTISERS)
 
 
@@ -93,7 +95,7 @@ def perceptron(layers: tuple[Layer, ...], x: chex.Array) -> chex.Array:
 
 
 def decode(layers: tuple[Layer, ...], latent: chex.Array) -> Architecture:
-    """The network for a latent [8], its genes float32 and whole: as the environment uses them. NaN: the least values."""
+    """The network for a latent [8], its genes whole float32 numbers. Where the decoder says NaN: least values."""
     out = perceptron(layers, latent)
     # The first of the largest logits, by comparing: an argmax over so few does not vectorise.
     best, depth = out[0], jnp.float32(1)

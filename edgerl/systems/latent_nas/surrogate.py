@@ -88,9 +88,7 @@ def features(net: Architecture) -> tuple[list[chex.Array], list[chex.Array]]:
     The network: which M (5), and its first channels from -1 to 1. Unbatched.
     """
     there = (net.depth > np.arange(BLOCKS)).astype(jnp.float32)
-    widens, kinds = (
-        [(part == value).astype(jnp.float32) for value in range(1, 5)] for part in (net.widen, net.kind)
-    )
+    widens, kinds = ([(part == value).astype(jnp.float32) for value in range(1, 5)] for part in (net.widen, net.kind))
     sizes = [_centred(part, columns[0]) * there for part, columns in ((net.residual, R), (net.branches, BRANCHES))]
     depth = [(net.depth == m).astype(jnp.float32) for m in range(1, BLOCKS + 1)]
     return [*widens, *kinds, *sizes, there], [*depth, _centred(net.channels, 0)]

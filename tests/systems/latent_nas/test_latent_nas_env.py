@@ -1,0 +1,139 @@
+"""LatentNAS-v0: the contract, rewards by hand, the end of an episode, its options; the searches and their bounds."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import edgerl
+from edgerl.systems.latent_nas import baselines, factory, space
+from edgerl.systems.latent_nas.env import STOP
+from edgerl.systems.latent_nas.evaluate import architectures, repeated, walk
+
+KEY = jax.random.key(0)
+
+
+@pytest.fixture(scope="module")
+def env():
+    return edgerl.make("LatentNAS-v0")
+
+
+@pytest.mark.parametrize("options", [{}, {"history": 3, "budget": 250_000, "weighed": True}])
+def test_keeps_the_contract(options):
+    env = edgerl.make("LatentNAS-v0", **options)
+    checked = edgerl.check_environment(env, num_steps=256)
+    assert checked.terminated > 10
+    assert checked.truncated > 0
+
+
+def test_an_episode_by_hand(env):
+    """Sets two coordinates and stops: rewards are changes of the score of what the latent decodes to."""
+    models, p = factory.load_models(), env.default_params
+    obs, state = env.reset(KEY)
+    z = np.array(obs)
+    scores = [0.0]
+    for action in (8 * 3 + 5, 8 * 13 + 0):
+        z[action % 8] = np.asarray(models.autoencoder.codebook)[action // 8, action % 8]
+        obs, state, reward, terminated, truncated, _ = env.step(KEY, state, jnp.int32(action))
+        np.testing.assert_array_equal(obs, z)
+        made = models.surrogate.of_genes(models.autoencoder.decode(z))
+        scores.append(float(made.accuracy - made.uncertainty))
+        assert reward == pytest.approx(scores[-1] - scores[-2], abs=1e-5)
+        assert not terminated
+        assert not truncated
+    obs, state, reward, terminated, truncated, _ = env.step(KEY, state, jnp.int32(STOP))
+    np.testing.assert_array_equal(obs, z)
+    assert (float(reward), bool(terminated), bool(truncated)) == (0, True, False)
+    assert env.score(z, p) == pytest.approx(scores[-1], abs=1e-5)
+
+
+def test_the_clock_truncates_and_stopping_at_the_last_moment_terminates(env):
+    _, state = env.reset(KEY)
+    late = dataclasses.replace(state, time=jnp.int32(199))
+    for action, ends in ((0, (False, True)), (STOP, (True, False))):
+        *_, terminated, truncated, _ = env.step(KEY, late, jnp.int32(action))
+        assert (bool(terminated), bool(truncated)) == ends
+
+
+def test_history_and_step_cost():
+    env = edgerl.make("LatentNAS-v0", history=3)
+    params = env.default_params.replace(step_cost=0.25)
+    obs, state = env.reset(KEY)
+    assert obs[8:].tolist() == [-1, -1, -1]
+    for action in (5, 56):
+        obs, state, *_ = env.step(KEY, state, jnp.int32(action), params)
+    np.testing.assert_allclose(obs[8:], [0.5, 5 / 112, -1])
+    free = env.step(KEY, state, jnp.int32(7))[2]
+    assert env.step(KEY, state, jnp.int32(7), params)[2] == pytest.approx(float(free) - 0.25, abs=1e-6)
+    assert env.step(KEY, state, jnp.int32(STOP), params)[2] == 0
+
+
+def test_a_budget_costs_what_is_beyond_it():
+    env, tight = edgerl.make("LatentNAS-v0"), edgerl.make("LatentNAS-v0", budget=250_000)
+    p = tight.default_params
+    for genes in np.asarray(jax.vmap(space.sample)(jax.random.split(KEY, 50))):
+        excess = max(np.log10(space.parameter_count(genes.astype(np.int64)) / 250_000), 0)
+        plain = baselines.score_genes(env, env.default_params, genes)
+        assert baselines.score_genes(tight, p, genes) == pytest.approx(float(plain) - 0.5 * excess, abs=1e-4)
+
+
+def test_weights_of_objectives():
+    env = edgerl.make("LatentNAS-v0", weighed=True)
+    obs, _ = jax.vmap(env.reset)(jax.random.split(KEY, 4000))
+    weights = np.asarray(obs[:, 8:])
+    np.testing.assert_allclose(weights.sum(1), 1, atol=1e-5)
+    np.testing.assert_allclose(weights.mean(0), 1 / 3, atol=0.02)
+    np.testing.assert_allclose(weights.var(0), 1 / 18, atol=0.01)  # uniform on the simplex
+    z, p = obs[0, :8], env.default_params
+    genes = factory.load_models().autoencoder.decode(z)
+    made = p.surrogate.of_genes(genes)
+    size = np.log10(float(space.parameter_count(np.asarray(genes, np.int64))))
+    for i, part in enumerate((made.accuracy - made.uncertainty, (8 - size) / 4, 1 - made.avm / 10)):
+        assert env.score(z, p, jnp.eye(3)[i]) == pytest.approx(float(part), abs=1e-4)
+
+
+@pytest.mark.parametrize("options", [{"history": -1}, {"budget": 0}, {"budget": float("nan")}])
+def test_options_out_of_range(options):
+    with pytest.raises(edgerl.UserError, match=next(iter(options))):
+        edgerl.make("LatentNAS-v0", **options)
+
+
+def test_what_an_episode_earns_is_its_last_score(env):
+    walks = walk(env, edgerl.random_policy(env), KEY, count=64)
+    found = architectures(env, walks)
+    for i, one in enumerate(found):
+        if one["steps"]:
+            assert env.score(walks.latents[-1, i], env.default_params) == pytest.approx(one["score"], abs=1e-5)
+        assert one["buildable"]
+    assert (walks.steps <= 200).all()
+    assert walks.stopped.any()
+    np.testing.assert_array_equal(walks.stopped, walks.steps < 200)
+
+
+def test_searches_improve_with_evaluations_and_stay_below_the_bound(env):
+    p = env.default_params
+    scores, latents = baselines.ascent(env, p, KEY, starts=64)
+    bound = float(scores.max())
+    again = [float(env.score(z, p)) for z in latents[:5]]
+    np.testing.assert_allclose(again, scores[:5], atol=1e-5)
+    for search in (baselines.random_search, baselines.greedy_search, baselines.evolution):
+        few, many = (float(search(env, p, KEY, n, 50).mean()) for n in (3, 300))
+        assert few < many
+        assert many < bound + 0.01
+
+
+def test_no_single_action_improves_on_the_ascent(env):
+    p = env.default_params
+    score, latent = (x[0] for x in baselines.ascent(env, p, KEY, starts=1))
+    neighbours = jax.vmap(lambda a: baselines._moved(latent, a, p))(jnp.arange(STOP))
+    assert float(jax.vmap(lambda z: env.score(z, p))(neighbours).max()) <= float(score) + 1e-6
+
+
+def test_repeated_walks_use_up_their_evaluations(env):
+    walks = walk(env, edgerl.random_policy(env), KEY, count=16)
+    walks = walks.replace(steps=np.full(16, 5), scores=np.arange(16.0))
+    assert repeated(walks, 4, 10).max() == 0
+    assert repeated(walks, 5, 1000).mean() == pytest.approx(7.5, abs=0.5)
+    assert repeated(walks, 1000, 10).min() == 15

@@ -1,0 +1,155 @@
+"""Autoencoder and surrogate: buildable by construction, parity of the joined ensemble, files, small trainings."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tables import lines, table, write
+
+import edgerl
+from edgerl.systems.latent_nas import factory, fit_surrogate, space
+from edgerl.systems.latent_nas.build import BuildConfig, build, build_from, decoded_buildable
+from edgerl.systems.latent_nas.fit_model import FitConfig, relative_error
+from edgerl.systems.latent_nas.fit_surrogate import SurrogateConfig, _ranks
+from edgerl.systems.latent_nas.model import Layer, ModelConfig, nearest
+from edgerl.systems.latent_nas.surrogate import BLOCK_FEATURES, FEATURES, OUTPUTS, Member, features, side_by_side
+
+SMALL = BuildConfig(
+    autoencoder=ModelConfig(encoder=(64,), decoder=(32,)),
+    fit=FitConfig(steps=300, batch=128),
+    surrogate=SurrogateConfig(members=3, selecting=300, refining=100),
+)
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return factory.load_models()
+
+
+@pytest.fixture(scope="module")
+def built():
+    return build_from(table(500), SMALL)
+
+
+def test_shipped_models_keep_what_was_measured(shipped):
+    """Of the table's 240 held-out rows, as written when they were trained; the table is not here."""
+    surrogate, autoencoder = shipped.provenance["surrogate"], shipped.provenance["autoencoder"]
+    assert shipped.provenance["rows"] == {"training": 960, "held out": 240}
+    assert surrogate["rmse"] <= 0.0492
+    assert surrogate["r2"] >= 0.741
+    assert surrogate["spearman"] >= 0.68
+    assert autoencoder["depth_exact"] >= 0.98
+    assert autoencoder["error_over_column_means"] <= 0.4
+    assert autoencoder["prediction_survives"] >= 0.9
+    assert autoencoder["codes_used"] >= 0.9
+    assert "Apache" in shipped.provenance["citation"]
+
+
+def test_every_latent_can_be_built(shipped):
+    assert decoded_buildable(shipped.autoencoder, seed=5, count=100_000) == 1
+    extreme = jnp.asarray([np.full(8, x, np.float32) for x in (np.nan, np.inf, -np.inf, 1e30, -1e30, 0)])
+    assert space.buildable(np.asarray(jax.vmap(shipped.autoencoder.decode)(extreme))).all()
+
+
+def test_the_shipped_latent_carries_architectures(shipped):
+    genes = np.asarray(jax.vmap(space.sample)(jax.random.split(jax.random.key(3), 2000)))
+    latent = jax.vmap(shipped.autoencoder.encode)(genes)
+    made = np.asarray(jax.vmap(shipped.autoencoder.decode)(latent))
+    assert (made[:, 1] == genes[:, 1]).mean() > 0.98
+    assert relative_error(made, genes) < 0.3
+    assert relative_error(np.broadcast_to(genes.mean(0), genes.shape), genes) == pytest.approx(1)
+    np.testing.assert_allclose(latent.mean(0), 0, atol=0.1)
+    np.testing.assert_allclose(latent.std(0), 1, atol=0.1)
+    assert len(np.unique(np.asarray(nearest(shipped.autoencoder.codebook, latent)) * 8 + np.arange(8))) == 112
+
+
+def test_the_shipped_surrogate_knows_what_matters(shipped):
+    genes = np.asarray(jax.vmap(space.sample)(jax.random.split(jax.random.key(4), 2000)))
+    made = fit_surrogate.predict(shipped.surrogate, genes)
+    np.testing.assert_array_equal(made.accuracy > 0.85, space.in_high_group(genes))
+    assert (made.uncertainty > made.ignorance).all()
+    assert (made.ignorance >= 0).all()
+
+
+def test_a_small_training_learns(built):
+    assert built.provenance["surrogate"]["r2"] > 0.5
+    assert 0.8 <= built.provenance["surrogate"]["coverage_of_90_percent_interval"] <= 1
+    assert built.provenance["autoencoder"]["error_over_column_means"] < 0.6
+    assert built.provenance["autoencoder"]["random_latents_buildable"] == 1
+
+
+def test_the_same_seed_gives_the_same_bits(built):
+    again = build_from(table(500), SMALL)
+    for a, b in zip(*(jax.tree.leaves((m.autoencoder, m.surrogate)) for m in (built, again)), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_origins_variant():
+    """One code for the whole latent: as many architectures as there are codes, at most."""
+    config = dataclasses.replace(SMALL, autoencoder=ModelConfig((32,), (32,), "label"), fit=FitConfig(50, 64))
+    said = build_from(table(200), config).provenance["autoencoder"]
+    assert said["buildable"] == 1
+    assert said["error_over_column_means"] > 0.4  # what was wrong with it
+
+
+def test_joined_members_answer_as_the_members_do():
+    """Also where features and units are left out that no member uses."""
+    keys = jax.random.split(jax.random.key(0), 6)
+    shapes = ((4, BLOCK_FEATURES), (4,), (5, 4 + FEATURES), (5,), (OUTPUTS, 5), (OUTPUTS,))
+    members = Member(*(jax.random.normal(k, (3, *shape)) for k, shape in zip(keys, shapes, strict=True)))
+    members = members.replace(
+        block_kernel=members.block_kernel.at[:, :, [2, 7]].set(0), kernel=members.kernel.at[:, :, [1, 5]].set(0)
+    )
+    joined = side_by_side(members, 1.5)
+    assert set(range(BLOCK_FEATURES)) - set(joined.block_features) == {2, 7}
+    assert set(range(FEATURES)) - set(joined.whole_features) == {1}
+    assert len(joined.network.block_kernel) == 3 * 3
+    for genes in table(20).genes:
+        seen = tuple(jnp.stack(part) for part in features(space.split(genes)))
+        out = np.stack([jax.tree.map(lambda x, k=k: x[k], members)(*seen) for k in range(3)])
+        made = joined.of_genes(genes)
+        assert made.accuracy == pytest.approx(out[:, 0].mean(), rel=1e-4, abs=1e-4)
+        assert made.avm == pytest.approx(out[:, 2].mean(), rel=1e-4, abs=1e-4)
+        assert made.ignorance == pytest.approx(out[:, 0].std(), rel=1e-4)
+        total = np.sqrt(out[:, 0].var() + np.exp(2 * out[:, 3]).mean())
+        assert made.uncertainty == pytest.approx(total, rel=1e-4)
+        low, high = joined.interval(made)
+        assert high - low == pytest.approx(3 * total, rel=1e-4)
+
+
+def test_ranks_with_ties():
+    assert _ranks(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [3.5, 1, 3.5, 2]
+
+
+def test_files(built, tmp_path):
+    factory.save_models(tmp_path / "models.npz", built)
+    again = factory.load_models(tmp_path / "models.npz")
+    assert again.provenance == built.provenance
+    assert again.surrogate.block_features == built.surrogate.block_features
+    for a, b in zip(*(jax.tree.leaves((m.autoencoder, m.surrogate)) for m in (built, again)), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_files_that_do_not_fit(built, tmp_path):
+    path = tmp_path / "models.npz"
+    with pytest.raises(edgerl.UserError, match="does not exist"):
+        factory.load_models(path)
+    np.savez(path, logits=np.zeros(3))
+    with pytest.raises(edgerl.UserError, match=r"models\.npz holds no models"):
+        factory.load_models(path)
+    wrong = Layer(np.zeros((3, 3), np.float32), np.zeros(3, np.float32))
+    broken = dataclasses.replace(built, autoencoder=built.autoencoder.replace(decoder=(wrong,)))
+    factory.save_models(path, broken)
+    with pytest.raises(edgerl.UserError, match="do not fit"):
+        factory.load_models(path)
+    nan = built.autoencoder.replace(codebook=np.full((14, 8), np.nan, np.float32))
+    factory.save_models(path, dataclasses.replace(built, autoencoder=nan))
+    with pytest.raises(edgerl.UserError, match="not finite"):
+        factory.load_models(path)
+
+
+def test_a_table_that_is_too_small(tmp_path):
+    with pytest.raises(edgerl.UserError, match="60 rows"):
+        build(write(tmp_path / "t.csv", lines(table(60))), SMALL)
