@@ -117,7 +117,9 @@ def export(run: str | Path, out: str | Path) -> dict[str, Any]:
             for name, w in walks.items()
         }
 
-    return deploy.export(loaded.policy, _seen(env, loaded.policy, calibration_key), out, env=env, closed_loop=closed_loop)
+    return deploy.export(
+        loaded.policy, _seen(env, loaded.policy, calibration_key), out, env=env, closed_loop=closed_loop
+    )
 
 
 def _load(run: str | Path) -> tuple[runs.Run, factory.Models, LatentNAS]:
@@ -127,9 +129,9 @@ def _load(run: str | Path) -> tuple[runs.Run, factory.Models, LatentNAS]:
 
 
 def _environment(settings: LatentNASConfig, models: factory.Models) -> LatentNAS:
-    env = factory.from_models(models, settings.history, settings.budget)
-    params = env.default_params.replace(pessimism=settings.pessimism, step_cost=settings.step_cost)
-    return dataclasses.replace(env, default_params=params)
+    return factory.from_models(
+        models, settings.history, settings.budget, pessimism=settings.pessimism, step_cost=settings.step_cost
+    )
 
 
 def _seen(env: LatentNAS, policy: Any, key: jax.Array, count: int = 20_000) -> np.ndarray:

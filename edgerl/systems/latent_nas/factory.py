@@ -35,7 +35,14 @@ def latent_nas_v0(history: int = 0, budget: float | None = None, weighed: bool =
     return from_models(load_models(), history, budget, weighed)
 
 
-def from_models(models: Models, history: int = 0, budget: float | None = None, weighed: bool = False) -> LatentNAS:
+def from_models(
+    models: Models,
+    history: int = 0,
+    budget: float | None = None,
+    weighed: bool = False,
+    pessimism: float = 1.0,
+    step_cost: float = 0.0,
+) -> LatentNAS:
     """The environment of an autoencoder and a surrogate.
 
     Args:
@@ -43,6 +50,7 @@ def from_models(models: Models, history: int = 0, budget: float | None = None, w
       history: how many of the last actions are observed.
       budget: parameters that a network may have; more cost. None: as many as it likes.
       weighed: objectives are weighed, by weights drawn for every episode and observed.
+      pessimism, step_cost: see `LatentNASParams`.
     Raises:
       UserError: `history` or `budget` is out of range.
     """
@@ -51,6 +59,7 @@ def from_models(models: Models, history: int = 0, budget: float | None = None, w
     if budget is not None and not budget > 0:
         raise UserError(f"budget is {budget}; expected more than 0 parameters")
     params = LatentNASParams(models.autoencoder.decoder, models.autoencoder.codebook, models.surrogate)
+    params = params.replace(pessimism=pessimism, step_cost=step_cost)
     if budget is not None:
         params = params.replace(budget=float(budget))
     leaves = [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(params)]
