@@ -36,6 +36,7 @@ def _parser() -> _Parser:
     train = command("train", "train a policy for a system", "edgerl train cartpole --set seed=3 --out runs/pole")
     train.add_argument("system", metavar="SYSTEM", choices=SYSTEMS, help=" | ".join(SYSTEMS))
     _add_configuration(train)
+    train.add_argument("--data", metavar="FILE.csv", help="latent-nas: a table as AnalogNAS's, to train on anew")
     train.add_argument(
         "--out", metavar="RUN", required=True, help="new folder for the run, or an unfinished one to resume"
     )
@@ -134,7 +135,8 @@ def _train(options: argparse.Namespace) -> int:
     from edgerl import pipelines
 
     pipeline = pipelines.of_system(options.system)
-    result = pipeline.train(options.config, options.set, options.out)
+    data = [f"data={options.data}"] if options.data is not None else []
+    result = pipeline.train(options.config, options.set + data, options.out)
     _show(result, as_json=False)
     return 0
 
@@ -169,7 +171,7 @@ def _export(options: argparse.Namespace) -> int:
     shown = ("fidelity", "closed_loop", "size", "c", "cascade")
     brief = {name: report[name] for name in shown if report.get(name) is not None}
     _show(report if options.json else {"folder": str(options.out), **brief}, options.json)
-    return 0
+    return 0 if report.get("cascade", {"passed": True})["passed"] else 1
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -93,6 +93,7 @@ def test_the_folder_is_verified(run, dataset, tmp_path, monkeypatch, capsys):
     report = json.loads(capsys.readouterr().out)
     judged = report["cascade"]
     assert report == files.read_json(folder / "report.json")
+    assert judged["passed"]
     names = {"network.c", "cascade.c", "exits.c", "policy.c", "stage_0.tflite", "head_3.tflite"}
     assert names <= set(report["files"])
     assert names <= {path.name for path in folder.iterdir()}

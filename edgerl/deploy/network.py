@@ -70,13 +70,10 @@ class Network:
     def fixed_point(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """(multipliers, shifts), int32 [1] or [out], that scale layer `index`'s accumulators to its output.
 
-        TFLM multiplies the two scales in float32 where weights are per tensor and in float64 where per channel.
+        TFLM multiplies the two scales in float64, per channel and per tensor.
         """
         layer, in_scale = self.layers[index], self.inputs[index].scale
-        if len(layer.weight_scales) == 1:
-            products = (in_scale * layer.weight_scales).astype(np.float64)
-        else:
-            products = np.float64(in_scale) * layer.weight_scales.astype(np.float64)
+        products = np.float64(in_scale) * layer.weight_scales.astype(np.float64)
         pairs = [quantise_multiplier(float(product / np.float64(layer.output.scale))) for product in products]
         return np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int32)
 

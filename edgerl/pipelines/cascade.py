@@ -31,8 +31,9 @@ _SAME_NETWORK = 0.95  # of predictions: a table holds logits in 8 bits
 
 
 def export(run: str | Path, out: str | Path, data: str | None = None) -> dict[str, Any]:
-    """The folder of `early_exit.export` and, in it, the network: `network.{h,c}`, `cascade.{h,c}`, `tflite/`.
+    """The folder of `early_exit.export` and in it the network: `network.{h,c}`, `cascade.{h,c}`, `*.tflite`.
 
+    `edgerl verify` checks the policy of such a folder; the network's checks are made here, on images, and reported.
     The weights are the shipped ones, or those that lie beside the run's table (see `edgerl logits build`).
 
     Args:
@@ -40,7 +41,7 @@ def export(run: str | Path, out: str | Path, data: str | None = None) -> dict[st
       out: folder to make.
       data: folder of CIFAR-100's binary files; None: through tensorflow-datasets.
     Returns:
-      What is in `report.json`; `cascade` in it has accuracy, sizes and the checks.
+      What is in `report.json`; its `cascade` is of `judge`.
     Raises:
       UserError: as `early_exit.export`; no weights; weights or images are not the table's.
     """
@@ -136,8 +137,9 @@ def judge(folder: Path, trunk: Int8Trunk, device: Device, images: np.ndarray, ta
     """Accuracy, sizes and checks of an export, on the first test images uint8 [N, S, S, 3] of the table.
 
     Returns:
-      images: N. exits: accuracy as float32 and int8, share of predictions that agree, [K]. policy: what the deployed
-      policy reaches on the table's logits and on the int8 network's. size: bytes on rv32imc. checks: as `verify`'s.
+      passed: no check failed. images: N. exits: accuracy as float32 and int8, share of predictions that agree, [K].
+      policy: what the deployed policy reaches on the table's logits and on the int8 network's. size: bytes on rv32imc.
+      checks: {name, passed, images, differences}; `passed` is None where a tool is missing.
     """
     rows = table.rows(TEST)[: len(images)]
     labels, floats = table.labels[rows], table.logits(rows)
@@ -154,7 +156,9 @@ def judge(folder: Path, trunk: Int8Trunk, device: Device, images: np.ndarray, ta
         return {"accuracy": float(right), "macs": float(macs[exits].mean()), "exits": shares.tolist()}
 
     expected = np.stack([stops, chosen(predictions, stops)], axis=1)
+    checks = cascade_checks.checks(folder, trunk, images, outputs, expected)
     return {
+        "passed": all(check["passed"] is not False for check in checks),
         "images": len(images),
         "exits": {
             "macs": macs.tolist(),
@@ -168,5 +172,5 @@ def judge(folder: Path, trunk: Int8Trunk, device: Device, images: np.ndarray, ta
             "decisions_changed": float((stops != float_stops).mean()),
         },
         "size": cascade_checks.sizes(folder, trunk),
-        "checks": cascade_checks.checks(folder, trunk, images, outputs, expected),
+        "checks": checks,
     }

@@ -55,7 +55,7 @@ _PPO = PPOConfig(
     max_grad_norm=10.0,
     adam_b2=0.95,
 )
-_FRONT_PPO = _PPO.replace(num_updates=60, epochs=4, entropy_coefficient=0.1)
+_FRONT_PPO = dataclasses.replace(_PPO, num_updates=60, epochs=4, entropy_coefficient=0.1)
 
 
 @dataclasses.dataclass(frozen=True)

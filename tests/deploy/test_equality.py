@@ -2,12 +2,13 @@
 
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from benchmarks import equality
-from edgerl.deploy import flatbuffer, int8_policy, tflm, toolchain
-from edgerl.deploy.network import Layer, Network, Quantisation
+from edgerl.deploy import flatbuffer, int8_policy, integer, tflm, toolchain
+from edgerl.deploy.network import Layer, Network, Quantisation, quantise_multiplier
 from edgerl.deploy.tables import activation_table
 
 MISSING = toolchain.RV32.missing()
@@ -35,6 +36,25 @@ def test_a_wide_layer_beyond_float32s_exact_sums():
     network = Network(Quantisation(np.float32(1 / 128), -3), (layer,))
     found = equality.compare(network, rng, 500)
     assert all(value in (0, MISSING) for value in found.values())
+
+
+def test_scales_are_multiplied_in_float64():
+    """Sums that a multiplier from a float32 product would round to the other side: about one in a million."""
+    source, scale, target = np.float32(0.013), np.float32(0.0071), np.float32(1.7)
+    layer = Layer(
+        np.zeros((1, 1), np.int8), np.zeros(1, np.int32), np.float32([scale]), Quantisation(target, 0), "none"
+    )
+    multiplier, shift = Network(Quantisation(source, 0), (layer,)).fixed_point(0)
+    other, other_shift = quantise_multiplier(float(source * scale) / float(target))
+    assert (int(shift[0]), int(multiplier[0])) != (other_shift, other)
+    sums = np.arange(-(2**21), 2**21, dtype=np.int32)
+    exact = np.asarray(integer.requantise(sums, multiplier, shift))
+    telling = sums[(exact != integer.requantise(sums, jnp.int32(other), jnp.int32(other_shift))) & (abs(exact) < 127)]
+    assert len(telling) > 1
+    layer = dataclasses.replace(layer, weights=np.zeros((len(telling), 1), np.int8), bias=telling)
+    network = Network(Quantisation(source, 0), (layer,))
+    outputs, _ = tflm.run(flatbuffer.write_network(network), np.zeros((1, 1), np.int8))
+    np.testing.assert_array_equal(outputs[0], equality.as_policy(network).outputs(jnp.zeros(1, jnp.int8)))
 
 
 # (kind, scale, zero point, input): entries at which a table made in float is off by one.
