@@ -39,13 +39,12 @@ def test_a_wide_layer_beyond_float32s_exact_sums():
 
 
 def test_scales_are_multiplied_in_float64():
-    """Sums that a multiplier from a float32 product would round to the other side: about one in a million."""
-    source, scale, target = np.float32(0.013), np.float32(0.0071), np.float32(1.7)
-    layer = Layer(
-        np.zeros((1, 1), np.int8), np.zeros(1, np.int32), np.float32([scale]), Quantisation(target, 0), "none"
-    )
+    """Sums that a multiplier from a float32 product would round to the other side; in general one in a million."""
+    source, scale = np.float32(0.2741), np.float32(0.087)
+    output = Quantisation(np.float32(float(source) * float(scale) * 2**14), 0)
+    layer = Layer(np.zeros((1, 1), np.int8), np.zeros(1, np.int32), np.float32([scale]), output, "none")
     multiplier, shift = Network(Quantisation(source, 0), (layer,)).fixed_point(0)
-    other, other_shift = quantise_multiplier(float(source * scale) / float(target))
+    other, other_shift = quantise_multiplier(float(source * scale) / float(output.scale))
     assert (int(shift[0]), int(multiplier[0])) != (other_shift, other)
     sums = np.arange(-(2**21), 2**21, dtype=np.int32)
     exact = np.asarray(integer.requantise(sums, multiplier, shift))
