@@ -1,6 +1,7 @@
 """LatentNAS-v0: the contract, rewards by hand, the end of an episode, its options; the searches and their bounds."""
 
 import dataclasses
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -122,6 +123,17 @@ def test_searches_improve_with_evaluations_and_stay_below_the_bound(env):
         few, many = (float(search(env, p, KEY, n, 50).mean()) for n in (3, 300))
         assert few < many
         assert many < bound + 0.01
+
+
+def test_the_exhaustive_bound_is_the_best_of_all(env):
+    """With three codes instead of fourteen: 3^8 latents."""
+    p = env.default_params.replace(codebook=env.default_params.codebook[::6])
+    every = np.array(list(itertools.product(range(3), repeat=8)))
+    latents = np.asarray(p.codebook)[every, np.arange(8)]
+    scores = jax.vmap(lambda z: env.score(z, p))(latents)
+    score, latent = baselines.exhaustive(env, p)
+    assert score == pytest.approx(float(scores.max()), abs=1e-5)
+    assert env.score(latent, p) == pytest.approx(float(score), abs=1e-5)
 
 
 def test_no_single_action_improves_on_the_ascent(env):
