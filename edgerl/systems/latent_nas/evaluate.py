@@ -130,7 +130,7 @@ def equal_evaluations(env: LatentNAS, walks: Walks, key: chex.PRNGKey, runs: int
         "greedy look-ahead": baselines.greedy_search,
         "regularised evolution": baselines.evolution,
     }
-    table: dict[str, dict[str, float]] = {"agent": {}} | {name: {} for name in searches}
+    table: dict[str, dict[str, float]] = {name: {} for name in ("agent", *searches)}
     for number, evaluations in enumerate(EVALUATIONS):
         table["agent"][str(evaluations)] = float(np.mean(repeated(walks, evaluations, runs)))
         for i, (name, search) in enumerate(searches.items()):

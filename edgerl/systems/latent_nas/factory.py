@@ -59,9 +59,9 @@ def from_models(
     if budget is not None and not budget > 0:
         raise UserError(f"budget is {budget}; expected more than 0 parameters")
     params = LatentNASParams(models.autoencoder.decoder, models.autoencoder.codebook, models.surrogate)
-    params = params.replace(pessimism=pessimism, step_cost=step_cost)
+    params = dataclasses.replace(params, pessimism=pessimism, step_cost=step_cost)
     if budget is not None:
-        params = params.replace(budget=float(budget))
+        params = dataclasses.replace(params, budget=float(budget))
     leaves = [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(params)]
     fingerprint = hashlib.sha256(b"".join(leaves)).hexdigest()
     return LatentNAS(params, fingerprint, history, budget is not None, weighed)
@@ -90,8 +90,8 @@ def load_models(path: str | Path = SHIPPED) -> Models:
         provenance = json.loads(str(arrays.pop("provenance")))
         encoder, decoder = (_layers(arrays, part) for part in ("encoder", "decoder"))
         codebook = arrays.pop("codebook")
-        quantile, *chosen = (arrays.pop(name) for name in _SURROGATE)
-        chosen = [tuple(map(int, columns)) for columns in chosen]
+        quantile, *columns = (arrays.pop(name) for name in _SURROGATE)
+        chosen = [tuple(map(int, column)) for column in columns]
         fields = [f.name for f in dataclasses.fields(Member)]
         network = Member(*(arrays.pop(f"surrogate_{name}") for name in fields))
     except (KeyError, ValueError, TypeError) as error:

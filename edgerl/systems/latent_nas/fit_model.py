@@ -171,7 +171,7 @@ class _Networks:
         rows = jax.random.randint(row_key, (config.batch // 4,), 0, len(labelled.genes))
         free = jax.vmap(sample)(jax.random.split(free_key, config.batch - len(rows)))
         genes = jnp.concatenate([labelled.genes[rows], free])
-        latent = self._encoder.apply(variables.encoder, encoder_features(genes))
+        latent = jnp.asarray(self._encoder.apply(variables.encoder, encoder_features(genes)))
         latent = (latent - latent.mean(0)) / (latent.std(0) + 1e-5)
         quantised, apart = self._quantise(variables.codebook, latent, labelled.bin[rows])
         codes = jnp.mean((jax.lax.stop_gradient(latent) - quantised) ** 2)
@@ -180,7 +180,7 @@ class _Networks:
         mixed = jax.random.bernoulli(mix_key, share, (len(genes), 1))
         # The straight-through estimator: the decoder sees the code, the encoder its gradient.
         seen = latent + jax.lax.stop_gradient((quantised - latent) * mixed)
-        told = self._judge.apply(variables.judge, seen[: len(rows)])[:, 0]
+        told = jnp.asarray(self._judge.apply(variables.judge, seen[: len(rows)]))[:, 0]
         return (
             _reconstruction(self._decoder.apply(variables.decoder, seen), genes, weights)
             + weights.supervision * 0.1 * jnp.mean((told - labelled.accuracy[rows]) ** 2)
@@ -201,7 +201,7 @@ class _Networks:
     def finish(self, variables: Variables, key: chex.PRNGKey) -> Autoencoder:
         """The networks as layers, with the latent's mean and variance over random architectures in the last one."""
         genes = jax.vmap(sample)(jax.random.split(key, _REFERENCE))
-        latent = self._encoder.apply(variables.encoder, encoder_features(genes))
+        latent = jnp.asarray(self._encoder.apply(variables.encoder, encoder_features(genes)))
         mean, deviation = latent.mean(0), latent.std(0) + 1e-5
         *first, last = _layers(variables.encoder)
         last = Layer(last.kernel / deviation[:, None], (last.bias - mean) / deviation)

@@ -175,7 +175,7 @@ def _shrunk(config: SurrogateConfig, member: Member, rate: chex.Array) -> Member
         kernel = kernel * jnp.maximum(1 - rate * config.group_sparsity / (size + 1e-9), 0)
         return jnp.sign(kernel) * jnp.maximum(jnp.abs(kernel) - rate * config.sparsity, 0)
 
-    return member.replace(block_kernel=shrink(member.block_kernel), kernel=shrink(member.kernel))
+    return dataclasses.replace(member, block_kernel=shrink(member.block_kernel), kernel=shrink(member.kernel))
 
 
 def _unscaled(members: Member, mean: np.ndarray, deviation: np.ndarray) -> Member:
@@ -183,7 +183,7 @@ def _unscaled(members: Member, mean: np.ndarray, deviation: np.ndarray) -> Membe
     scale = jnp.asarray([*deviation, 1.0], jnp.float32)
     shift = jnp.asarray([*mean, math.log(deviation[0])], jnp.float32)
     kernel = members.out_kernel * scale[:, None]
-    return members.replace(out_kernel=kernel, out_bias=members.out_bias * scale + shift)
+    return dataclasses.replace(members, out_kernel=kernel, out_bias=members.out_bias * scale + shift)
 
 
 def _quantile(members: Member, table: Architectures, fold: np.ndarray) -> float:
@@ -206,8 +206,8 @@ def _quantile(members: Member, table: Architectures, fold: np.ndarray) -> float:
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:
     """Correlation of the ranks; equal values share their mean rank. NaN where all are equal."""
-    ranks = [_ranks(x) for x in (a, b)]
-    return float(np.corrcoef(*ranks)[0, 1]) if all(x.std() > 0 for x in ranks) else math.nan
+    first, second = _ranks(a), _ranks(b)
+    return float(np.corrcoef(first, second)[0, 1]) if min(first.std(), second.std()) > 0 else math.nan
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

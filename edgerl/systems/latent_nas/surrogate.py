@@ -6,6 +6,8 @@ Mean and variance of the mixture: Lakshminarayanan et al., "Simple and Scalable 
 Deep Ensembles", 2017, section 2.4.
 """
 
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -100,7 +102,8 @@ def side_by_side(members: Member, quantile: chex.Numeric) -> Surrogate:
     width = len(network.block_kernel)
     units = list(_used(network.kernel[:, :width]))
     blocks, whole = _used(network.block_kernel[units]), _used(network.kernel[:, width:])
-    network = network.replace(
+    network = dataclasses.replace(
+        network,
         block_kernel=network.block_kernel[np.ix_(units, blocks)],
         block_bias=network.block_bias[units],
         kernel=network.kernel[:, [*units, *(width + i for i in whole)]],
