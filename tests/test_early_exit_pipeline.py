@@ -19,7 +19,7 @@ from edgerl.systems.early_exit.factory import from_table
 from edgerl.systems.early_exit.table import load_table
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "own_logits.py"
-SMALL = ["num_seeds=2", "front=6", "evaluation_envs=256"]
+SMALL = ["num_seeds=2", "front=6", "evaluation_envs=256", "ppo.num_updates=60", "front_ppo.num_updates=30"]
 
 
 @pytest.fixture(scope="module")

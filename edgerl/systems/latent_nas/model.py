@@ -16,7 +16,6 @@ the latent apart: Jégou et al., "Product Quantization for Nearest Neighbor Sear
 """
 
 import dataclasses
-from typing import Literal
 
 import chex
 import flax.linen as nn
@@ -45,7 +44,7 @@ class ModelConfig:
     decoder: tuple[int, ...] = field(
         (48, 48), "width of each hidden layer of the decoder, which plays in every step", low=1
     )
-    quantiser: Literal["coordinate", "label"] = field("coordinate", "which code a latent gets", choices=QUANTISERS)
+    quantiser: str = field("coordinate", "which code a latent gets", choices=QUANTISERS)
 
 
 class Network(nn.Module):
