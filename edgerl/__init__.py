@@ -30,6 +30,7 @@ register("CartPole-v0", "edgerl.systems.cartpole.env:cartpole_v0")
 register("CartPole-v1", "edgerl.systems.cartpole.env:cartpole_v1")
 register("EarlyExit-v0", "edgerl.systems.early_exit.factory:early_exit_v0")
 register("LatentNAS-v0", "edgerl.systems.latent_nas.factory:latent_nas_v0")
+register("PatchSelection-v0", "edgerl.systems.agent_vit.factory:patch_selection_v0")
 
 _LAZY = {
     "AutoReset": "edgerl.core.environment",

@@ -36,7 +36,8 @@ def _parser() -> _Parser:
     train = command("train", "train a policy for a system", "edgerl train cartpole --set seed=3 --out runs/pole")
     train.add_argument("system", metavar="SYSTEM", choices=SYSTEMS, help=" | ".join(SYSTEMS))
     _add_configuration(train)
-    train.add_argument("--data", metavar="FILE.csv", help="latent-nas: a table as AnalogNAS's, to train on anew")
+    what = "latent-nas: a table as AnalogNAS's, to train on anew; agent-vit: CIFAR-10's binary files"
+    train.add_argument("--data", metavar="FILE.csv|DIR", help=what)
     train.add_argument(
         "--out", metavar="RUN", required=True, help="new folder for the run, or an unfinished one to resume"
     )

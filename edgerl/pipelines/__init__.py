@@ -19,6 +19,7 @@ _MODULES = {
     "cartpole": "edgerl.pipelines.cartpole",
     "early-exit": "edgerl.pipelines.early_exit",
     "latent-nas": "edgerl.pipelines.latent_nas",
+    "agent-vit": "edgerl.pipelines.agent_vit",
 }
 
 

@@ -1,0 +1,81 @@
+"""AgentViT from training to verified C: what `edgerl train agent-vit` and the commands after it do."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edgerl import deploy
+from edgerl.agents import run_folder
+from edgerl.core import config as configuration
+from edgerl.core import files
+from edgerl.core.errors import UserError
+from edgerl.core.policy import load_policy, save_policy
+from edgerl.pipelines import agent_vit_deployment as deployment
+from edgerl.pipelines import agent_vit_judgement as judgement
+from edgerl.pipelines import agent_vit_members as members
+from edgerl.pipelines import agent_vit_methods as methods
+from edgerl.pipelines.agent_vit_methods import AgentViTConfig
+from edgerl.systems.agent_vit.data import Splits
+from edgerl.systems.agent_vit.evaluate import judge_masks
+
+SYSTEM, ENVIRONMENT = "agent-vit", "PatchSelection-v0"
+JUDGEMENT = "judgement.json"
+
+
+def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict[str, Any]:
+    """Trains one transformer with its agent for every seed, or goes on with an unfinished run of the same."""
+    settings, out = configuration.load(AgentViTConfig, config, overrides), Path(out)
+    splits = methods.load_splits(settings)
+    made = [methods.member(settings, splits, settings.agent, seed) for seed in methods.seeds(settings)]
+    about = {"system": SYSTEM, "environment": ENVIRONMENT}
+    run_folder.open_folder(out, configuration.as_dict(settings), about, resume=True)
+    last, policies = {}, []
+    for one in made:
+        running, curve = members.train(one, methods.folder_of(out, one.name, one.seed), splits.test)
+        last[str(one.seed)] = curve[-1]
+        policies.append(deployment.deployable(one, running, splits))
+    save_policy(out / run_folder.POLICY, policies[0])
+    result = {**about, "agent": settings.agent, "seeds": last}
+    files.write_json(out / run_folder.RESULT, result)
+    return result
+
+
+def evaluate(run: str | Path) -> dict[str, Any]:
+    """Trains every method to as many multiply-accumulates as the full transformer's and compares them all.
+
+    Trainings that RUN/members has already are not done again. Kept in RUN/judgement.json.
+    """
+    settings, splits = _load(run)
+    result = {"system": SYSTEM, "environment": ENVIRONMENT, **judgement.judge(settings, splits, Path(run))}
+    files.write_json(Path(run) / JUDGEMENT, result)
+    return result
+
+
+def export(run: str | Path, out: str | Path) -> dict[str, Any]:
+    """The deployment folder of the first seed's agent (see `deploy.export`).
+
+    The policy's network sees one patch and decides: 0 leave, 1 take. Its threshold takes `n_patch_desired` patches of a
+    training image on average. AgentViT's Q-network sees the state of a batch and its scores are what counts.
+    """
+    files.must_be_new(out)
+    settings, splits = _load(run)
+    policy = load_policy(Path(run) / run_folder.POLICY)
+    one = methods.member(settings, splits, settings.agent, settings.seed)
+    running = members.load(one, methods.folder_of(Path(run), one.name, one.seed))
+
+    def closed_loop(player: Any) -> dict[str, Any]:
+        return {
+            name: judge_masks(one.env, running.env.mean, deployment.masks(one, p), splits.test)
+            for name, p in (("float32", policy), ("int8", player))
+        }
+
+    seen = deployment.observations(one, running, splits)
+    return deploy.export(policy, seen, out, closed_loop=closed_loop)
+
+
+def _load(run: str | Path) -> tuple[AgentViTConfig, Splits]:
+    """A finished run's configuration and images."""
+    if not (Path(run) / run_folder.RESULT).is_file():
+        raise UserError(f"{run} is unfinished: the same `edgerl train` command again, with --out {run}, goes on")
+    settings = configuration.load(AgentViTConfig, Path(run) / run_folder.CONFIG)
+    return settings, methods.load_splits(settings)

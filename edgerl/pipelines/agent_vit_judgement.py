@@ -1,0 +1,115 @@
+"""Every way to choose patches, judged at equal epochs, equal multiply-accumulates and equal time."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from edgerl.agents import online
+from edgerl.core import files
+from edgerl.pipelines import agent_vit_members as members
+from edgerl.pipelines import agent_vit_methods as methods
+from edgerl.pipelines.agent_vit_methods import METHODS, AgentViTConfig
+from edgerl.systems.agent_vit.data import Splits
+
+TIMES = "times.json"
+ROUNDS, TIMED = 7, 40  # how often each method is timed, and for how many steps
+CURVE = 4  # judgements on the way to equal multiply-accumulates
+KINDS = ("all", "own")  # patches that the transformer sees when it is judged
+
+
+def judge(settings: AgentViTConfig, splits: Splits, run: Path) -> dict[str, Any]:
+    """Trains what is not there yet, times one step of each method, and reads every curve at the three budgets."""
+    steps = methods.epochs_steps(settings, splits)
+    curves: dict[str, list[list[dict[str, Any]]]] = {}
+    cost, timed = {}, {}
+    budget = steps * _macs(methods.member(settings, splits, "full", settings.seed))
+    for name in METHODS:
+        base = methods.member(settings, splits, name, settings.seed)
+        cost[name] = _macs(base)
+        total = max(steps, round(budget / cost[name]))
+        marks = tuple(sorted({steps, *(max(1, total * i // CURVE) for i in range(1, CURVE + 1))}))
+        curves[name] = []
+        for seed in methods.seeds(settings):
+            one = methods.member(settings, splits, name, seed, marks)
+            running, curve = members.train(one, methods.folder_of(run, name, seed), splits.test)
+            curves[name].append(curve)
+        timed[name] = (one, running)
+    seconds = _seconds(timed, run / TIMES)
+    rows = {name: _row(curves[name], steps, budget, steps * seconds["full"] / seconds[name]) for name in METHODS}
+    for name, row in rows.items():
+        row["macs_a_step"] = curves[name][0][-1]["macs"] / curves[name][0][-1]["step"]
+        row["share_of_macs"] = row["macs_a_step"] / rows["full"]["macs_a_step"] if name != "full" else 1.0
+        row["seconds_a_step"], row["share_of_time"] = seconds[name], seconds[name] / seconds["full"]
+    return {
+        "budget": {"steps": steps, "macs": budget, "seconds": steps * seconds["full"]},
+        "methods": rows,
+        "differences": _differences(rows, settings.agent),
+    }
+
+
+def _macs(member: members.Member) -> float:
+    """Of a step, in the mean over a long training; of AgentViT's agent an estimate, since it chooses how many."""
+    running = jax.eval_shape(member.start)
+    cost, env = members.step_macs(member, running), member.env
+    if env.rule == "mean":
+        sizes = np.array([np.searchsorted(env.sizes, env.n_patch_desired)])
+    else:
+        part = 840  # a multiple of all small periods
+        phases = np.repeat(env.phases or (env.n_patch_desired,), part)
+        sizes = np.searchsorted(env.sizes, phases)
+        if env.full_every:
+            sizes[env.full_every - 1 :: env.full_every] = len(env.sizes) - 1
+    lessons = cost["lesson"] / cost["every"] if cost["every"] else 0.0
+    return float(np.mean(np.asarray(cost["sizes"])[sizes])) + cost["choice"] + lessons
+
+
+def _seconds(timed: dict[str, Any], path: Path) -> dict[str, float]:
+    """Seconds of one step of each method, all in one run, in turns: the median of the rounds."""
+    if path.is_file():
+        return files.read_json(path)
+    taken: dict[str, list[float]] = {name: [] for name in timed}
+    for _ in range(ROUNDS + 1):
+        for name, (one, running) in timed.items():
+            began = time.perf_counter()
+            jax.block_until_ready(
+                online.advance(one.env, one.agent, running, one.params, jnp.int32(TIMED), max(one.every, TIMED))
+            )
+            taken[name].append((time.perf_counter() - began) / TIMED)
+    seconds = {name: float(np.median(values[1:])) for name, values in taken.items()}  # the first compiles
+    files.write_json(path, seconds)
+    return seconds
+
+
+def _row(curves: list[list[dict[str, Any]]], steps: int, budget: float, steps_in_time: float) -> dict[str, Any]:
+    """What one method reaches: each number is the mean over the seeds, beside the seeds' own."""
+
+    def read(axis: str, at: float, kind: str) -> dict[str, Any]:
+        seeds = [np.interp(at, [r[axis] for r in c], [r[kind]["accuracy"] for r in c]).item() for c in curves]
+        return {"mean": float(np.mean(seeds)), "seeds": seeds}
+
+    budgets = {"equal_epochs": ("step", steps), "equal_macs": ("macs", budget), "equal_time": ("step", steps_in_time)}
+    last = [curve[-1] for curve in curves]
+    return {
+        **{name: {kind: read(*where, kind) for kind in KINDS} for name, where in budgets.items()},
+        "last": {k: {m: float(np.mean([r[k][m] for r in last])) for m in ("precision", "recall", "f1")} for k in KINDS},
+        "patches": float(np.mean([row["patches"] for row in last])),
+    }
+
+
+def _differences(rows: dict[str, Any], agent: str) -> dict[str, float]:
+    """In points of accuracy, the means over the seeds."""
+
+    def points(budget: str, kind: str, other: str) -> float:
+        return 100 * (rows[agent][budget][kind]["mean"] - rows[other][budget][kind]["mean"])
+
+    return {
+        "all patches, equal epochs, over the full transformer": points("equal_epochs", "all", "full"),
+        "all patches, equal MACs, over the full transformer": points("equal_macs", "all", "full"),
+        "all patches, equal time, over the full transformer": points("equal_time", "all", "full"),
+        "own patches, equal MACs, over random patches": points("equal_macs", "own", "random"),
+        "all patches, equal MACs, over random patches": points("equal_macs", "all", "random"),
+    }

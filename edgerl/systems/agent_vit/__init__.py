@@ -1,0 +1,1 @@
+"""AgentViT: an agent that chooses the patches on which a vision transformer is trained, and so what training costs."""

@@ -1,0 +1,62 @@
+"""Choices of patches that do not learn. They have the form of a scoring agent (see `edgerl.agents.online`)."""
+
+import dataclasses
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from edgerl.systems.agent_vit import selection
+
+
+@dataclasses.dataclass(frozen=True)
+class _Fixed:
+    """An agent without memory and without lessons."""
+
+    @property
+    def every(self) -> int:
+        return 0
+
+    def init(self, key: chex.PRNGKey, env: Any, obs: chex.Array) -> tuple[()]:
+        return ()
+
+    def act(self, key: chex.PRNGKey, state: tuple[()], obs: chex.Array, time: chex.Array) -> chex.Array:
+        return self.greedy(state, obs)
+
+    def greedy(self, state: tuple[()], obs: chex.Array) -> chex.Array:
+        raise NotImplementedError
+
+    def learn(self, key: chex.PRNGKey, state: tuple[()], env: Any, lesson: Any) -> tuple[()]:
+        return ()
+
+    def exploration(self, time: chex.Array) -> chex.Array:
+        return jnp.float32(0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Observed(_Fixed):
+    """The observation itself is the score: attention received, or the embedding's norm."""
+
+    def greedy(self, state: tuple[()], obs: chex.Array) -> chex.Array:
+        return obs
+
+
+@dataclasses.dataclass(frozen=True)
+class Centre(_Fixed):
+    """The patches nearest to the middle."""
+
+    def greedy(self, state: tuple[()], obs: chex.Array) -> chex.Array:
+        return jnp.broadcast_to(jnp.asarray(selection.centre(obs.shape[-1])), obs.shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class Random(_Fixed):
+    """Every subset is as likely as any other."""
+
+    def act(self, key: chex.PRNGKey, state: tuple[()], obs: chex.Array, time: chex.Array) -> chex.Array:
+        return jax.random.uniform(key, obs.shape)
+
+    def greedy(self, state: tuple[()], obs: chex.Array) -> chex.Array:
+        """A draw, too: what is judged is a random choice, not one fixed choice. The same one every time."""
+        return jax.random.uniform(jax.random.key(0), obs.shape)
