@@ -27,19 +27,20 @@ SYSTEM = "latent-nas"
 MODELS = "models.npz"  # the frozen networks of this run
 JUDGEMENT, ARCHITECTURES = "judgement.json", "architectures.json"
 
+# The discount is short: a greedy policy that learns to wander is caught in circles of actions that change nothing.
 _PPO = PPOConfig(
-    num_updates=60,
-    num_envs=512,
-    num_steps=16,
+    num_updates=150,
+    num_envs=1024,
+    num_steps=8,
     epochs=4,
     num_minibatches=8,
-    hidden_sizes=(64, 64),
-    activation="tanh",
+    hidden_sizes=(32, 32),
+    activation="relu",
     learning_rate=3e-3,
-    discount=0.97,
+    discount=0.95,
     gae_lambda=0.95,
-    entropy_coefficient=0.002,
-    value_scale=1.0,
+    entropy_coefficient=0.01,
+    value_scale=3.0,
 )
 
 
@@ -57,7 +58,9 @@ class LatentNASConfig(RunConfig):
     history: int = field(0, "past actions that the policy sees", low=0, high=200)
     budget: float | None = field(None, "parameters that a network may have; none: as many as it likes", low=1)
     pessimism: float = field(1.0, "times the surrogate's uncertainty is taken off its accuracy", low=0)
-    step_cost: float = field(0.002, "what an action must add to the accuracy to be worth it", low=0)
+    shaped: bool = field(True, "learn by rewards that tell small differences near the best score, too")
+    step_cost: float = field(0.05, "what an action must add to the reward to be worth it", low=0)
+    bayesian_runs: int = field(10, "searches by Bayesian optimisation to compare with, if Optuna is installed", low=0)
     exhaustive: bool = field(False, "judge against all 14^8 latents made of codes, too: minutes")
 
 
@@ -65,7 +68,8 @@ def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict
     """Trains the latent space if there is data, then the policy, or goes on with an unfinished run of the same."""
     settings = configuration.load(LatentNASConfig, config, overrides)
     models = factory.load_models() if settings.data is None else build(settings.data, settings.build)
-    result = runner.train_run(_environment(settings, models), settings, out, about={"system": SYSTEM})
+    env = _environment(settings, models, shaped=settings.shaped)
+    result = runner.train_run(env, settings, out, about={"system": SYSTEM})
     factory.save_models(Path(out) / MODELS, models)
     return {**result, "models": models.provenance}
 
@@ -75,7 +79,10 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     RUN/architectures.json."""
     loaded, models, env = _load(run)
     key = jax.random.fold_in(jax.random.key(loaded.config.seed), 1001)  # which training does not use
-    judged, walks = judgement.judge(env, loaded.policy, random_policy(env), key, loaded.config.exhaustive)
+    settings = loaded.config
+    judged, walks = judgement.judge(
+        env, loaded.policy, random_policy(env), key, settings.exhaustive, settings.bayesian_runs
+    )
     result = {"system": SYSTEM, "environment": env.id, **judged, "models": models.provenance}
     files.write_json(loaded.folder / ARCHITECTURES, judgement.architectures(env, walks))
     files.write_json(loaded.folder / JUDGEMENT, result)
@@ -128,9 +135,14 @@ def _load(run: str | Path) -> tuple[runs.Run, factory.Models, LatentNAS]:
     return loaded, models, _environment(loaded.config, models)
 
 
-def _environment(settings: LatentNASConfig, models: factory.Models) -> LatentNAS:
+def _environment(settings: LatentNASConfig, models: factory.Models, shaped: bool = False) -> LatentNAS:
     return factory.from_models(
-        models, settings.history, settings.budget, pessimism=settings.pessimism, step_cost=settings.step_cost
+        models,
+        settings.history,
+        settings.budget,
+        pessimism=settings.pessimism,
+        step_cost=settings.step_cost,
+        shaped=shaped,
     )
 
 

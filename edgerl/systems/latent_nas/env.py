@@ -24,6 +24,7 @@ from edgerl.systems.latent_nas.space import Architecture, count
 from edgerl.systems.latent_nas.surrogate import Prediction, Surrogate
 
 STOP = CODES * LATENT
+_MARGIN = 3e-4  # of an accuracy: no difference to speak of
 OBJECTIVES = ("accuracy", "parameters", "AVM")
 
 
@@ -38,6 +39,7 @@ class LatentNASParams:
     step_cost: chex.Numeric = 0.0  # of every action but stopping, as an accuracy
     budget: chex.Numeric = 1e13  # parameters a network may have, where they are limited
     excess_cost: chex.Numeric = 0.5  # of ten times as many parameters as the budget, as an accuracy
+    target: chex.Numeric = 1.0  # the best score there is, for `shaped` rewards
     max_steps_in_episode: chex.Numeric = 200
 
 
@@ -60,6 +62,8 @@ class LatentNAS:
       history: how many of the last actions are observed.
       limited: whether parameters beyond the budget cost.
       weighed: whether objectives are weighed, by weights drawn for every episode and observed.
+      shaped: whether rewards are those for learning: from the start's own score on, and the fall of the logarithm of
+        what is missing to `target`, to which the last thousandths of an accuracy matter, too.
       fingerprint: of the parameters, so that environments of different networks are not equal.
     """
 
@@ -68,6 +72,7 @@ class LatentNAS:
     history: int = 0
     limited: bool = False
     weighed: bool = False
+    shaped: bool = False
     id: str = "LatentNAS-v0"
 
     def observation_space(self, params: LatentNASParams | None = None) -> Box:
@@ -90,7 +95,8 @@ class LatentNAS:
             weights = draws / jnp.maximum(jnp.sum(draws), 1e-20)
         latent = jax.random.normal(latent_key, (LATENT,))
         history = jnp.full(self.history, -1.0, jnp.float32) if self.history else None
-        state = LatentNASState(latent, jnp.float32(0), jnp.int32(0), history, weights)
+        score = self.score(latent, self._params(params), weights) if self.shaped else jnp.float32(0)
+        state = LatentNASState(latent, score, jnp.int32(0), history, weights)
         return self.observe(state), state
 
     def step(
@@ -98,12 +104,13 @@ class LatentNAS:
     ) -> Step:
         """One coordinate set, or the end. Deterministic: the key is not used."""
         del key
-        p = self.default_params if params is None else params
+        p = self._params(params)
         stopped = action == STOP
         value = jnp.ravel(jnp.asarray(p.codebook)).at[jnp.minimum(action, STOP - 1)].get(mode="promise_in_bounds")
         latent = jnp.where((jnp.arange(LATENT) == action % LATENT) & ~stopped, value, state.latent)
         score = jnp.where(stopped, state.score, self.score(latent, p, state.weights))
-        reward = score - state.score - jnp.where(stopped, 0.0, jnp.asarray(p.step_cost, jnp.float32))
+        gain = self._missing(state.score, p) - self._missing(score, p) if self.shaped else score - state.score
+        reward = gain - jnp.where(stopped, 0.0, jnp.asarray(p.step_cost, jnp.float32))
         history = state.history
         if history is not None:
             taken = action.astype(jnp.float32) * np.float32(1 / STOP)
@@ -111,6 +118,14 @@ class LatentNAS:
         state = LatentNASState(latent, score, state.time + 1, history, state.weights)
         truncated = (state.time >= p.max_steps_in_episode) & ~stopped
         return self.observe(state), state, reward, stopped, truncated, {}
+
+    @staticmethod
+    def _missing(score: chex.Array, params: LatentNASParams) -> chex.Array:
+        """Logarithm of what a score lacks to the target, below `_MARGIN` hardly less."""
+        return jnp.log(jnp.maximum(params.target - score, 0) + _MARGIN)
+
+    def _params(self, params: LatentNASParams | None) -> LatentNASParams:
+        return self.default_params if params is None else params
 
     def observe(self, state: LatentNASState) -> chex.Array:
         """float32 [8 + history + weights] of a state."""

@@ -11,7 +11,7 @@ import numpy as np
 from flax import struct
 
 from edgerl.core.lanes import Policy
-from edgerl.systems.latent_nas import baselines
+from edgerl.systems.latent_nas import baselines, bayesian
 from edgerl.systems.latent_nas.env import LatentNAS, LatentNASParams
 from edgerl.systems.latent_nas.fit_surrogate import predict
 from edgerl.systems.latent_nas.space import as_dict, buildable, in_high_group, parameter_count
@@ -119,11 +119,13 @@ def summary(found: list[dict[str, Any]], bound: float) -> dict[str, Any]:
     }
 
 
-def equal_evaluations(env: LatentNAS, walks: Walks, key: chex.PRNGKey, runs: int = 100) -> dict[str, dict[str, float]]:
+def equal_evaluations(
+    env: LatentNAS, walks: Walks, key: chex.PRNGKey, runs: int = 100, bayesian_runs: int = 0
+) -> dict[str, dict[str, float]]:
     """Mean best score of `runs` runs with as many evaluations of the surrogate, for each of `EVALUATIONS`.
 
-    The agent walks again and again from fresh starts until the evaluations are used up; the walk that would take more
-    counts for nothing.
+    The agent walks again and again from fresh starts until the evaluations are used up. Those of its training are not
+    counted. Bayesian optimisation, slow, has `bayesian_runs`; with 0 it is left out.
     """
     searches: dict[str, Callable[..., chex.Array]] = {
         "random": baselines.random_search,
@@ -132,28 +134,41 @@ def equal_evaluations(env: LatentNAS, walks: Walks, key: chex.PRNGKey, runs: int
     }
     table: dict[str, dict[str, float]] = {name: {} for name in ("agent", *searches)}
     for number, evaluations in enumerate(EVALUATIONS):
-        table["agent"][str(evaluations)] = float(np.mean(repeated(walks, evaluations, runs)))
+        table["agent"][str(evaluations)] = float(np.mean(repeated(env, walks, evaluations, runs)))
         for i, (name, search) in enumerate(searches.items()):
             run_key = jax.random.fold_in(jax.random.fold_in(key, number), i)
             found = search(env, env.default_params, run_key, evaluations, runs)
             table[name][str(evaluations)] = float(jnp.mean(found))
+    if bayesian_runs and bayesian.available():
+        table["Bayesian optimisation (Optuna)"] = {
+            str(n): float(bayesian.bayesian_search(env, n, bayesian_runs).mean()) for n in EVALUATIONS
+        }
     return table
 
 
-def repeated(walks: Walks, evaluations: int, runs: int, seed: int = 0) -> np.ndarray:
-    """Best score [runs] of walks drawn with replacement until `evaluations` are used; 0 where not one was possible."""
+def repeated(env: LatentNAS, walks: Walks, evaluations: int, runs: int, seed: int = 0) -> np.ndarray:
+    """Best score [runs] of the first `evaluations` networks of walks drawn with replacement, one after another.
+
+    An action is an evaluation; the start is none, unless the agent stops there, nor is stopping.
+    """
     rng = np.random.default_rng(seed)
-    steps = np.maximum(walks.steps, 1)
-    best = np.zeros(runs)
+    most = int(np.minimum(walks.steps.max(), evaluations)) + 1
+    score = jax.jit(jax.vmap(jax.vmap(lambda z: env.score(z, env.default_params))))
+    scores = np.asarray(score(walks.latents[:most]))
+    best = np.full(runs, -np.inf)
     for run in range(runs):
-        order = rng.integers(0, len(steps), evaluations)
-        done = np.cumsum(steps[order]) <= evaluations
-        best[run] = walks.scores[order[done]].max() if done.any() else 0.0
+        left = evaluations
+        while left > 0:
+            walk = rng.integers(len(walks.steps))
+            steps = int(walks.steps[walk])
+            seen = scores[1 : min(steps, left) + 1, walk] if steps else scores[:1, walk]
+            best[run] = max(best[run], seen.max())
+            left -= max(steps, 1)
     return best
 
 
 def judge(
-    env: LatentNAS, policy: Any, random: Policy, key: chex.PRNGKey, exhaustive: bool
+    env: LatentNAS, policy: Any, random: Policy, key: chex.PRNGKey, exhaustive: bool, bayesian_runs: int
 ) -> tuple[dict[str, Any], Walks]:
     """The agent and random actions from the same fresh starts, against searches and bounds; and the agent's walks."""
     walk_key, bound_key, search_key = jax.random.split(key, 3)
@@ -167,7 +182,6 @@ def judge(
         "bounds": bounds,
         "agent": summary(architectures(env, walks), bound),
         "random_actions": summary(architectures(env, wandering), bound),
-        "best_score_at_equal_evaluations": equal_evaluations(env, walks, search_key),
-        "bayesian_optimisation": "not measured: no library for it is a dependency",
+        "best_score_at_equal_evaluations": equal_evaluations(env, walks, search_key, bayesian_runs=bayesian_runs),
     }
     return judged, walks

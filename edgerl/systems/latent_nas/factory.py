@@ -12,6 +12,7 @@ import numpy as np
 
 from edgerl.core.errors import UserError
 from edgerl.core.files import read_npz, write_npz
+from edgerl.systems.latent_nas.baselines import ascent
 from edgerl.systems.latent_nas.env import LatentNAS, LatentNASParams
 from edgerl.systems.latent_nas.model import CODES, LATENT, OUTPUTS, Autoencoder, Layer
 from edgerl.systems.latent_nas.surrogate import Member, Surrogate
@@ -42,6 +43,7 @@ def from_models(
     weighed: bool = False,
     pessimism: float = 1.0,
     step_cost: float = 0.0,
+    shaped: bool = False,
 ) -> LatentNAS:
     """The environment of an autoencoder and a surrogate.
 
@@ -51,8 +53,9 @@ def from_models(
       budget: parameters that a network may have; more cost. None: as many as it likes.
       weighed: objectives are weighed, by weights drawn for every episode and observed.
       pessimism, step_cost: see `LatentNASParams`.
+      shaped: rewards for learning, see `LatentNAS`; their target is found by coordinate ascent.
     Raises:
-      UserError: `history` or `budget` is out of range.
+      UserError: `history` or `budget` is out of range, or `shaped` and `weighed` meet: there is no one best score.
     """
     if not 0 <= history <= 200:
         raise UserError(f"history is {history}; expected 0 to 200 past actions")
@@ -62,9 +65,15 @@ def from_models(
     params = dataclasses.replace(params, pessimism=pessimism, step_cost=step_cost)
     if budget is not None:
         params = dataclasses.replace(params, budget=float(budget))
+    if shaped and weighed:
+        raise UserError("shaped rewards have one best score as target, which weighed objectives have not")
+    if shaped:
+        plain = LatentNAS(params, "", history, budget is not None)
+        best = np.max(ascent(plain, params, jax.random.key(0))[0])
+        params = dataclasses.replace(params, target=float(best))
     leaves = [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(params)]
     fingerprint = hashlib.sha256(b"".join(leaves)).hexdigest()
-    return LatentNAS(params, fingerprint, history, budget is not None, weighed)
+    return LatentNAS(params, fingerprint, history, budget is not None, weighed, shaped)
 
 
 def save_models(path: str | Path, models: Models) -> None:

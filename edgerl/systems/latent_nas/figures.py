@@ -12,6 +12,7 @@ from edgerl.systems.latent_nas.env import LatentNAS
 from edgerl.systems.latent_nas.evaluate import SMALL, Walks
 from edgerl.systems.latent_nas.fit_surrogate import predict
 from edgerl.systems.latent_nas.model import LATENT
+from edgerl.systems.latent_nas.search import JUDGED, RANGES
 
 _BLUE, _ORANGE, _GREY = "#2166ac", "#d6604d", "#777777"
 _POINTS = 6000
@@ -78,6 +79,25 @@ def accuracy_and_parameters(
     axis.set(xscale="log", xlabel="parameters", ylabel="predicted accuracy")
     axis.legend(loc="lower right")
     axis.spines[["top", "right"]].set_visible(False)
+    return _save(figure, path)
+
+
+def settings(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """Reconstruction error against each setting of `search.search`; the best and the default marked."""
+    plt = _pyplot()
+    figure, panels = plt.subplots(2, 3, figsize=(10, 5.6), layout="constrained", sharey=True)
+    error = [row[JUDGED[0]] for row in rows]
+    default = next(i for i, row in enumerate(rows) if row["setting"] == 0)
+    for axis, name in zip(panels.flat, RANGES, strict=True):
+        values = [row[name] for row in rows]
+        axis.scatter(values, error, s=14, color=_GREY, alpha=0.7, linewidths=0, label=f"{len(rows)} settings")
+        axis.scatter(values[0], error[0], s=60, color=_ORANGE, label="best")
+        axis.scatter(values[default], error[default], s=60, marker="s", color=_BLUE, label="default")
+        axis.set(xscale="log", xlabel=name)
+        axis.spines[["top", "right"]].set_visible(False)
+    for row in panels:
+        row[0].set_ylabel("error / column means'")
+    panels[0, 0].legend(loc="upper right")
     return _save(figure, path)
 
 

@@ -43,6 +43,7 @@ class Weights:
     depth: chex.Numeric = 0.3  # cross-entropy of M
     supervision: chex.Numeric = 1.0  # squared error of what the latent tells of the accuracy
     widening: chex.Numeric = 1.3  # of errors of the widenings: what the accuracy hangs on
+    quantised: chex.Numeric = 0.2  # share of latents that are decoded after quantisation
 
 
 # As the origin published them.
@@ -55,7 +56,6 @@ class FitConfig:
 
     steps: int = field(4000, "gradient steps", low=1)
     batch: int = field(512, "architectures a step, three quarters of them random, without labels", low=4)
-    quantised: float = field(0.2, "share of latents that are decoded after quantisation", low=0, high=1)
 
 
 @struct.dataclass
@@ -81,6 +81,13 @@ def fit(table: Architectures, config: FitConfig, model: ModelConfig, weights: We
     """The autoencoder of a table's search space. The table supervises; most architectures seen are random ones."""
     labelled = label(table)
     return _fit(config, model, weights, labelled, jax.random.key(seed))
+
+
+def fit_many(
+    table: Architectures, config: FitConfig, model: ModelConfig, weights: Weights, key: chex.PRNGKey
+) -> Autoencoder:
+    """As `fit`, for weights [S], all from the same random numbers: autoencoders [S] by one vmapped training."""
+    return _fit_many(config, model, weights, label(table), key)
 
 
 def label(table: Architectures) -> Labelled:
@@ -142,6 +149,13 @@ def _fit(config: FitConfig, model: ModelConfig, weights: Weights, labelled: Labe
     return networks.finish(variables, reference_key)
 
 
+@functools.partial(jax.jit, static_argnames=("config", "model"))
+def _fit_many(
+    config: FitConfig, model: ModelConfig, weights: Weights, labelled: Labelled, key: chex.PRNGKey
+) -> Autoencoder:
+    return jax.vmap(lambda w: _fit(config, model, w, labelled, key))(weights)
+
+
 class _Networks:
     """The three networks of a configuration, their loss, and what is kept of them."""
 
@@ -176,7 +190,7 @@ class _Networks:
         quantised, apart = self._quantise(variables.codebook, latent, labelled.bin[rows])
         codes = jnp.mean((jax.lax.stop_gradient(latent) - quantised) ** 2)
         commitment = jnp.mean((latent - jax.lax.stop_gradient(quantised)) ** 2)
-        share = 1.0 if self._by_label else config.quantised
+        share = 1.0 if self._by_label else weights.quantised
         mixed = jax.random.bernoulli(mix_key, share, (len(genes), 1))
         # The straight-through estimator: the decoder sees the code, the encoder its gradient.
         seen = latent + jax.lax.stop_gradient((quantised - latent) * mixed)

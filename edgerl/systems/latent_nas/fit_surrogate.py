@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import struct
 
 from edgerl.core.config import field
 from edgerl.core.errors import UserError
@@ -27,6 +28,7 @@ from edgerl.systems.latent_nas.surrogate import (
 )
 
 COVERAGE = 0.9
+CALIBRATION = 5  # parts of the rows, for the intervals
 LEAST_ROWS = 50
 
 
@@ -40,8 +42,17 @@ class SurrogateConfig:
     learning_rate: float = field(1e-2, "Adam's step size at the start", low=0)
     selecting: int = field(1000, "steps with penalties, which choose what matters", low=1)
     refining: int = field(400, "steps without penalties, for what was chosen", low=0)
-    sparsity: float = field(0.3, "penalty of each weight of the first two layers", low=0)
-    group_sparsity: float = field(2.2, "penalty of all of a feature's weights together", low=0)
+    sparsity: float = field(1.5, "penalty of each weight of the first two layers", low=0)
+    group_sparsity: float = field(0.5, "penalty of all of a feature's weights together", low=0)
+
+
+@struct.dataclass
+class Settings:
+    """The numbers of a `SurrogateConfig`: a pytree, so that many are fitted side by side."""
+
+    learning_rate: chex.Numeric
+    sparsity: chex.Numeric
+    group_sparsity: chex.Numeric
 
 
 def fit(table: Architectures, config: SurrogateConfig, seed: int) -> Surrogate:
@@ -52,15 +63,42 @@ def fit(table: Architectures, config: SurrogateConfig, seed: int) -> Surrogate:
     """
     if len(table) < LEAST_ROWS:
         raise UserError(f"the table has {len(table)} rows to learn from: a surrogate needs {LEAST_ROWS} at least")
-    mean, deviation = table.targets.mean(0), table.targets.std(0)
-    if not (deviation > 0).all():
+    if not (table.targets.std(0) > 0).all():
         raise UserError("a target is the same in all rows: there is nothing to learn")
+    fold = folds(len(table), config.members, seed)
+    # For the calibration, ensembles of which each sees nothing of one of `CALIBRATION` parts; the last sees all.
+    outer = folds(len(table), CALIBRATION, seed + 1)
+    sees = np.concatenate([outer != np.arange(CALIBRATION)[:, None], np.ones((1, len(table)), bool)])
+    inside = sees[:, None] & (fold != np.arange(config.members)[:, None])
+    members = fit_members(table, config, settings_of(config), inside, seed)
+    *judges, ensemble = (jax.tree.map(lambda x, i=i: x[i], members) for i in range(len(sees)))
+    return side_by_side(ensemble, _quantile(judges, table, outer))
+
+
+def settings_of(config: SurrogateConfig) -> Settings:
+    """The numbers of a configuration."""
+    return Settings(config.learning_rate, config.sparsity, config.group_sparsity)
+
+
+def folds(rows: int, count: int, seed: int) -> np.ndarray:
+    """int [rows] from 0 to count - 1: the part that each row belongs to; sizes differ by one at most."""
+    return np.random.default_rng(seed).permutation(rows) % count
+
+
+def fit_members(
+    table: Architectures, config: SurrogateConfig, settings: Settings, inside: np.ndarray, seed: int
+) -> Member:
+    """Members [..., K], each fitted to the rows that bool `inside` [..., K, N] says, side by side.
+
+    `settings`, not the configuration, says how; the configuration how large and how long.
+    """
+    mean, deviation = table.targets.mean(0), table.targets.std(0)
     scaled = ((table.targets - mean) / deviation).astype(np.float32)
-    fold = np.random.default_rng(seed).permutation(len(table)) % config.members
-    inside = (fold != np.arange(config.members)[:, None]).astype(np.float32)
-    members = _fit(config, jax.random.key(seed), jnp.asarray(table.genes), scaled, inside)
-    members = _unscaled(members, mean, deviation)
-    return side_by_side(members, _quantile(members, table, fold))
+    weights = inside.reshape(-1, *inside.shape[-2:]).astype(np.float32)
+    form = dataclasses.replace(config, learning_rate=0.0, sparsity=0.0, group_sparsity=0.0)  # one program for all
+    members = _fit(form, settings, jax.random.key(seed), jnp.asarray(table.genes), scaled, weights)
+    members = jax.tree.map(lambda x: np.asarray(x).reshape(*inside.shape[:-1], *x.shape[2:]), members)
+    return _unscaled(members, mean, deviation)
 
 
 def predict(surrogate: Surrogate, genes: np.ndarray) -> Prediction:
@@ -72,16 +110,23 @@ def report(surrogate: Surrogate, table: Architectures) -> dict[str, float]:
     """Root mean squared error, R², Spearman's rank correlation and the intervals' coverage on rows not fitted to."""
     made, measured = predict(surrogate, table.genes), table.targets[:, 0]
     low, high = surrogate.interval(made)
-    error = measured - made.accuracy
     return {
         "rows": len(table),
-        "rmse": float(np.sqrt(np.mean(error**2))),
-        "r2": float(1 - np.mean(error**2) / measured.var()),
-        "spearman": _spearman(made.accuracy, measured),
+        **scores(made.accuracy, measured),
         "coverage_of_90_percent_interval": float(((measured >= low) & (measured <= high)).mean()),
         "mean_interval_width": float(np.mean(high - low)),
         "spearman_of_spread": _spearman(made.spread, table.targets[:, 1]),
         "spearman_of_avm": _spearman(made.avm, table.targets[:, 2]),
+    }
+
+
+def scores(predicted: np.ndarray, measured: np.ndarray) -> dict[str, float]:
+    """Root mean squared error, R² and Spearman's rank correlation of predictions [N]."""
+    error = measured - predicted
+    return {
+        "rmse": float(np.sqrt(np.mean(error**2))),
+        "r2": float(1 - np.mean(error**2) / measured.var()),
+        "spearman": _spearman(predicted, measured),
     }
 
 
@@ -91,18 +136,28 @@ def _predict(surrogate: Surrogate, genes: chex.Array) -> Prediction:
 
 
 @functools.partial(jax.jit, static_argnames="config")
-def _fit(config: SurrogateConfig, key: chex.PRNGKey, genes: chex.Array, targets: chex.Array, inside: chex.Array) -> Any:
-    """Members [K] for weights of the rows `inside` [K, N]."""
-    seen = jax.vmap(_features)(genes)
+def _fit(
+    config: SurrogateConfig,
+    settings: Settings,
+    key: chex.PRNGKey,
+    genes: chex.Array,
+    targets: chex.Array,
+    inside: chex.Array,
+) -> Member:
+    """Members [E, K] for weights of the rows `inside` [E, K, N]; all E ensembles start from the same K."""
+    seen = jax.vmap(inputs)(genes)
 
     def one(key: chex.PRNGKey, weights: chex.Array) -> Member:
-        chosen = _descend(config, _start(config, key), seen, targets, weights, config.selecting, penalised=True)
-        return _descend(config, chosen, seen, targets, weights, config.refining, penalised=False)
+        start = _start(config, key)
+        chosen = _descend(settings, start, seen, targets, weights, config.selecting, penalised=True)
+        return _descend(settings, chosen, seen, targets, weights, config.refining, penalised=False)
 
-    return jax.vmap(one)(jax.random.split(key, config.members), inside)
+    keys = jax.random.split(key, config.members)
+    return jax.vmap(jax.vmap(one), in_axes=(None, 0))(keys, inside)
 
 
-def _features(genes: chex.Array) -> tuple[chex.Array, chex.Array]:
+def inputs(genes: chex.Array) -> tuple[chex.Array, chex.Array]:
+    """What a member sees of genes [22]: see `surrogate.features`."""
     blocks, whole = features(split(genes))
     return jnp.stack(blocks), jnp.stack(whole)
 
@@ -119,7 +174,7 @@ def _start(config: SurrogateConfig, key: chex.PRNGKey) -> Member:
 
 
 def _descend(
-    config: SurrogateConfig,
+    settings: Settings,
     member: Member,
     seen: tuple[chex.Array, chex.Array],
     targets: chex.Array,
@@ -132,7 +187,7 @@ def _descend(
     A sparse group lasso that chooses, then a fit of what it chose without its bias: Simon et al., "A Sparse-Group
     Lasso", 2013; Meinshausen, "Relaxed Lasso", 2007.
     """
-    schedule = optax.cosine_decay_schedule(config.learning_rate * (1.0 if penalised else 0.3), max(steps, 1))
+    schedule = optax.cosine_decay_schedule(settings.learning_rate * (1.0 if penalised else 0.3), max(steps, 1))
     optimise = optax.adam(schedule)
     kept = jax.tree.map(lambda x: (x != 0).astype(x.dtype), member)
 
@@ -146,7 +201,7 @@ def _descend(
         member = optax.apply_updates(member, change)
         if penalised:
             # They grow over the first half, so that what matters is found before anything is ruled out.
-            return (_shrunk(config, member, schedule(i) * jnp.minimum(1, 2 * i / steps)), state), None
+            return (_shrunk(settings, member, schedule(i) * jnp.minimum(1, 2 * i / steps)), state), None
         # Biases start from zero and are free.
         member = jax.tree.map(lambda x, k: x * k if x.ndim > 1 else x, member, kept)
         return (member, state), None
@@ -167,39 +222,36 @@ def _row_loss(out: chex.Array, targets: chex.Array) -> chex.Array:
     return jax.lax.stop_gradient(jnp.exp(log_deviation)) * likelihood + 0.5 * (squared[:, 1] + squared[:, 2])
 
 
-def _shrunk(config: SurrogateConfig, member: Member, rate: chex.Array) -> Member:
+def _shrunk(settings: Settings, member: Member, rate: chex.Array) -> Member:
     """The proximal step of both penalties; a feature is a column of a kernel."""
 
     def shrink(kernel: chex.Array) -> chex.Array:
         size = jnp.linalg.norm(kernel, axis=0)
-        kernel = kernel * jnp.maximum(1 - rate * config.group_sparsity / (size + 1e-9), 0)
-        return jnp.sign(kernel) * jnp.maximum(jnp.abs(kernel) - rate * config.sparsity, 0)
+        kernel = kernel * jnp.maximum(1 - rate * settings.group_sparsity / (size + 1e-9), 0)
+        return jnp.sign(kernel) * jnp.maximum(jnp.abs(kernel) - rate * settings.sparsity, 0)
 
     return dataclasses.replace(member, block_kernel=shrink(member.block_kernel), kernel=shrink(member.kernel))
 
 
 def _unscaled(members: Member, mean: np.ndarray, deviation: np.ndarray) -> Member:
     """The same members, answering in the targets' own units, of which `mean` and `deviation` [3] were taken off."""
-    scale = jnp.asarray([*deviation, 1.0], jnp.float32)
-    shift = jnp.asarray([*mean, math.log(deviation[0])], jnp.float32)
+    scale = np.array([*deviation, 1.0], np.float32)
+    shift = np.array([*mean, math.log(deviation[0])], np.float32)
     kernel = members.out_kernel * scale[:, None]
     return dataclasses.replace(members, out_kernel=kernel, out_bias=members.out_bias * scale + shift)
 
 
-def _quantile(members: Member, table: Architectures, fold: np.ndarray) -> float:
-    """Of |measured - predicted| / uncertainty, each row predicted by the member that did not see it.
+def _quantile(judges: list[Member], table: Architectures, fold: np.ndarray) -> float:
+    """Of |measured - predicted| / uncertainty, each row predicted by the ensemble that saw nothing of its fold.
 
     Lei et al., "Distribution-Free Predictive Inference for Regression", 2018; with folds: Barber et al., "Predictive
     Inference with the Jackknife+", 2021.
     """
-
-    def unseen(genes: chex.Array, fold: chex.Array) -> chex.Array:
-        member = jax.tree.map(lambda x: x[fold], members)
-        return member(*_features(genes))[0]
-
-    predicted = np.asarray(jax.jit(jax.vmap(unseen))(jnp.asarray(table.genes), jnp.asarray(fold)))
-    uncertainty = predict(side_by_side(members, 1.0), table.genes).uncertainty
-    scores = np.abs(table.targets[:, 0] - predicted) / uncertainty
+    scores = np.zeros(len(table))
+    for k, ensemble in enumerate(judges):
+        out = table[fold == k]
+        made = predict(side_by_side(ensemble, 1.0), out.genes)
+        scores[fold == k] = np.abs(out.targets[:, 0] - made.accuracy) / made.uncertainty
     rank = min(math.ceil((len(table) + 1) * COVERAGE), len(table))
     return float(np.sort(scores)[rank - 1])
 

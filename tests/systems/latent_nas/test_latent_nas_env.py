@@ -71,6 +71,22 @@ def test_history_and_step_cost():
     assert env.step(KEY, state, jnp.int32(STOP), params)[2] == 0
 
 
+def test_shaped_rewards_by_hand():
+    """They add up to the logarithm of how much nearer to the target the last score is, less what the steps cost."""
+    env = factory.from_models(factory.load_models(), step_cost=0.1, shaped=True)
+    p = env.default_params
+    _, start = env.reset(KEY)
+    state, total = start, 0.0
+    for action in (5, 56, STOP):
+        _, state, reward, *_ = env.step(KEY, state, jnp.int32(action))
+        total += float(reward)
+    missing = [p.target - float(env.score(x.latent, p)) + 3e-4 for x in (start, state)]
+    assert total == pytest.approx(np.log(missing[0] / missing[1]) - 0.2, abs=1e-3)
+    assert missing[0] > 3e-4
+    with pytest.raises(edgerl.UserError, match="weighed"):
+        factory.from_models(factory.load_models(), shaped=True, weighed=True)
+
+
 def test_a_budget_costs_what_is_beyond_it():
     env, tight = edgerl.make("LatentNAS-v0"), edgerl.make("LatentNAS-v0", budget=250_000)
     p = tight.default_params
@@ -101,8 +117,12 @@ def test_options_out_of_range(options):
         edgerl.make("LatentNAS-v0", **options)
 
 
-def test_what_an_episode_earns_is_its_last_score(env):
-    walks = walk(env, edgerl.random_policy(env), KEY, count=64)
+@pytest.fixture(scope="module")
+def walks(env):
+    return walk(env, edgerl.random_policy(env), KEY, count=64)
+
+
+def test_what_an_episode_earns_is_its_last_score(env, walks):
     found = architectures(env, walks)
     for i, one in enumerate(found):
         if one["steps"]:
@@ -143,9 +163,11 @@ def test_no_single_action_improves_on_the_ascent(env):
     assert float(jax.vmap(lambda z: env.score(z, p))(neighbours).max()) <= float(score) + 1e-6
 
 
-def test_repeated_walks_use_up_their_evaluations(env):
-    walks = walk(env, edgerl.random_policy(env), KEY, count=16)
-    walks = walks.replace(steps=np.full(16, 5), scores=np.arange(16.0))
-    assert repeated(walks, 4, 10).max() == 0
-    assert repeated(walks, 5, 1000).mean() == pytest.approx(7.5, abs=0.5)
-    assert repeated(walks, 1000, 10).min() == 15
+def test_repeated_walks_use_up_their_evaluations(env, walks):
+    """With one evaluation: the network after the first action of a walk, or the start's where it stopped at once."""
+    first = walks.latents[np.minimum(walks.steps, 1), np.arange(len(walks.steps))]
+    scores = np.asarray(jax.vmap(lambda z: env.score(z, env.default_params))(first))
+    once = repeated(env, walks, 1, 2000)
+    assert np.isin(once, scores).all()
+    assert once.mean() == pytest.approx(scores.mean(), abs=0.02)
+    assert scores.max() <= repeated(env, walks, 1000, 10).min()
