@@ -12,16 +12,21 @@ from edgerl.pipelines import latent_nas
 sys.path.insert(0, str(Path(__file__).parent / "systems" / "latent_nas"))
 from tables import lines, table, write
 
+SEARCHES = ("greedy look-ahead", "regularised evolution", "Bayesian optimisation (Optuna)")
 SMALL = (
     "num_seeds=1",
-    "ppo.num_updates=8",
-    "ppo.num_envs=128",
+    "ppo.num_updates=4",
+    "ppo.num_envs=64",
+    "ppo.epochs=1",
     "ppo.hidden_sizes=[16]",
     "evaluation_envs=64",
-    "build.fit.steps=100",
-    "build.fit.batch=64",
-    "build.surrogate.selecting=200",
-    "build.surrogate.refining=50",
+    "evaluations=[10]",
+    "bayesian_runs=1",
+    "build.fit.steps=50",
+    "build.fit.batch=32",
+    "build.surrogate.members=2",
+    "build.surrogate.selecting=60",
+    "build.surrogate.refining=20",
     "build.autoencoder.encoder=[32]",
     "build.autoencoder.decoder=[16]",
 )
@@ -30,7 +35,7 @@ SMALL = (
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("latent_nas")
-    write(folder / "table.csv", lines(table(300)))
+    write(folder / "table.csv", lines(table(150)))
     latent_nas.train(None, [f"data={folder / 'table.csv'}", *SMALL], folder / "run")
     return folder / "run"
 
@@ -41,7 +46,10 @@ def test_evaluate(run, capsys):
     assert judged["agent"]["starts"] == 1000
     assert judged["agent"]["buildable"] == 1
     assert 0 < judged["agent"]["share_of_bound"] <= 1.01
-    assert judged["models"]["rows"]["held out"] == 60
+    searched = judged["best_score_at_equal_evaluations"]
+    assert set(searched) == {"agent", "random", *SEARCHES}
+    assert all(0.3 < scores["10"] < 1 for scores in searched.values())
+    assert judged["models"]["rows"]["held out"] == 30
     found = json.loads((run / "architectures.json").read_text())
     assert len(found) == 1000
     assert set(found[0]["architecture"]["convblock1"]) <= set("ABCD")
@@ -62,7 +70,7 @@ def test_export_and_verify(run, tmp_path):
     report = latent_nas.export(run, tmp_path / "c")
     assert report["policy"]["sizes"] == [8, 16, 113]
     assert report["closed_loop"]["int8"]["mean_score"] > 0
-    verified = deploy.verify(tmp_path / "c", num_vectors=2000)
+    verified = deploy.verify(tmp_path / "c", num_vectors=500)
     assert verified["passed"]
 
 

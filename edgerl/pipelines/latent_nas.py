@@ -60,7 +60,8 @@ class LatentNASConfig(RunConfig):
     pessimism: float = field(1.0, "times the surrogate's uncertainty is taken off its accuracy", low=0)
     shaped: bool = field(True, "learn by rewards that tell small differences near the best score, too")
     step_cost: float = field(0.05, "what an action must add to the reward to be worth it", low=0)
-    bayesian_runs: int = field(10, "searches by Bayesian optimisation to compare with, if Optuna is installed", low=0)
+    evaluations: tuple[int, ...] = field((10, 100, 1000), "of the surrogate, at which searches are compared", low=2)
+    bayesian_runs: int = field(5, "searches by Bayesian optimisation to compare with, if Optuna is installed", low=0)
     exhaustive: bool = field(False, "judge against all 14^8 latents made of codes, too: minutes")
 
 
@@ -81,7 +82,13 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     key = jax.random.fold_in(jax.random.key(loaded.config.seed), 1001)  # which training does not use
     settings = loaded.config
     judged, walks = judgement.judge(
-        env, loaded.policy, random_policy(env), key, settings.exhaustive, settings.bayesian_runs
+        env,
+        loaded.policy,
+        random_policy(env),
+        key,
+        counts=settings.evaluations,
+        bayesian_runs=settings.bayesian_runs,
+        exhaustive=settings.exhaustive,
     )
     result = {"system": SYSTEM, "environment": env.id, **judged, "models": models.provenance}
     files.write_json(loaded.folder / ARCHITECTURES, judgement.architectures(env, walks))

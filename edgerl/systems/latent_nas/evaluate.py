@@ -1,7 +1,7 @@
 """Judging an agent: where its walks end, and what searches find with as many evaluations of the surrogate."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import chex
@@ -17,7 +17,6 @@ from edgerl.systems.latent_nas.fit_surrogate import predict
 from edgerl.systems.latent_nas.space import as_dict, buildable, in_high_group, parameter_count
 
 STARTS = 1000
-EVALUATIONS = (10, 100, 1000)
 SMALL = 250_000  # parameters
 
 
@@ -120,9 +119,9 @@ def summary(found: list[dict[str, Any]], bound: float) -> dict[str, Any]:
 
 
 def equal_evaluations(
-    env: LatentNAS, walks: Walks, key: chex.PRNGKey, runs: int = 100, bayesian_runs: int = 0
+    env: LatentNAS, walks: Walks, key: chex.PRNGKey, counts: Sequence[int], bayesian_runs: int, runs: int = 100
 ) -> dict[str, dict[str, float]]:
-    """Mean best score of `runs` runs with as many evaluations of the surrogate, for each of `EVALUATIONS`.
+    """Mean best score of `runs` runs with as many evaluations of the surrogate, for each of `counts`.
 
     The agent walks again and again from fresh starts until the evaluations are used up. Those of its training are not
     counted. Bayesian optimisation, slow, has `bayesian_runs`; with 0 it is left out.
@@ -133,7 +132,7 @@ def equal_evaluations(
         "regularised evolution": baselines.evolution,
     }
     table: dict[str, dict[str, float]] = {name: {} for name in ("agent", *searches)}
-    for number, evaluations in enumerate(EVALUATIONS):
+    for number, evaluations in enumerate(counts):
         table["agent"][str(evaluations)] = float(np.mean(repeated(env, walks, evaluations, runs)))
         for i, (name, search) in enumerate(searches.items()):
             run_key = jax.random.fold_in(jax.random.fold_in(key, number), i)
@@ -141,7 +140,7 @@ def equal_evaluations(
             table[name][str(evaluations)] = float(jnp.mean(found))
     if bayesian_runs and bayesian.available():
         table["Bayesian optimisation (Optuna)"] = {
-            str(n): float(bayesian.bayesian_search(env, n, bayesian_runs).mean()) for n in EVALUATIONS
+            str(n): float(bayesian.bayesian_search(env, n, bayesian_runs).mean()) for n in counts
         }
     return table
 
@@ -168,9 +167,19 @@ def repeated(env: LatentNAS, walks: Walks, evaluations: int, runs: int, seed: in
 
 
 def judge(
-    env: LatentNAS, policy: Any, random: Policy, key: chex.PRNGKey, exhaustive: bool, bayesian_runs: int
+    env: LatentNAS,
+    policy: Any,
+    random: Policy,
+    key: chex.PRNGKey,
+    *,
+    counts: Sequence[int],
+    bayesian_runs: int,
+    exhaustive: bool,
 ) -> tuple[dict[str, Any], Walks]:
-    """The agent and random actions from the same fresh starts, against searches and bounds; and the agent's walks."""
+    """The agent and random actions from the same fresh starts, against searches and bounds; and the agent's walks.
+
+    `counts`, `bayesian_runs`: see `equal_evaluations`. `exhaustive`: whether to try all latents made of codes, too.
+    """
     walk_key, bound_key, search_key = jax.random.split(key, 3)
     scores, _ = baselines.ascent(env, env.default_params, bound_key)
     bounds = {"ascent": float(scores.max())}
@@ -182,6 +191,6 @@ def judge(
         "bounds": bounds,
         "agent": summary(architectures(env, walks), bound),
         "random_actions": summary(architectures(env, wandering), bound),
-        "best_score_at_equal_evaluations": equal_evaluations(env, walks, search_key, bayesian_runs=bayesian_runs),
+        "best_score_at_equal_evaluations": equal_evaluations(env, walks, search_key, counts, bayesian_runs),
     }
     return judged, walks

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import struct
+from jax.flatten_util import ravel_pytree
 
 from edgerl.core.config import field
 from edgerl.systems.latent_nas.data import Architectures
@@ -27,7 +28,7 @@ from edgerl.systems.latent_nas.model import (
     nearest,
     nearest_code,
 )
-from edgerl.systems.latent_nas.space import BLOCKS, HIGH, LOW, WIDEN, active, buildable, sample
+from edgerl.systems.latent_nas.space import BLOCKS, HIGH, LOW, WIDEN, active, buildable, from_uniform
 from edgerl.systems.latent_nas.surrogate import Surrogate
 
 _REFERENCE = 16384  # random architectures over which a latent has mean 0 and variance 1
@@ -133,20 +134,23 @@ def relative_error(made: np.ndarray, genes: np.ndarray) -> float:
 def _fit(config: FitConfig, model: ModelConfig, weights: Weights, labelled: Labelled, key: chex.PRNGKey) -> Autoencoder:
     start_key, step_key, reference_key = jax.random.split(key, 3)
     networks = _Networks(model)
-    variables = networks.start(start_key)
+    # The optimiser sees the parameters as one vector: quicker to compile than an update for each.
+    start, restore = ravel_pytree(networks.start(start_key))
     optimise = optax.chain(
         optax.clip_by_global_norm(1.0),
         optax.adam(optax.cosine_decay_schedule(weights.learning_rate, config.steps)),
     )
 
-    def step(carry: tuple[Variables, Any], i: chex.Array) -> tuple[tuple[Variables, Any], None]:
-        variables, state = carry
-        gradient = jax.grad(networks.loss)(variables, config, weights, labelled, jax.random.fold_in(step_key, i))
-        change, state = optimise.update(gradient, state)
-        return (optax.apply_updates(variables, change), state), None
+    def loss(vector: chex.Array, key: chex.PRNGKey) -> chex.Array:
+        return networks.loss(restore(vector), config, weights, labelled, key)
 
-    (variables, _), _ = jax.lax.scan(step, (variables, optimise.init(variables)), jnp.arange(config.steps))
-    return networks.finish(variables, reference_key)
+    def step(carry: tuple[chex.Array, Any], i: chex.Array) -> tuple[tuple[chex.Array, Any], None]:
+        vector, state = carry
+        change, state = optimise.update(jax.grad(loss)(vector, jax.random.fold_in(step_key, i)), state)
+        return (optax.apply_updates(vector, change), state), None
+
+    (vector, _), _ = jax.lax.scan(step, (start, optimise.init(start)), jnp.arange(config.steps))
+    return networks.finish(restore(vector), reference_key)
 
 
 @functools.partial(jax.jit, static_argnames=("config", "model"))
@@ -181,17 +185,17 @@ class _Networks:
         self, variables: Variables, config: FitConfig, weights: Weights, labelled: Labelled, key: chex.PRNGKey
     ) -> chex.Array:
         """Reconstruction, supervision and quantisation of a fresh batch."""
-        free_key, row_key, mix_key = jax.random.split(key, 3)
-        rows = jax.random.randint(row_key, (config.batch // 4,), 0, len(labelled.genes))
-        free = jax.vmap(sample)(jax.random.split(free_key, config.batch - len(rows)))
-        genes = jnp.concatenate([labelled.genes[rows], free])
+        draws = jax.random.uniform(key, (config.batch, 22 + 2))  # all at once: random numbers are slow to compile
+        count = len(labelled.genes)
+        rows = jnp.minimum((draws[: config.batch // 4, 22] * count).astype(jnp.int32), count - 1)
+        genes = jnp.concatenate([labelled.genes[rows], from_uniform(draws[len(rows) :, :22])])
         latent = jnp.asarray(self._encoder.apply(variables.encoder, encoder_features(genes)))
         latent = (latent - latent.mean(0)) / (latent.std(0) + 1e-5)
         quantised, apart = self._quantise(variables.codebook, latent, labelled.bin[rows])
         codes = jnp.mean((jax.lax.stop_gradient(latent) - quantised) ** 2)
         commitment = jnp.mean((latent - jax.lax.stop_gradient(quantised)) ** 2)
         share = 1.0 if self._by_label else weights.quantised
-        mixed = jax.random.bernoulli(mix_key, share, (len(genes), 1))
+        mixed = draws[:, 23:] < share
         # The straight-through estimator: the decoder sees the code, the encoder its gradient.
         seen = latent + jax.lax.stop_gradient((quantised - latent) * mixed)
         told = jnp.asarray(self._judge.apply(variables.judge, seen[: len(rows)]))[:, 0]
@@ -214,7 +218,7 @@ class _Networks:
 
     def finish(self, variables: Variables, key: chex.PRNGKey) -> Autoencoder:
         """The networks as layers, with the latent's mean and variance over random architectures in the last one."""
-        genes = jax.vmap(sample)(jax.random.split(key, _REFERENCE))
+        genes = from_uniform(jax.random.uniform(key, (_REFERENCE, 22)))
         latent = jnp.asarray(self._encoder.apply(variables.encoder, encoder_features(genes)))
         mean, deviation = latent.mean(0), latent.std(0) + 1e-5
         *first, last = _layers(variables.encoder)

@@ -30,6 +30,7 @@ from edgerl.systems.latent_nas.surrogate import (
 COVERAGE = 0.9
 CALIBRATION = 5  # parts of the rows, for the intervals
 LEAST_ROWS = 50
+MOST_ROWS = 2048  # a step looks at; of larger tables at as many random ones
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,7 +136,6 @@ def _predict(surrogate: Surrogate, genes: chex.Array) -> Prediction:
     return jax.vmap(surrogate.of_genes)(genes)
 
 
-@functools.partial(jax.jit, static_argnames="config")
 def _fit(
     config: SurrogateConfig,
     settings: Settings,
@@ -145,15 +145,16 @@ def _fit(
     inside: chex.Array,
 ) -> Member:
     """Members [E, K] for weights of the rows `inside` [E, K, N]; all E ensembles start from the same K."""
-    seen = jax.vmap(inputs)(genes)
+    rows = jax.jit(jax.vmap(inputs))(genes), targets
+    members = _starts(config, key, len(inside))
+    members = _descend(settings, members, rows, inside, config.selecting, True)
+    return _descend(settings, members, rows, inside, config.refining, False)
 
-    def one(key: chex.PRNGKey, weights: chex.Array) -> Member:
-        start = _start(config, key)
-        chosen = _descend(settings, start, seen, targets, weights, config.selecting, penalised=True)
-        return _descend(settings, chosen, seen, targets, weights, config.refining, penalised=False)
 
-    keys = jax.random.split(key, config.members)
-    return jax.vmap(jax.vmap(one), in_axes=(None, 0))(keys, inside)
+@functools.partial(jax.jit, static_argnames=("config", "ensembles"))
+def _starts(config: SurrogateConfig, key: chex.PRNGKey, ensembles: int) -> Member:
+    starts = jax.vmap(lambda k: _start(config, k))(jax.random.split(key, config.members))
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (ensembles, *x.shape)), starts)
 
 
 def inputs(genes: chex.Array) -> tuple[chex.Array, chex.Array]:
@@ -173,41 +174,53 @@ def _start(config: SurrogateConfig, key: chex.PRNGKey) -> Member:
     return Member(*(x for kernel in kernels for x in (kernel, jnp.zeros(len(kernel)))))
 
 
+@jax.jit
 def _descend(
-    settings: Settings,
-    member: Member,
-    seen: tuple[chex.Array, chex.Array],
-    targets: chex.Array,
-    weights: chex.Array,
-    steps: int,
-    penalised: bool,
+    settings: Settings, members: Member, rows: Any, inside: chex.Array, steps: chex.Array, penalised: chex.Array
 ) -> Member:
-    """Adam on all rows. With penalties: proximal steps, after which weights are exactly 0. Without: zeros stay zero.
+    """Adam from members [E, K] on rows (what they see, targets), weighted by `inside`, for `steps` steps.
 
+    With penalties: proximal steps, after which weights are exactly 0. Without: zeros stay zero.
     A sparse group lasso that chooses, then a fit of what it chose without its bias: Simon et al., "A Sparse-Group
-    Lasso", 2013; Meinshausen, "Relaxed Lasso", 2007.
+    Lasso", 2013; Meinshausen, "Relaxed Lasso", 2007. One program for both.
     """
-    schedule = optax.cosine_decay_schedule(settings.learning_rate * (1.0 if penalised else 0.3), max(steps, 1))
-    optimise = optax.adam(schedule)
-    kept = jax.tree.map(lambda x: (x != 0).astype(x.dtype), member)
+    start_rate = settings.learning_rate * jnp.where(penalised, 1.0, 0.3)
 
-    def loss(member: Member) -> chex.Array:
-        out = jax.vmap(member)(*seen)
-        return jnp.sum(weights * _row_loss(out, targets)) / jnp.sum(weights)
+    def rate(i: chex.Array) -> chex.Array:
+        return start_rate * 0.5 * (1 + jnp.cos(np.pi * i / jnp.maximum(steps, 1)))
 
-    def step(carry: tuple[Member, Any], i: chex.Array) -> tuple[tuple[Member, Any], None]:
-        member, state = carry
-        change, state = optimise.update(jax.grad(loss)(member), state)
-        member = optax.apply_updates(member, change)
-        if penalised:
-            # They grow over the first half, so that what matters is found before anything is ruled out.
-            return (_shrunk(settings, member, schedule(i) * jnp.minimum(1, 2 * i / steps)), state), None
-        # Biases start from zero and are free.
-        member = jax.tree.map(lambda x, k: x * k if x.ndim > 1 else x, member, kept)
-        return (member, state), None
+    optimise = optax.adam(rate)
 
-    (member, _), _ = jax.lax.scan(step, (member, optimise.init(member)), jnp.arange(steps))
-    return member
+    def one(member: Member, weights: chex.Array) -> Member:
+        kept = jax.tree.map(lambda x: (x != 0).astype(x.dtype), member)
+
+        def loss(member: Member, i: chex.Array) -> chex.Array:
+            (seen, targets), inside = _some((rows, weights), jax.random.fold_in(jax.random.key(0), i))
+            out = jax.vmap(member)(*seen)
+            return jnp.sum(inside * _row_loss(out, targets)) / jnp.maximum(jnp.sum(inside), 1)
+
+        def step(i: chex.Array, carry: tuple[Member, Any]) -> tuple[Member, Any]:
+            member, state = carry
+            change, state = optimise.update(jax.grad(loss)(member, i), state)
+            member = optax.apply_updates(member, change)
+            # Penalties grow over the first half, so that what matters is found before anything is ruled out.
+            shrunk = _shrunk(settings, member, rate(i) * jnp.minimum(1, 2 * i / steps))
+            # Without them, zeros stay; but biases start from zero and are free.
+            masked = jax.tree.map(lambda x, k: x * k if x.ndim > 1 else x, member, kept)
+            return jax.tree.map(lambda a, b: jnp.where(penalised, a, b), shrunk, masked), state
+
+        return jax.lax.fori_loop(0, steps, step, (member, optimise.init(member)))[0]
+
+    return jax.vmap(jax.vmap(one))(members, inside)
+
+
+def _some(rows: Any, key: chex.PRNGKey) -> Any:
+    """`MOST_ROWS` of the rows at most, all of a small table."""
+    count = len(jax.tree.leaves(rows)[0])
+    if count <= MOST_ROWS:
+        return rows
+    chosen = jax.random.randint(key, (MOST_ROWS,), 0, count)
+    return jax.tree.map(lambda x: x[chosen], rows)
 
 
 def _row_loss(out: chex.Array, targets: chex.Array) -> chex.Array:

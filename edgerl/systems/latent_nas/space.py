@@ -121,9 +121,13 @@ def in_high_group(genes: Any) -> Any:
 
 def sample(key: chex.PRNGKey) -> chex.Array:
     """int32 [22]: a buildable network, M and then each of its genes drawn uniformly. The key is consumed."""
-    span = HIGH - LOW + 1
-    draws = jnp.asarray(LOW) + jax.random.randint(key, (22,), 0, span)
-    return jnp.where(active(draws), draws, 0)
+    return from_uniform(jax.random.uniform(key, (22,)))
+
+
+def from_uniform(draws: chex.Array) -> chex.Array:
+    """Buildable networks int32 [..., 22] from numbers [..., 22] in [0, 1): what share of its range each gene takes."""
+    genes = jnp.asarray(LOW) + (draws * (HIGH - LOW + 1)).astype(jnp.int32)
+    return jnp.where(active(genes), genes, 0)
 
 
 def as_dict(genes: np.ndarray) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from edgerl.systems.latent_nas.surrogate import BLOCK_FEATURES, FEATURES, OUTPUT
 
 SMALL = BuildConfig(
     autoencoder=ModelConfig(encoder=(64,), decoder=(32,)),
-    fit=FitConfig(steps=300, batch=128),
-    surrogate=SurrogateConfig(members=3, selecting=300, refining=100),
+    fit=FitConfig(steps=300, batch=64),
+    surrogate=SurrogateConfig(members=2, selecting=200, refining=50),
 )
 
 
@@ -30,7 +30,7 @@ def shipped():
 
 @pytest.fixture(scope="module")
 def built():
-    return build_from(table(500), SMALL)
+    return build_from(table(300), SMALL)
 
 
 def test_shipped_models_keep_what_was_measured(shipped):
@@ -81,7 +81,7 @@ def test_a_small_training_learns(built):
 
 
 def test_the_same_seed_gives_the_same_bits(built):
-    again = build_from(table(500), SMALL)
+    again = build_from(table(300), SMALL)
     for a, b in zip(*(jax.tree.leaves((m.autoencoder, m.surrogate)) for m in (built, again)), strict=True):
         np.testing.assert_array_equal(a, b)
 
