@@ -4,12 +4,11 @@ Importing the package is cheap: JAX is imported when something that needs it is 
 """
 
 import importlib
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from edgerl.core.errors import UserError
 from edgerl.core.registry import make, register, registered
+from edgerl.core.startup import prepare_jax
 
 if TYPE_CHECKING:
     from edgerl.core.conformance import check_environment
@@ -21,10 +20,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# JAX shows a host as one device unless told otherwise before it starts; `simulate` wants one device a core.
-if "jax" not in sys.modules:
-    _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(_cores))
+prepare_jax()
 
 register("CartPole-v0", "edgerl.systems.cartpole.env:cartpole_v0")
 register("CartPole-v1", "edgerl.systems.cartpole.env:cartpole_v1")

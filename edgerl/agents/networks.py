@@ -35,7 +35,29 @@ class Dense(nn.Module):
         shape = (self.features, x.shape[0])
         kernel = self.param("kernel", orthogonal(self.gain), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        return jnp.tensordot(kernel, x, 1) + bias.reshape(-1, *(1,) * (x.ndim - 1))
+        return _product(kernel, x) + bias.reshape(-1, *(1,) * (x.ndim - 1))
+
+
+@jax.custom_vjp
+def _product(kernel: chex.Array, x: chex.Array) -> chex.Array:
+    """`kernel x` along the first axis of x. The kernel is turned round for the gradient, not read the other way.
+
+    XLA gives a product whose left side is read along its columns to a library that takes twice as long on a CPU.
+    """
+    return jnp.tensordot(kernel, x, 1)
+
+
+def _product_forward(kernel: chex.Array, x: chex.Array) -> tuple[chex.Array, tuple[chex.Array, chex.Array]]:
+    return _product(kernel, x), (kernel, x)
+
+
+def _product_backward(inputs: tuple[chex.Array, chex.Array], gradient: chex.Array) -> tuple[chex.Array, chex.Array]:
+    kernel, x = inputs
+    turned = jax.lax.optimization_barrier(kernel.T)
+    return gradient.reshape(len(gradient), -1) @ x.reshape(len(x), -1).T, jnp.tensordot(turned, gradient, 1)
+
+
+_product.defvjp(_product_forward, _product_backward)
 
 
 class MLP(nn.Module):

@@ -1,9 +1,11 @@
 """How programs over several devices of one processor are compiled."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental.xla_metadata import set_xla_metadata
 
 # One device a core and many small kernels: handing a kernel to another thread costs more than the kernel.
 _CPU = {
@@ -12,8 +14,56 @@ _CPU = {
     "xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED",
 }
 
+# What a kernel of its own may hold: element by element, and what moves elements. Products of matrices are better left
+# to their library, and XLA cannot compile every one of them inside such a kernel.
+# fmt: off
+_SIMPLE = frozenset((
+    "abs", "add", "and", "argmax", "argmin", "bitcast_convert_type", "broadcast_in_dim", "ceil", "clamp", "closed_call",
+    "concatenate", "convert_element_type", "copy", "cos", "custom_jvp_call", "custom_vjp_call", "div", "dynamic_slice",
+    "dynamic_update_slice", "eq", "erf", "erf_inv", "exp", "exp2", "expm1", "floor", "gather", "ge", "gt",
+    "integer_pow", "iota", "is_finite", "jit", "le", "log", "log1p", "logistic", "lt", "max", "min", "mul", "ne", "neg",
+    "not", "optimization_barrier", "or", "population_count", "pow", "random_bits", "random_fold_in", "random_split",
+    "random_unwrap", "random_wrap", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_sum", "rem",
+    "reshape", "rev", "round", "rsqrt", "select_n", "shift_left", "shift_right_arithmetic",
+    "shift_right_logical", "sign", "sin", "slice", "sqrt", "square", "squeeze", "stack", "stop_gradient", "sub", "tan",
+    "tanh", "threefry2x32", "transpose", "xor",
+))
+# fmt: on
+_SMALL_LOOP_BYTES = 4096  # four times what XLA calls small
+
 
 def compiler_options(devices: np.ndarray) -> dict[str, Any] | None:
     """For `jax.jit` of a program in which each of the devices, an array of `jax.Device`, works by itself."""
     first: jax.Device = devices.flat[0]
     return _CPU if first.platform == "cpu" else None
+
+
+def one_kernel(function: Callable[..., Any], *arguments: Any) -> Any:
+    """`function(*arguments)`, for the CPU as one kernel where it can be: its loops then cost no calls at each turn.
+
+    XLA hands every operation of a loop to its runtime, turn by turn, a microsecond each; with short vectors that is
+    most of the time. A computation marked as a small call is compiled as one function instead. The mark is XLA's own,
+    which it puts on loops over very few bytes; where a version does not know it, the result is the same, only slower.
+    """
+    compiled = jax.jit(function)
+    if not all(map(_is_simple, _equations(jax.make_jaxpr(compiled)(*arguments).jaxpr))):
+        return function(*arguments)
+    return set_xla_metadata(compiled(*arguments), inlineable="false", xla_cpu_small_call="true")
+
+
+def _is_simple(equation: Any) -> bool:
+    name = equation.primitive.name
+    if name in ("scan", "while"):
+        # A loop over few bytes is made a small call by XLA itself, and it cannot compile one within another.
+        return sum(x.aval.size * x.aval.dtype.itemsize for x in equation.outvars) >= _SMALL_LOOP_BYTES
+    return name in _SIMPLE
+
+
+def _equations(jaxpr: Any) -> Iterator[Any]:
+    """All equations, those of inner functions included."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for parameter in jax.tree.leaves(equation.params, is_leaf=lambda x: hasattr(x, "eqns")):
+            inner = getattr(parameter, "jaxpr", parameter)
+            if hasattr(inner, "eqns"):
+                yield from _equations(inner)

@@ -9,7 +9,7 @@ start's key depends on the lane and the number of the episode alone, so that res
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import chex
 import jax
@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from edgerl.core import generator
+from edgerl.core.compiling import one_kernel
 from edgerl.core.environment import Environment, Params, State
 from edgerl.core.statistics import Episode, Totals, add_episode, no_totals
 
@@ -26,6 +27,15 @@ USED, ENDED = 1, 2
 CHUNK = 2**18
 
 Policy = Callable[[chex.PRNGKey, chex.Array], chex.Array]
+
+
+@runtime_checkable
+class LanesPolicy(Protocol):
+    """A policy that can also decide for many lanes at once, which products of matrices gain from."""
+
+    def lanes(self, obs: chex.Array) -> chex.Array:
+        """Actions [B] for observations [..., B]."""
+        ...
 
 
 @struct.dataclass
@@ -48,7 +58,7 @@ class Lane:
 
     obs: chex.Array
     state: State
-    action: chex.Array  # what the policy chose on `obs`
+    action: chex.Array | None  # what the policy chose on `obs`
     running: Episode
     mailbox: Episode
     start: Start
@@ -104,14 +114,14 @@ def _renew(
     return replace(fresh, flags=start.flags & ENDED), _pick(used, add_episode(totals, mailbox), totals)
 
 
-def _begin(env: Environment, policy: Policy, params: Params, stream: Streams, name: str) -> Lane:
-    """A lane at the first observation of its first episode, its first action chosen."""
+def _begin(env: Environment, params: Params, stream: Streams, name: str) -> Lane:
+    """A lane at the first observation of its first episode; its first action is still to choose."""
     obs, state = env.reset(_key(stream.start, jnp.uint32(0), name), params)
     zero = Episode(jnp.float32(0), jnp.int32(0))
     return Lane(
         obs=obs,
         state=state,
-        action=policy(_key(stream.policy, jnp.uint32(0), name), obs),
+        action=None,
         running=zero,
         mailbox=zero,
         start=_draw(env, params, stream, jnp.uint32(1), name),
@@ -128,19 +138,15 @@ def _step(
     return Transition(lane.obs, lane.action, reward, terminated, truncated, obs), state
 
 
-def _settle(
-    policy: Policy, stream: Streams, lane: Lane, happened: Transition, state: State, time: chex.Array, name: str
-) -> Lane:
+def _settle(lane: Lane, happened: Transition, state: State) -> Lane:
     """The lane after the transition: where the episode ended, its record goes to the mailbox and the start begins."""
     ended = lane.start.flags >= ENDED
     running = Episode(lane.running.total_reward + happened.reward, lane.running.length + 1)
     zero = Episode(jnp.float32(0), jnp.int32(0))
-    obs = _pick(ended, lane.start.obs, happened.next_obs)
     return replace(
         lane,
-        obs=obs,
+        obs=_pick(ended, lane.start.obs, happened.next_obs),
         state=_pick(ended, lane.start.state, state),
-        action=policy(_key(stream.policy, time + 1, name), obs),
         running=_pick(ended, zero, running),
         mailbox=_pick(ended, running, lane.mailbox),
         start=replace(lane.start, flags=(lane.start.flags | (lane.start.flags >> 1)) & USED),
@@ -162,6 +168,7 @@ def run_block(
     num_steps: int,
     name: str,
     trajectory: bool,
+    separate: bool,
 ) -> tuple[Totals, Transition | None]:
     """Plays `num_steps` steps in each of B lanes.
 
@@ -169,6 +176,7 @@ def run_block(
       params: environment parameters; leaves whose entry in `params_axes` is -1 hold a value a lane.
       stream: words [B].
       trajectory: whether to return what happened on every step, arrays [num_steps, ..., B].
+      separate: whether the environments' part of a step is a kernel of its own, apart from the policy's.
     Returns:
       totals [chunks, B], whose sum over the chunks counts, and the trajectory or None.
     """
@@ -188,7 +196,7 @@ def run_block(
             axes=(params_axes, last, last, last, last),
         )
 
-    def step(lane: Lane, time: chex.Array) -> tuple[Lane, Transition | None]:
+    def world(lane: Lane, time: chex.Array) -> tuple[Lane, Transition | None]:
         happened, state = many(
             lambda p, s, x: _step(env, p, s, x, time, name), params, stream, lane, axes=(params_axes, last, last)
         )
@@ -200,15 +208,18 @@ def run_block(
             lambda carry: renew(*carry, lane.mailbox),
             (start, lane.totals),
         )
-        lane = many(
-            lambda s, x, h, n: _settle(policy, s, x, h, n, time, name),
-            stream,
-            replace(lane, start=start, totals=totals),
-            happened,
-            state,
-            axes=(last, last, last, last),
-        )
+        lane = many(_settle, replace(lane, start=start, totals=totals), happened, state, axes=(last, last, last))
         return lane, happened if trajectory else None
+
+    def act(lane: Lane, time: chex.Array) -> Lane:
+        if isinstance(policy, LanesPolicy):
+            return replace(lane, action=policy.lanes(lane.obs))
+        choose = lambda words, obs: policy(_key(words, time, name), obs)  # noqa: E731
+        return replace(lane, action=many(choose, stream.policy, lane.obs, axes=(last, last)))
+
+    def step(lane: Lane, time: chex.Array) -> tuple[Lane, Transition | None]:
+        lane, happened = one_kernel(world, lane, time) if separate else world(lane, time)
+        return act(lane, time + 1), happened
 
     def chunk(lane: Lane, number: chex.Array) -> tuple[Lane, Totals]:
         times = number * CHUNK + jnp.arange(CHUNK, dtype=jnp.uint32)
@@ -216,7 +227,7 @@ def run_block(
         empty = jax.tree.map(lambda new, old: jnp.broadcast_to(new, old.shape), no_totals(), lane.totals)
         return replace(lane, totals=empty), lane.totals
 
-    lane = many(lambda p, s: _begin(env, policy, p, s, name), params, stream, axes=(params_axes, last))
+    lane = act(many(lambda p, s: _begin(env, p, s, name), params, stream, axes=(params_axes, last)), jnp.uint32(0))
     chunks = 0 if trajectory else (num_steps - 1) // CHUNK
     if chunks:
         lane, aside = jax.lax.scan(chunk, lane, jnp.arange(chunks, dtype=jnp.uint32))

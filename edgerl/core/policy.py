@@ -45,10 +45,30 @@ class MLPPolicy:
         del key
         return jnp.argmax(self.logits(obs), axis=-1).astype(jnp.int32)
 
+    def lanes(self, obs: chex.Array) -> chex.Array:
+        """int32 actions [B] for observations float32 [features, B], the lanes last as in the simulator."""
+        x = obs
+        for i, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
+            x = kernel.T @ x + bias[:, None]
+            if i + 1 < len(self.kernels):
+                x = ACTIVATIONS[self.activation](x)
+        return _first_highest(x)
+
     @property
     def sizes(self) -> tuple[int, ...]:
         """(features, hidden …, actions)."""
         return (self.kernels[0].shape[0], *(kernel.shape[1] for kernel in self.kernels))
+
+
+def _first_highest(values: chex.Array) -> chex.Array:
+    """int32 [B]: argmax over the first axis of [n, B]; few rows are compared, which vector units do faster."""
+    if len(values) > 16:
+        return jnp.argmax(values, axis=0).astype(jnp.int32)
+    best, index = values[0], jnp.zeros(values.shape[1:], jnp.int32)
+    for i in range(1, len(values)):
+        index = jnp.where(values[i] > best, i, index)
+        best = jnp.maximum(best, values[i])
+    return index
 
 
 def save_policy(path: str | Path, policy: MLPPolicy) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from edgerl.core import generator as generators
-from edgerl.core.compiling import compiler_options
+from edgerl.core.compiling import compiler_options, one_kernel
 from edgerl.core.environment import Environment, Params
 from edgerl.core.errors import UserError
 from edgerl.core.lanes import Policy, Transition, run_block, streams
@@ -21,8 +21,9 @@ from edgerl.core.statistics import Summary, Totals, summarise
 
 AXIS = "env"
 
-# Lanes that are stepped together on one CPU device: their arrays stay in its second-level cache.
-CPU_BLOCK = 8192
+# Lanes that are stepped together on one CPU device, so that their arrays stay in its caches.
+CPU_BLOCK = 2048
+CPU_NETWORK_BLOCK = 1024  # with a network that decides, whose layers have many values a lane
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +115,7 @@ def simulate(
         raise UserError(f"simulate: the mesh has axes {tuple(mesh.axis_names)}; it must have one, named '{AXIS}'")
     params = env.default_params if params is None else params
     batched = _batched(params, env.default_params, num_envs)
-    devices, blocks, block = _layout(num_envs, mesh)
+    devices, blocks, block = _layout(num_envs, mesh, CPU_NETWORK_BLOCK if _is_data(policy) else CPU_BLOCK)
     lanes = jnp.minimum(jnp.arange(devices * blocks * block, dtype=jnp.uint32), num_envs - 1)
     lanes = lanes.reshape(devices * blocks, block)
     params = jax.tree.map(lambda x, b: jnp.asarray(x)[lanes] if b else x, params, batched)
@@ -149,11 +150,11 @@ def _batched(params: Params, default: Params, num_envs: int) -> Any:
     return jax.tree.map(check, params, default)
 
 
-def _layout(num_envs: int, mesh: Mesh) -> tuple[int, int, int]:
-    """(devices, blocks a device, lanes a block), which together hold at least `num_envs` lanes."""
+def _layout(num_envs: int, mesh: Mesh, most: int) -> tuple[int, int, int]:
+    """(devices, blocks a device, lanes a block), for at least `num_envs` lanes; on CPUs `most` a block."""
     share = math.ceil(num_envs / mesh.size)
     on_cpu = mesh.devices.flat[0].platform == "cpu"
-    blocks = math.ceil(share / CPU_BLOCK) if on_cpu else 1
+    blocks = math.ceil(share / most) if on_cpu else 1
     block = math.ceil(share / blocks)
     rounded = 128 * math.ceil(block / 128) if block > 128 else block
     return mesh.size, blocks, rounded
@@ -171,6 +172,9 @@ def _program(
 ) -> Callable[..., tuple[Totals, Transition | None]]:
     """The compiled simulation: blocks of lanes one after another on each device."""
 
+    on_cpu = mesh.devices.flat[0].platform == "cpu"
+    separate = on_cpu and policy is None
+
     def on_device(base: chex.PRNGKey, lanes: chex.Array, params: Params, data: Any) -> tuple[Totals, Any]:
         leaves, tree = jax.tree.flatten(params)
         axes = jax.tree.unflatten(tree, [-1 if b else None for b in batched])
@@ -181,7 +185,13 @@ def _program(
             mixed = jax.tree.unflatten(tree, [next(values) if b else x for x, b in zip(leaves, batched, strict=True)])
             stream = jax.vmap(lambda lane: streams(base, lane))(numbers)
             chosen: Any = policy if data is None else data
-            return run_block(env, chosen, mixed, axes, stream, num_steps, generator, trajectory)
+
+            def run(chosen: Any, mixed: Params, stream: Any) -> tuple[Totals, Any]:
+                return run_block(env, chosen, mixed, axes, stream, num_steps, generator, trajectory, separate)
+
+            if on_cpu and not separate:
+                return one_kernel(functools.partial(run, policy), mixed, stream)
+            return run(chosen, mixed, stream)
 
         own = [jnp.moveaxis(x, 1, -1) for x, b in zip(leaves, batched, strict=True) if b]
         return jax.lax.map(one_block, (lanes, own))

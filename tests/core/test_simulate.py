@@ -112,12 +112,12 @@ from edgerl.core import simulate as module
 results = {}
 for id, env in (("walk", Walk()), ("cartpole", edgerl.make("CartPole-v1"))):
     for devices, block in ((1, 8192), (2, 8192), (3, 100)):
-        module.CPU_BLOCK = block
+        module.CPU_BLOCK = module.CPU_NETWORK_BLOCK = block
         mesh = Mesh(np.array(jax.local_devices()[:devices]), ("env",))
         policy = edgerl.random_policy(env)
         stats = edgerl.simulate(env, policy, jax.random.key(4), num_envs=601, num_steps=100, mesh=mesh)
         results[f"{id} {devices} {block}"] = stats.as_dict()
-module.CPU_BLOCK = 100
+module.CPU_BLOCK = module.CPU_NETWORK_BLOCK = 100
 limits = np.linspace(1, 5, 601, dtype=np.float32)
 record = edgerl.simulate(Walk(), edgerl.random_policy(Walk()), jax.random.key(4), num_envs=601, num_steps=50,
                          params=WalkParams(limit=limits), trajectory=True).trajectory
