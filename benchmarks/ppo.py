@@ -57,6 +57,8 @@ TUNED = (
     {**LARGE_STEPS, "num_envs": 32, "gamma": 0.98, "total_timesteps": 57_344},
     {**LARGE_STEPS, "num_envs": 32, "gamma": 0.98, "total_timesteps": 81_920},
     {**LARGE_STEPS, "num_envs": 64, "gamma": 0.99, "total_timesteps": 90_112},
+    {**LARGE_STEPS, "num_envs": 32, "gamma": 0.98, "total_timesteps": 57_344, "agent_kwargs": {"activation": "relu"}},
+    {**LARGE_STEPS, "num_envs": 64, "gamma": 0.99, "total_timesteps": 90_112, "agent_kwargs": {"activation": "relu"}},
 )
 
 
