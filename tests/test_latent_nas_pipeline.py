@@ -22,20 +22,21 @@ SMALL = (
     "evaluation_envs=64",
     "evaluations=[10]",
     "bayesian_runs=1",
-    "build.fit.steps=50",
-    "build.fit.batch=32",
+    # As in test_latent_nas_models.py: what was compiled there need not be again.
+    "build.fit.steps=300",
+    "build.fit.batch=64",
     "build.surrogate.members=2",
-    "build.surrogate.selecting=60",
-    "build.surrogate.refining=20",
-    "build.autoencoder.encoder=[32]",
-    "build.autoencoder.decoder=[16]",
+    "build.surrogate.selecting=200",
+    "build.surrogate.refining=50",
+    "build.autoencoder.encoder=[64]",
+    "build.autoencoder.decoder=[32]",
 )
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("latent_nas")
-    write(folder / "table.csv", lines(table(150)))
+    write(folder / "table.csv", lines(table(300)))
     latent_nas.train(None, [f"data={folder / 'table.csv'}", *SMALL], folder / "run")
     return folder / "run"
 
@@ -49,7 +50,7 @@ def test_evaluate(run, capsys):
     searched = judged["best_score_at_equal_evaluations"]
     assert set(searched) == {"agent", "random", *SEARCHES}
     assert all(0.3 < scores["10"] < 1 for scores in searched.values())
-    assert judged["models"]["rows"]["held out"] == 30
+    assert judged["models"]["rows"]["held out"] == 60
     found = json.loads((run / "architectures.json").read_text())
     assert len(found) == 1000
     assert set(found[0]["architecture"]["convblock1"]) <= set("ABCD")

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgerl.systems.latent_nas.env import STOP, LatentNAS, LatentNASParams
 from edgerl.systems.latent_nas.model import CODES, LATENT, decode
-from edgerl.systems.latent_nas.space import HIGH, LOW, active, join, sample, split
+from edgerl.systems.latent_nas.space import HIGH, LOW, active, from_uniform, join, split
 
 POPULATION, TOURNAMENT = 50, 10
 _SWEEPS = 20
@@ -95,7 +95,7 @@ def evolution(env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evalua
 
     def one(key: chex.PRNGKey) -> chex.Array:
         start_key, key = jax.random.split(key)
-        genes = jax.vmap(sample)(jax.random.split(start_key, population))
+        genes = from_uniform(jax.random.uniform(start_key, (population, 22)))
         scores = jax.vmap(score)(genes)
         rest = evaluations - population
         inputs = (jnp.arange(rest), jax.random.split(key, rest))
@@ -112,12 +112,10 @@ def score_genes(env: LatentNAS, params: LatentNASParams, genes: chex.Array) -> c
 
 def mutated(key: chex.PRNGKey, genes: chex.Array) -> chex.Array:
     """Genes [22] of which one that the network has is drawn anew; blocks that a larger M adds are random."""
-    fresh_key, gene_key, value_key = jax.random.split(key, 3)
-    weights = active(genes).astype(jnp.float32)
-    gene = jax.random.choice(gene_key, 22, p=weights / weights.sum())
-    value = jax.random.randint(value_key, (22,), LOW, HIGH + 1)
+    pick, *draws = jax.random.uniform(key, (3, 22))
+    value, fresh = (jnp.asarray(LOW) + (draw * (HIGH - LOW + 1)).astype(jnp.int32) for draw in draws)
+    gene = jnp.argmax(active(genes) * (1 + pick))
     changed = jnp.where(jnp.arange(22) == gene, value, genes)
-    fresh = jax.random.randint(fresh_key, (22,), LOW, HIGH + 1)
     return jnp.where(active(changed), jnp.where(active(genes), changed, fresh), 0).astype(jnp.int32)
 
 

@@ -6,6 +6,7 @@ Its sampler is the tree-structured Parzen estimator, which knows genes that are 
 
 import functools
 import importlib.util
+import warnings
 from typing import Any
 
 import jax
@@ -37,9 +38,11 @@ def bayesian_search(env: LatentNAS, evaluations: int, runs: int, seed: int = 0) 
     best = np.zeros(runs)
     for run in range(runs):
         # Optuna's own number of random trials first, and no more than half of all.
-        sampler = optuna.samplers.TPESampler(
-            multivariate=True, group=True, n_startup_trials=min(10, evaluations // 2), seed=seed + run
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # what `group` still is
+            sampler = optuna.samplers.TPESampler(
+                multivariate=True, group=True, n_startup_trials=min(10, evaluations // 2), seed=seed + run
+            )
         study = optuna.create_study(direction="maximize", sampler=sampler)
         study.optimize(objective, n_trials=evaluations)
         best[run] = study.best_value

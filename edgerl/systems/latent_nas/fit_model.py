@@ -102,8 +102,7 @@ def label(table: Architectures) -> Labelled:
 
 def report(model: Autoencoder, surrogate: Surrogate, table: Architectures, quantiser: str) -> dict[str, float]:
     """Reconstruction of architectures that were not trained on."""
-    encode, decode = jax.jit(jax.vmap(model.encode)), jax.jit(jax.vmap(model.decode))
-    latent = encode(table.genes)
+    latent = _encoded(model, table.genes)
     if quantiser == "coordinate":
         codes = np.asarray(nearest(model.codebook, latent))
         quantised, used = np.take_along_axis(np.asarray(model.codebook), codes, 0), codes * LATENT + np.arange(LATENT)
@@ -111,17 +110,28 @@ def report(model: Autoencoder, surrogate: Surrogate, table: Architectures, quant
     else:
         used, available = np.asarray(nearest_code(model.codebook, latent)), CODES
         quantised = np.asarray(model.codebook)[used]
-    made = np.asarray(decode(latent if quantiser == "coordinate" else quantised))
+    exact = np.asarray(_decoded(model, quantised))
+    made = np.asarray(_decoded(model, latent)) if quantiser == "coordinate" else exact
     accuracy, again = (predict(surrogate, genes).accuracy for genes in (table.genes, made))
     return {
         "rows": len(table),
         "depth_exact": float((made[:, 1] == table.genes[:, 1]).mean()),
         "error_over_column_means": relative_error(made, table.genes),
-        "error_over_column_means_quantised": relative_error(np.asarray(decode(quantised)), table.genes),
+        "error_over_column_means_quantised": relative_error(exact, table.genes),
         "prediction_survives": float((np.abs(accuracy - again) < 0.01).mean()),
         "codes_used": len(np.unique(used)) / available,
         "buildable": float(buildable(made).mean()),
     }
+
+
+@jax.jit
+def _encoded(model: Autoencoder, genes: chex.Array) -> chex.Array:
+    return jax.vmap(model.encode)(genes)
+
+
+@jax.jit
+def _decoded(model: Autoencoder, latents: chex.Array) -> chex.Array:
+    return jax.vmap(model.decode)(latents)
 
 
 def relative_error(made: np.ndarray, genes: np.ndarray) -> float:

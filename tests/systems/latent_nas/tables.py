@@ -10,7 +10,7 @@ from edgerl.systems.latent_nas.data import TARGETS, Architectures
 
 
 def table(rows, seed=0):
-    genes = np.asarray(jax.vmap(space.sample)(jax.random.split(jax.random.key(seed), rows)))
+    genes = np.asarray(jax.jit(jax.vmap(space.sample))(jax.random.split(jax.random.key(seed), rows)))
     rng = np.random.default_rng(seed)
     high = space.in_high_group(genes)
     accuracy = np.where(high, rng.uniform(0.9, 0.94, rows), rng.uniform(0.6, 0.9, rows))

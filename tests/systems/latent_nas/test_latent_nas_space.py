@@ -17,7 +17,7 @@ TWO[[1, 3, 10, 11, 12]] = 2, 1, 4, 1, 2
 
 
 def samples(count, seed=0):
-    return np.asarray(jax.vmap(space.sample)(jax.random.split(jax.random.key(seed), count)))
+    return np.asarray(jax.jit(jax.vmap(space.sample))(jax.random.split(jax.random.key(seed), count)))
 
 
 def branch(inputs, outputs):
@@ -57,14 +57,14 @@ def test_samples_and_their_mutants_can_be_built_and_cover_the_ranges():
     for column in range(22):
         there = space.active(genes)[:, column]
         assert (genes[there, column].min(), genes[there, column].max()) == (space.LOW[column], space.HIGH[column])
-    children = np.asarray(jax.vmap(mutated)(jax.random.split(jax.random.key(1), len(genes)), genes))
+    children = np.asarray(jax.jit(jax.vmap(mutated))(jax.random.split(jax.random.key(1), len(genes)), genes))
     assert space.buildable(children).all()
     assert (children != genes).any(1).mean() > 0.7
 
 
 def test_split_and_join_are_inverse():
     genes = samples(50)
-    again = jax.vmap(lambda g: space.join(space.split(g)))(genes)
+    again = jax.jit(jax.vmap(lambda g: space.join(space.split(g))))(genes)
     np.testing.assert_array_equal(again, genes)
 
 
