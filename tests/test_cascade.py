@@ -1,13 +1,15 @@
 """The whole early-exit network as C: folded, quantised, exported with its policy, verified, refused where it must."""
 
+import hashlib
 import json
+import re
 import shutil
 
 import jax
 import numpy as np
 import pytest
 
-from edgerl import UserError, cli
+from edgerl import UserError, cli, deploy
 from edgerl.core import files
 from edgerl.deploy import convnet_jax, toolchain
 from edgerl.pipelines import cascade, cascade_checks, early_exit, trunk_int8
@@ -106,6 +108,25 @@ def test_the_folder_is_verified(run, dataset, tmp_path, monkeypatch, capsys):
     if toolchain.RV32.missing() is None:
         assert judged["size"]["flash"] < 250_000
         assert 4 * 32 * 32 * 3 <= judged["size"]["arena"] < judged["size"]["ram"] < 40_000
+    check_self_tests(folder)
+
+
+def check_self_tests(folder):
+    """`verify` runs the network's and the features' own tests, and sees a wrong answer."""
+    verified = {check["name"]: check for check in deploy.verify(folder, num_vectors=100)["checks"]}
+    assert verified["self-tests, host C"]["passed"]
+    assert "edgerl_cascade_self_test and edgerl_exits_self_test" in verified["self-tests, host C"]["detail"]
+    assert verified["self-tests, rv32imc"]["passed"] is (None if toolchain.RV32.missing() else True)
+    path, report = folder / "cascade.c", files.read_json(folder / "report.json")
+    text = path.read_text()
+    start = text.index("{", text.index("test_answers["))
+    digit = re.search(r"\d", text[start:]).start() + start
+    path.write_text(text[:digit] + str((int(text[digit]) + 1) % 10) + text[digit + 1 :])
+    report["files"]["cascade.c"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "report.json").write_text(json.dumps(report))
+    wrong = {check["name"]: check for check in deploy.verify(folder, num_vectors=100)["checks"]}
+    assert wrong["self-tests, host C"]["passed"] is False
+    assert wrong["host C"]["passed"]
 
 
 def test_a_wrong_weight_is_found(dataset, variables, tmp_path):

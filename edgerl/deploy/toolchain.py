@@ -105,10 +105,15 @@ def feed(target: Target, program: Path, inputs: np.ndarray, record: np.dtype) ->
     """One `record` [N] for each of the inputs [N, …], which go to a program's standard input as they are.
 
     Raises:
-      ToolError: the program failed its self-test, a sanitizer stopped it, or it wrote too little.
+      ToolError: the program failed its self-test, a sanitizer stopped it, it wrote too little or took too long.
     """
     command = [*target.emulator, str(program)]
-    done = subprocess.run(command, input=inputs.tobytes(), capture_output=True, check=False, timeout=_TIMEOUT_SECONDS)
+    try:
+        done = subprocess.run(
+            command, input=inputs.tobytes(), capture_output=True, check=False, timeout=_TIMEOUT_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(f"{command[0]} took more than {_TIMEOUT_SECONDS} s") from error
     if done.returncode != 0:
         line = _first_error(done.stderr.decode(errors="replace"))
         raise ToolError(f"the program ended with {done.returncode} ({line or 'embedded test vectors failed'})")

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgerl.core import files
 from edgerl.core.errors import UserError
-from edgerl.deploy import c_array, flatbuffer, int8_policy, tflm, toolchain, vectors
+from edgerl.deploy import c_array, flatbuffer, int8_policy, self_tests, tflm, toolchain, vectors
 from edgerl.deploy.calibration import Quantiser, check_observations
 from edgerl.deploy.int8_policy import Int8Policy
 from edgerl.deploy.toolchain import Target
@@ -40,7 +40,7 @@ def verify(out: str | Path, num_vectors: int = 100_000) -> dict[str, Any]:
     if num_vectors < 1:
         raise UserError(f"num_vectors is {num_vectors}, expected at least 1")
     folder = Path(out)
-    changed = _changed(folder)
+    listed, changed = _listed(folder)
     deployed = int8_policy.load(folder)
     model = (folder / "policy_int8.tflite").read_bytes()
     network = flatbuffer.read_network(model, str(folder / "policy_int8.tflite"))
@@ -60,11 +60,14 @@ def verify(out: str | Path, num_vectors: int = 100_000) -> dict[str, Any]:
     for target in (toolchain.HOST, toolchain.RV32):
         check = partial(_c_check, target, folder, obs, inputs, scores)
         checks.append(_guarded(target.name, changed, ["policy.h", "policy.c"], check))
+        if not changed and (tests := self_tests.find(folder, listed)):
+            own = partial(_self_tests_check, target, folder, listed, tests)
+            checks.append(_guarded(f"self-tests, {target.name}", changed, [], own))
     return {"passed": all(c["passed"] is not False for c in checks), "vectors": num_vectors, "checks": checks}
 
 
-def _changed(folder: Path) -> list[str]:
-    """Files that are not as `report.json` says."""
+def _listed(folder: Path) -> tuple[list[str], list[str]]:
+    """Files that `report.json` names, and those of them that are not as it says."""
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; make an export with `edgerl export RUN --out {folder}`")
     report = files.read_json(folder / "report.json")
@@ -84,7 +87,7 @@ def _changed(folder: Path) -> list[str]:
             raise UserError(f"cannot read {path}: {error.strerror}") from error
         if found != expected:
             changed.append(name)
-    return changed
+    return list(hashes), changed
 
 
 def _observations(folder: Path, deployed: Int8Policy) -> np.ndarray:
@@ -133,6 +136,14 @@ def _c_check(target: Target, folder: Path, obs: np.ndarray, inputs: np.ndarray, 
     wrong += [(records[name] != actions)[:, None] for name in ("action", "act")]
     how = "qemu-riscv32, -march=rv32imc" if target.emulator else "-std=c99 -Wall -Wextra -Werror, sanitizers on"
     return _compared(target.name, np.concatenate(wrong, axis=1), how)
+
+
+def _self_tests_check(target: Target, folder: Path, listed: list[str], tests: dict[str, str]) -> Check:
+    name = f"self-tests, {target.name}"
+    if missing := target.missing():
+        return _check(name, None, missing)
+    self_tests.run(target, folder, listed, tests)
+    return _check(name, True, f"{' and '.join(tests)} passed")
 
 
 def _compared(name: str, wrong: np.ndarray, how: str) -> Check:

@@ -1,0 +1,39 @@
+"""The self-tests that an export's C carries beside the policy's: of the early exits' features, of a whole network."""
+
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from edgerl.deploy import toolchain
+from edgerl.deploy.toolchain import Target
+
+_DECLARATION = re.compile(r"^int (\w+_self_test)\(void\);", re.MULTILINE)
+
+
+def find(folder: Path, listed: Iterable[str]) -> dict[str, str]:
+    """Function → header, for each `int …_self_test(void);` in the listed headers of the folder but `policy.h`."""
+    headers = sorted(name for name in listed if re.fullmatch(r"\w+\.h", name) and name != "policy.h")
+    texts = {name: (folder / name).read_text(errors="replace") for name in headers}
+    return {function: name for name, text in texts.items() for function in _DECLARATION.findall(text)}
+
+
+def run(target: Target, folder: Path, listed: Iterable[str], tests: dict[str, str]) -> None:
+    """Compiles the listed C files at the top of the folder into one program, and calls the tests of `find`.
+
+    Raises:
+      ToolError: it does not compile, a sanitizer stopped it, or a test failed.
+    """
+    sources = sorted(folder / name for name in listed if re.fullmatch(r"\w+\.c", name))
+    includes = "\n".join(f'#include "{header}"' for header in dict.fromkeys(tests.values()))
+    failures = " + ".join(f"({function}() != 0)" for function in tests)
+    text = (
+        f'{includes}\n#include "io.h"\n\nint main(void)\n{{\n    (void)fill, (void)drain;\n    return {failures};\n}}\n'
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        main = Path(temporary) / "main.c"
+        main.write_text(text)
+        program = toolchain.build(target, [*sources, main], [folder, toolchain.harness("")], Path(temporary) / "tests")
+        toolchain.feed(target, program, np.empty(0, np.uint8), np.dtype(np.uint8))
