@@ -61,7 +61,7 @@ class LatentNASConfig(RunConfig):
     shaped: bool = field(True, "learn by rewards that tell small differences near the best score, too")
     step_cost: float = field(0.05, "what an action must add to the reward to be worth it", low=0)
     evaluations: tuple[int, ...] = field((10, 100, 1000), "of the surrogate, at which searches are compared", low=2)
-    bayesian_runs: int = field(5, "searches by Bayesian optimisation to compare with, if Optuna is installed", low=0)
+    bayesian_runs: int = field(1, "of Bayesian optimisation by Optuna, if installed: minutes each; 0: none", low=0)
     exhaustive: bool = field(False, "judge against all 14^8 latents made of codes, too: minutes")
 
 
