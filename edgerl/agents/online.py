@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from edgerl.core.environment import Environment, Params, State
+from edgerl.core.environment import Environment, Info, Params, State
 
 AgentState = Any  # a pytree of arrays
 METRICS = ("loss", "reward", "correct", "patches", "size", "exploration")
@@ -27,6 +27,7 @@ class Lesson:
     action: chex.Array
     reward: chex.Array
     next_obs: chex.Array
+    info: Info
 
 
 class ScoringAgent(Protocol):
@@ -87,7 +88,7 @@ def step(
     obs, state, reward, _, _, info = env.step(step_key, running.env, action, env_params)
     known = running.agent
     if agent.every:
-        lesson = Lesson(running.env, running.obs, action, reward, obs)
+        lesson = Lesson(running.env, running.obs, action, reward, obs, info)
         due = time % agent.every == agent.every - 1
         known = jax.lax.cond(due, lambda k: agent.learn(learn_key, k, env, lesson), lambda k: k, known)
     seen = {"reward": reward, "exploration": agent.exploration(time), **info}

@@ -1,5 +1,6 @@
 """AgentViT from training to verified C: what `edgerl train agent-vit` and the commands after it do."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ from edgerl.pipelines import agent_vit_judgement as judgement
 from edgerl.pipelines import agent_vit_members as members
 from edgerl.pipelines import agent_vit_methods as methods
 from edgerl.pipelines.agent_vit_methods import AgentViTConfig
+from edgerl.systems.agent_vit import figures as pictures
 from edgerl.systems.agent_vit.data import Splits
 from edgerl.systems.agent_vit.evaluate import judge_masks
 
 SYSTEM, ENVIRONMENT = "agent-vit", "PatchSelection-v0"
 JUDGEMENT = "judgement.json"
+SHOWN = 10  # images in the picture of chosen patches
 
 
 def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict[str, Any]:
@@ -51,6 +54,31 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     return result
 
 
+def figures(run: str | Path, data: str | None = None) -> list[Path]:
+    """The pictures of all trainings that RUN/members has, in RUN/figures. `data`: CIFAR-10's binary files.
+
+    Accuracy against cost, once `edgerl evaluate` has judged them; loss and patches a step; the agent's reward; what is
+    chosen of a few test images, and where.
+    """
+    settings, splits = _load(run, data)
+    folder, there = Path(run) / "figures", judgement.trained(settings, Path(run))
+    folder.mkdir(exist_ok=True)
+    logs = {name: members.read_log(methods.folder_of(Path(run), name, settings.seed)) for name in there}
+    chosen = {n: judgement.choices(settings, splits, Path(run), n) for n in there if n not in ("full", "annealed")}
+    drawn = [
+        pictures.losses(folder / "loss_and_patches.png", logs),
+        pictures.agent(folder / "agent.png", logs[settings.agent], settings.agent),
+        pictures.chosen_patches(
+            folder / "chosen_patches.png", splits.test.images[:SHOWN], {n: c[:SHOWN] for n, c in chosen.items()}
+        ),
+        pictures.positions(folder / "positions.png", chosen),
+    ]
+    if (Path(run) / judgement.TIMES).is_file():
+        curves, seconds = judgement.curves(settings, Path(run), there), files.read_json(Path(run) / judgement.TIMES)
+        drawn.append(pictures.accuracy_against_cost(folder / "accuracy_against_cost.png", curves, seconds))
+    return drawn
+
+
 def export(run: str | Path, out: str | Path) -> dict[str, Any]:
     """The deployment folder of the first seed's agent (see `deploy.export`).
 
@@ -73,9 +101,9 @@ def export(run: str | Path, out: str | Path) -> dict[str, Any]:
     return deploy.export(policy, seen, out, closed_loop=closed_loop)
 
 
-def _load(run: str | Path) -> tuple[AgentViTConfig, Splits]:
-    """A finished run's configuration and images."""
+def _load(run: str | Path, data: str | None = None) -> tuple[AgentViTConfig, Splits]:
+    """A finished run's configuration and images, the latter from `data` where it is given."""
     if not (Path(run) / run_folder.RESULT).is_file():
         raise UserError(f"{run} is unfinished: the same `edgerl train` command again, with --out {run}, goes on")
     settings = configuration.load(AgentViTConfig, Path(run) / run_folder.CONFIG)
-    return settings, methods.load_splits(settings)
+    return settings, methods.load_splits(settings if data is None else dataclasses.replace(settings, data=data))

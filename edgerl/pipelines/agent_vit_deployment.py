@@ -1,6 +1,5 @@
 """What of an agent goes onto a device, and how it chooses there."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from edgerl.agents.online import Running
-from edgerl.agents.subset_policy import SubsetPolicy, scores_of
+from edgerl.agents.subset_policy import SubsetPolicy
 from edgerl.core.policy import MLPPolicy
 from edgerl.pipelines.agent_vit_members import Member
 from edgerl.systems.agent_vit import selection
@@ -24,11 +23,10 @@ def deployable(member: Member, running: Running, splits: Splits) -> MLPPolicy:
     """The agent's network. Of the policy over subsets, with the threshold in its last bias: 1 is "take this patch"."""
     if not isinstance(member.agent, SubsetPolicy):
         return running.agent.network
-    network = running.agent.scorer
-    scores = np.asarray(scores_of(network, jnp.asarray(observations(member, running, splits))))
-    threshold = np.quantile(scores, 1 - member.agent.size / member.env.patches)
-    last = network.biases[-1] - jnp.array([0.0, threshold], jnp.float32)
-    return dataclasses.replace(network, biases=(*network.biases[:-1], last))
+    seen = observations(member, running, splits)
+    seen = jnp.asarray(seen.reshape(-1, member.env.patches, seen.shape[-1]))
+    scores = np.asarray(member.agent.greedy(running.agent, seen))
+    return member.agent.deployed(running.agent, float(np.quantile(scores, 1 - member.agent.size / member.env.patches)))
 
 
 def observations(member: Member, running: Running, splits: Splits) -> np.ndarray:

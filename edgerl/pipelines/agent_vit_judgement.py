@@ -14,10 +14,12 @@ from edgerl.pipelines import agent_vit_members as members
 from edgerl.pipelines import agent_vit_methods as methods
 from edgerl.pipelines.agent_vit_methods import METHODS, AgentViTConfig
 from edgerl.systems.agent_vit.data import Splits
+from edgerl.systems.agent_vit.evaluate import predict
 
 TIMES = "times.json"
 ROUNDS, TIMED = 7, 40  # how often each method is timed, and for how many steps
-CURVE = 4  # judgements on the way to equal multiply-accumulates
+CURVE = 3  # judgements on the way to equal multiply-accumulates
+CHOSEN = 512  # test images whose choices are counted for the pictures
 KINDS = ("all", "own")  # patches that the transformer sees when it is judged
 
 
@@ -27,11 +29,11 @@ def judge(settings: AgentViTConfig, splits: Splits, run: Path) -> dict[str, Any]
     curves: dict[str, list[list[dict[str, Any]]]] = {}
     cost, timed = {}, {}
     budget = steps * _macs(methods.member(settings, splits, "full", settings.seed))
-    for name in METHODS:
+    names = [name for name in METHODS if name in {"full", "random", settings.agent, *settings.compared}]
+    for name in names:
         base = methods.member(settings, splits, name, settings.seed)
         cost[name] = _macs(base)
-        total = max(steps, round(budget / cost[name]))
-        marks = tuple(sorted({steps, *(max(1, total * i // CURVE) for i in range(1, CURVE + 1))}))
+        marks = marks_of(steps, budget / cost[name])
         curves[name] = []
         for seed in methods.seeds(settings):
             one = methods.member(settings, splits, name, seed, marks)
@@ -39,7 +41,7 @@ def judge(settings: AgentViTConfig, splits: Splits, run: Path) -> dict[str, Any]
             curves[name].append(curve)
         timed[name] = (one, running)
     seconds = _seconds(timed, run / TIMES)
-    rows = {name: _row(curves[name], steps, budget, steps * seconds["full"] / seconds[name]) for name in METHODS}
+    rows = {name: _row(curves[name], steps, budget, steps * seconds["full"] / seconds[name]) for name in names}
     for name, row in rows.items():
         row["macs_a_step"] = curves[name][0][-1]["macs"] / curves[name][0][-1]["step"]
         row["share_of_macs"] = row["macs_a_step"] / rows["full"]["macs_a_step"] if name != "full" else 1.0
@@ -49,6 +51,12 @@ def judge(settings: AgentViTConfig, splits: Splits, run: Path) -> dict[str, Any]
         "methods": rows,
         "differences": _differences(rows, settings.agent),
     }
+
+
+def marks_of(steps: int, most: float) -> tuple[int, ...]:
+    """When a training is judged: after the epochs' steps, and at thirds of the steps that the budget pays."""
+    total = max(steps, round(most))
+    return tuple(sorted({steps, *(max(1, total * i // CURVE) for i in range(1, CURVE + 1))}))
 
 
 def _macs(member: members.Member) -> float:
@@ -65,6 +73,25 @@ def _macs(member: members.Member) -> float:
             sizes[env.full_every - 1 :: env.full_every] = len(env.sizes) - 1
     lessons = cost["lesson"] / cost["every"] if cost["every"] else 0.0
     return float(np.mean(np.asarray(cost["sizes"])[sizes])) + cost["choice"] + lessons
+
+
+def trained(settings: AgentViTConfig, run: Path) -> list[str]:
+    """The methods of which a run has every seed's training."""
+    every = methods.seeds(settings)
+    return [n for n in METHODS if all((methods.folder_of(run, n, seed) / members.CURVE).is_file() for seed in every)]
+
+
+def curves(settings: AgentViTConfig, run: Path, names: list[str]) -> dict[str, list[list[dict[str, Any]]]]:
+    """Method → seeds → judgements."""
+    folders = {n: [methods.folder_of(run, n, seed) for seed in methods.seeds(settings)] for n in names}
+    return {n: [files.read_json(folder / members.CURVE) for folder in many] for n, many in folders.items()}
+
+
+def choices(settings: AgentViTConfig, splits: Splits, run: Path, name: str) -> np.ndarray:
+    """bool [M, N]: what the first seed of a method chooses of the first test images."""
+    one = methods.member(settings, splits, name, settings.seed)
+    running = members.load(one, methods.folder_of(run, name, settings.seed))
+    return predict(one.env, one.agent, running.agent, running.env.mean, splits.test.images[:CHOSEN])[1]
 
 
 def _seconds(timed: dict[str, Any], path: Path) -> dict[str, float]:

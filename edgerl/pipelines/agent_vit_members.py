@@ -4,6 +4,7 @@ A member's folder: checkpoints/ of everything, log.csv with every step, curve.js
 and started again, it goes on to the same bits.
 """
 
+import csv
 import dataclasses
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 from edgerl.agents import online
 from edgerl.agents.logs import Log
 from edgerl.agents.online import Lesson, Running
-from edgerl.core import files
+from edgerl.core import files, generator
 from edgerl.core.checkpoint import Checkpoints, open_checkpoints
 from edgerl.core.errors import UserError
 from edgerl.hardware.cost import count_macs
@@ -50,7 +51,8 @@ class Member:
 
     def start(self) -> Running:
         """Before the first step. Members of one seed begin with the same transformer and see the same batches."""
-        return online.start(self.env, self.agent, jax.random.key(self.seed), self.params)
+        key = generator.new_key(np.uint32(self.seed), np.uint32(0))
+        return online.start(self.env, self.agent, key, self.params)
 
 
 def train(member: Member, folder: Path, test: Images, progress: bool = True) -> tuple[Running, list[dict[str, Any]]]:
@@ -86,6 +88,13 @@ def load(member: Member, folder: Path) -> Running:
         if done is None:
             raise UserError(f"{folder} has no checkpoint: train first")
         return checkpoints.restore(done, like=member.start())
+
+
+def read_log(folder: Path) -> dict[str, np.ndarray]:
+    """Column → its values by step."""
+    with (folder / LOG).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
 
 
 def _loop(
@@ -153,7 +162,8 @@ def step_macs(member: Member, running: Running) -> dict[str, Any]:
     lesson = 0
     if agent.every:
         action = jax.eval_shape(lambda k, o: agent.act(key, k, o, at), known, obs)
-        one = Lesson(state, obs, action, jnp.float32(0), obs)
+        _, _, reward, _, _, info = jax.eval_shape(env.step, key, state, action, member.params)
+        one = Lesson(state, obs, action, reward, obs, info)
         lesson = count_macs(lambda k, x: agent.learn(key, k, env, x), known, one)
     return {"sizes": sizes, "choice": choice, "lesson": lesson, "every": agent.every}
 
@@ -168,11 +178,7 @@ def steps_macs(cost: dict[str, Any], sizes: np.ndarray, before: int) -> float:
 
 def _spent(log: Path, done: int, cost: dict[str, Any]) -> float:
     """Multiply-accumulates of the first `done` steps, by the log."""
-    with log.open() as file:
-        names = file.readline().strip().split(",")
-        column = names.index("size")
-        used = np.array([float(line.split(",")[column]) for line in file][:done])
-    return steps_macs(cost, used, 0)
+    return steps_macs(cost, read_log(log.parent)["size"][:done], 0)
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

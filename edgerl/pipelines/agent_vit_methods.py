@@ -28,10 +28,10 @@ class AgentViTConfig:
     num_seeds: int = field(3, "trainings, each with its own seed", low=1)
     source: str = field("cifar10", "synthetic: 8 known patches carry the label", choices=("cifar10", "synthetic"))
     data: str | None = field(None, "folder of CIFAR-10's binary files; none: through tensorflow-datasets")
-    train_images: int = field(0, "how many of the training images; 0: all", low=0)
+    train_images: int = field(25_000, "how many of the training images; 0: all", low=0)
     test_images: int = field(0, "how many of the test images; 0: all", low=0)
-    vit: ViTConfig = dataclasses.field(default_factory=lambda: ViTConfig(4, 48, 3, 2, 24, 96))
-    epoche: int = field(2, "epochs", low=1)
+    vit: ViTConfig = dataclasses.field(default_factory=lambda: ViTConfig(4, 48, 2, 2, 24, 96))
+    epoche: int = field(1, "epochs", low=1)
     batch_size: int = field(32, "images a step", low=1)
     learning_rate: float = field(1e-3, "Adam's step size for the transformer, constant", low=0)
     average: float = field(0.99, "decay of the running mean of the weights, which is judged; 0: the last ones", low=0)
@@ -43,6 +43,7 @@ class AgentViTConfig:
     alpha: float | None = field(None, "loss_weight, and 1 - time_weight, as one number; none: both as given", 0, 1)
     state: str = field("attention", "what agent dqn sees; norm: of the embeddings", choices=("attention", "norm"))
     mask: str = field("batch", "of agent dqn: one for the batch, or one an image", choices=("batch", "image"))
+    compared: tuple[str, ...] = field(METHODS, "what `edgerl evaluate` trains and judges", choices=METHODS)
     checkpoint_every: int = field(100, "steps between checkpoints, log lines written to disk, progress", low=1)
     policy: SubsetPolicyConfig = dataclasses.field(default_factory=SubsetPolicyConfig)
     dqn: DQNConfig = dataclasses.field(default_factory=DQNConfig)
@@ -94,8 +95,8 @@ def make(name: str, settings: AgentViTConfig, splits: Splits) -> tuple[PatchSele
         agent = ScoreDQN(settings.dqn)
         options |= {"rule": "mean", "mask": settings.mask, "sees": settings.state, "full_every": 0}
     elif name == "policy":
-        agent = SubsetPolicy(settings.policy, wanted)
-        options |= {"sees": "pixels"}
+        agent = SubsetPolicy(settings.policy, wanted, patches)
+        options |= {"sees": "pixels", "credited": True}
     return factory.from_images(splits.train, splits.classes, settings.vit, **options), agent
 
 

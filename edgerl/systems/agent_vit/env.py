@@ -69,6 +69,7 @@ class PatchSelection:
       phases: numbers of patches of equally long parts of an episode under the rule "top"; usually one.
       full_every: every so many steps all patches are taken, whatever the action; 0: never.
       sizes: numbers of patches that a step is compiled for, ascending, N the last; the rule "mean" fills up to one.
+      credited: whether `info["credit"]` [B, N] tells what each patch had to do with the loss, see `train`.
       augmented: whether images are cropped and flipped.
       fingerprint: of the data, so that environments of different data are not equal.
     """
@@ -84,6 +85,7 @@ class PatchSelection:
     phases: tuple[int, ...] = ()
     full_every: int = 0
     sizes: tuple[int, ...] = (64,)
+    credited: bool = False
     augmented: bool = True
     id: str = "PatchSelection-v0"
 
@@ -131,16 +133,21 @@ class PatchSelection:
         scores = jnp.broadcast_to(action, (self.batch, self.patches))
         which, count = self._size(state.time, scores, p)
         branches = [lambda state, scores, n=size: self.train(state, scores, n, p) for size in self.sizes]
-        state, losses, correct = jax.lax.switch(which, branches, state, scores)
-        loss = losses.mean()
+        state, seen = jax.lax.switch(which, branches, state, scores)
+        loss = seen["loss"]
         first = jnp.where(state.time == 0, loss, state.first_loss)
-        ideal = self.patches - self.n_patch_desired
-        distance = jnp.abs(self.patches - count - ideal) / max(ideal, 1)
-        reward = p.loss_weight * first / jnp.maximum(loss, 1e-8) - p.time_weight * distance
-        info = {"loss": loss, "correct": correct, "patches": count, "size": which}
+        info = {**seen, "patches": count, "size": which}
         state = self._load(state.replace(first_loss=first, time=state.time + 1), p)
         truncated = state.time >= p.max_steps_in_episode
-        return self.observe(state), state, reward.astype(jnp.float32), jnp.asarray(False), truncated, info
+        return self.observe(state), state, self.reward(first, loss, count, p), jnp.asarray(False), truncated, info
+
+    def reward(
+        self, first: chex.Numeric, loss: chex.Numeric, chosen: chex.Numeric, params: PatchSelectionParams
+    ) -> chex.Array:
+        """float32, from the first loss, this step's, and how many patches were chosen."""
+        ideal = self.patches - self.n_patch_desired
+        distance = jnp.abs(self.patches - chosen - ideal) / max(ideal, 1)
+        return jnp.asarray(params.loss_weight * first / jnp.maximum(loss, 1e-8) - params.time_weight * distance)
 
     def observe(self, state: PatchSelectionState) -> chex.Array:
         """What the agent sees of the state's batch."""
@@ -149,38 +156,38 @@ class PatchSelection:
 
     def train(
         self, state: PatchSelectionState, scores: chex.Array, size: int, params: PatchSelectionParams
-    ) -> tuple[PatchSelectionState, chex.Array, chex.Array]:
-        """(state, losses [B], share correct) after a step on `size` patches with the highest of the scores [B, N]."""
+    ) -> tuple[PatchSelectionState, dict[str, chex.Array]]:
+        """The state after a step on the `size` patches with the highest of the scores [B, N], and what was seen.
+
+        "loss" and "correct" are the batch's mean loss and share. "credit" [B, N], where it is asked for, is by how much
+        an image's loss falls as a patch's weight rises from 1, at first order; 0 for patches that were not chosen. It
+        comes from the same backward pass, and with a minus sign is what the loss would rise by if the patch were left
+        out.
+        """
         rows = selection.top(scores, size)
-        weights = None
+        weights = jnp.ones(rows.shape) if self.credited else None
         if self.rule == "mean":
             chosen = selection.above_mean(scores)
             weights = jnp.take_along_axis(chosen, rows, axis=1).astype(jnp.float32)
         patches = selection.gather(state.patches, rows)
 
-        def objective(network: Any) -> tuple[chex.Array, tuple[chex.Array, chex.Array]]:
+        def objective(network: Any, weights: chex.Array | None) -> tuple[chex.Array, dict[str, chex.Array]]:
             logits = self.network.apply({"params": network}, patches, rows, weights)
-            losses = optax.softmax_cross_entropy_with_integer_labels(logits, state.labels)
-            return losses.mean(), (losses, (logits.argmax(-1) == state.labels).mean(dtype=jnp.float32))
+            loss = optax.softmax_cross_entropy_with_integer_labels(logits, state.labels).mean()
+            return loss, {"loss": loss, "correct": (logits.argmax(-1) == state.labels).mean(dtype=jnp.float32)}
 
-        grads, (losses, correct) = jax.grad(objective, has_aux=True)(state.network)
+        if self.credited:
+            (grads, slopes), seen = jax.grad(objective, argnums=(0, 1), has_aux=True)(state.network, weights)
+            credit = jnp.zeros((self.batch, self.patches))
+            seen["credit"] = credit.at[jnp.arange(self.batch)[:, None], rows].set(-slopes * self.batch)
+        else:
+            grads, seen = jax.grad(objective, has_aux=True)(state.network, weights)
         updates, optimiser = ADAM.update(grads, state.optimiser)
         network = jax.tree.map(lambda x, u: x - params.learning_rate * u, state.network, updates)
         # Early on the mean is over as many steps as there were.
         decay = jnp.minimum(params.average, (state.time + 1) / (state.time + 10))
         mean = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.mean, network)
-        return state.replace(network=network, mean=mean, optimiser=optimiser), losses, correct
-
-    def losses(self, state: PatchSelectionState, scores: chex.Array, images: int) -> chex.Array:
-        """Loss float32 [R, images] of the batch's first images, had the patches been chosen by scores [R, images, N].
-
-        Without learning, and without a backward pass. Only for the rule "top".
-        """
-        rows = selection.top(scores, self.n_patch_desired)
-        patches = jax.vmap(lambda r: selection.gather(state.patches[:images], r))(rows)
-        flat = patches.reshape(-1, *patches.shape[2:]), rows.reshape(-1, rows.shape[-1])
-        logits = self.network.apply({"params": state.network}, *flat).reshape(*rows.shape[:2], -1)
-        return optax.softmax_cross_entropy_with_integer_labels(logits, state.labels[None, :images])
+        return state.replace(network=network, mean=mean, optimiser=optimiser), seen
 
     def _size(
         self, time: chex.Array, scores: chex.Array, params: PatchSelectionParams

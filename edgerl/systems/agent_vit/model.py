@@ -41,7 +41,7 @@ class Attention(nn.Module):
     def __call__(self, x: chex.Array, weights: chex.Array | None = None) -> tuple[chex.Array, chex.Array]:
         """(output float32 [B, k, D], attention float32 [B, heads, k, k]) for tokens [B, k, D].
 
-        Tokens whose weight in `weights` [B, k] is 0 are not attended to.
+        A token of weight w in `weights` [B, k] is attended to as if it were there w times; one of weight 0, not at all.
         """
         config, shape = self.config, x.shape[:2]
         x = nn.LayerNorm(name="norm")(x)
@@ -49,7 +49,7 @@ class Attention(nn.Module):
         q, k, v = jnp.moveaxis(qkv.reshape(*shape, 3, config.heads, config.dim_head), (2, 3), (0, 2))
         scores = jnp.einsum("bhid,bhjd->bhij", q, k) * config.dim_head**-0.5
         if weights is not None:
-            scores = jnp.where(weights[:, None, None] > 0, scores, -1e9)
+            scores = scores + jnp.log(jnp.maximum(weights, 1e-30))[:, None, None]
         attention = jax.nn.softmax(scores)
         mixed = jnp.einsum("bhij,bhjd->bihd", attention, v).reshape(*shape, -1)
         return nn.Dense(x.shape[-1], use_bias=False, name="out")(mixed), attention
@@ -100,7 +100,8 @@ class SimpleViT(nn.Module):
         Args:
           patches: float32 [B, k, P], flat.
           rows: int [B, k], their positions in the grid, row by row.
-          weights: float32 [B, k], 1 for a patch and 0 for one that only fills the static size; None: all are patches.
+          weights: float32 [B, k], how often each token counts, in attention and in the mean: 1 for a patch, 0 for one
+            that only fills the static size. None: all are 1.
         """
         x, _ = self.blocks(self.embed(patches, rows), weights)
         if weights is None:
