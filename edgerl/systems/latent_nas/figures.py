@@ -59,6 +59,8 @@ def curves(path: Path, steps: np.ndarray, returns: np.ndarray, lengths: np.ndarr
         axis.ticklabel_format(axis="x", style="sci", scilimits=(0, 0))
         axis.spines[["top", "right"]].set_visible(False)
     panels[1].set_yscale("log")
+    panels[1].yaxis.set_major_formatter("{x:g}")
+    panels[1].yaxis.set_minor_formatter("{x:g}")
     return _save(figure, path)
 
 
@@ -77,7 +79,7 @@ def accuracy_and_parameters(
     axis.step(sizes[order], best, where="post", color=_ORANGE, linewidth=1.2, label="front")
     axis.axvline(budget or SMALL, color="black", linestyle=":", linewidth=1, label=f"{budget or SMALL:,.0f} parameters")
     axis.set(xscale="log", xlabel="parameters", ylabel="predicted accuracy")
-    axis.legend(loc="lower right")
+    axis.legend(loc="center right")
     axis.spines[["top", "right"]].set_visible(False)
     return _save(figure, path)
 
