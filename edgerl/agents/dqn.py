@@ -87,7 +87,7 @@ class ScoreDQN:
         """Remembers the step; one step of Adam on remembered ones, once there are enough."""
         item = {"obs": lesson.obs, "reward": lesson.reward, "next_obs": lesson.next_obs}
         memory = self._memory.add(state.memory, item)
-        state = state.replace(memory=memory, lessons=state.lessons + 1)
+        state = dataclasses.replace(state, memory=memory, lessons=state.lessons + 1)
         batch = self._memory.sample(memory, key).experience
         enough = self._memory.can_sample(memory)
         return jax.lax.cond(enough, lambda s: self.improve(s, batch), lambda s: s, state)
@@ -105,7 +105,7 @@ class ScoreDQN:
         network = optax.apply_updates(state.network, updates)
         share = jnp.where(state.lessons % config.update_every == 0, config.tau, 0.0)
         target = optax.incremental_update(network, state.target, share)
-        return state.replace(network=network, target=target, optimiser=optimiser)
+        return dataclasses.replace(state, network=network, target=target, optimiser=optimiser)
 
     @property
     def _memory(self) -> Any:

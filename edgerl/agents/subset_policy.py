@@ -98,7 +98,7 @@ class SubsetPolicy:
             return -(credit * scores).mean() + self.config.restraint * jnp.square(scores).mean()
 
         updates, optimiser = self._optimiser.update(jax.grad(objective)(state.scorer), state.optimiser)
-        return state.replace(scorer=optax.apply_updates(state.scorer, updates), optimiser=optimiser)
+        return dataclasses.replace(state, scorer=optax.apply_updates(state.scorer, updates), optimiser=optimiser)
 
     def exploration(self, time: chex.Array) -> chex.Array:
         """The scale of the noise."""

@@ -24,8 +24,8 @@ def deployable(member: Member, running: Running, splits: Splits) -> MLPPolicy:
     if not isinstance(member.agent, SubsetPolicy):
         return running.agent.network
     seen = observations(member, running, splits)
-    seen = jnp.asarray(seen.reshape(-1, member.env.patches, seen.shape[-1]))
-    scores = np.asarray(member.agent.greedy(running.agent, seen))
+    images = jnp.asarray(seen.reshape(-1, member.env.patches, seen.shape[-1]))
+    scores = np.asarray(member.agent.greedy(running.agent, images))
     return member.agent.deployed(running.agent, float(np.quantile(scores, 1 - member.agent.size / member.env.patches)))
 
 

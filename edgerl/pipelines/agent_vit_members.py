@@ -47,7 +47,7 @@ class Member:
     @property
     def params(self) -> Any:
         """The environment's; an episode is as long as the training."""
-        return self.env.default_params.replace(max_steps_in_episode=self.marks[-1])
+        return dataclasses.replace(self.env.default_params, max_steps_in_episode=self.marks[-1])
 
     def start(self) -> Running:
         """Before the first step. Members of one seed begin with the same transformer and see the same batches."""

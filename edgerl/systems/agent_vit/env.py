@@ -23,7 +23,7 @@ from edgerl.core.environment import Step
 from edgerl.core.spaces import Box
 from edgerl.systems.agent_vit import selection
 from edgerl.systems.agent_vit.data import augment, normalise
-from edgerl.systems.agent_vit.model import SimpleViT, initialise, patchify
+from edgerl.systems.agent_vit.model import SimpleViT, classify, initialise, patchify
 
 ADAM = optax.scale_by_adam()
 
@@ -137,7 +137,7 @@ class PatchSelection:
         loss = seen["loss"]
         first = jnp.where(state.time == 0, loss, state.first_loss)
         info = {**seen, "patches": count, "size": which}
-        state = self._load(state.replace(first_loss=first, time=state.time + 1), p)
+        state = self._load(dataclasses.replace(state, first_loss=first, time=state.time + 1), p)
         truncated = state.time >= p.max_steps_in_episode
         return self.observe(state), state, self.reward(first, loss, count, p), jnp.asarray(False), truncated, info
 
@@ -172,7 +172,7 @@ class PatchSelection:
         patches = selection.gather(state.patches, rows)
 
         def objective(network: Any, weights: chex.Array | None) -> tuple[chex.Array, dict[str, chex.Array]]:
-            logits = self.network.apply({"params": network}, patches, rows, weights)
+            logits = classify(self.network, network, patches, rows, weights)
             loss = optax.softmax_cross_entropy_with_integer_labels(logits, state.labels).mean()
             return loss, {"loss": loss, "correct": (logits.argmax(-1) == state.labels).mean(dtype=jnp.float32)}
 
@@ -187,7 +187,7 @@ class PatchSelection:
         # Early on the mean is over as many steps as there were.
         decay = jnp.minimum(params.average, (state.time + 1) / (state.time + 10))
         mean = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.mean, network)
-        return state.replace(network=network, mean=mean, optimiser=optimiser), seen
+        return dataclasses.replace(state, network=network, mean=mean, optimiser=optimiser), seen
 
     def _size(
         self, time: chex.Array, scores: chex.Array, params: PatchSelectionParams
@@ -217,4 +217,4 @@ class PatchSelection:
         if self.augmented:
             images = augment(augment_key, images)
         patches = patchify(normalise(images), self.network.config.patch_size)
-        return state.replace(order=order, patches=patches, labels=params.labels[rows])
+        return dataclasses.replace(state, order=order, patches=patches, labels=params.labels[rows])

@@ -12,7 +12,7 @@ import numpy as np
 from edgerl.systems.agent_vit import selection
 from edgerl.systems.agent_vit.data import Images, normalise
 from edgerl.systems.agent_vit.env import PatchSelection
-from edgerl.systems.agent_vit.model import patchify
+from edgerl.systems.agent_vit.model import classify, patchify
 
 
 def choose(
@@ -33,12 +33,12 @@ def _batch(env: PatchSelection, agent: Any, known: Any, network: Any, images: ch
     patches = patchify(normalise(images), env.network.config.patch_size)
     _, chosen = choose(env, agent, known, network, patches)
     rows = jnp.broadcast_to(jnp.arange(env.patches), chosen.shape)
-    answers = [env.network.apply({"params": network}, patches, rows)]
+    answers = [classify(env.network, network, patches, rows)]
     if env.rule == "mean":
-        answers.append(env.network.apply({"params": network}, patches, rows, chosen.astype(jnp.float32)))
+        answers.append(classify(env.network, network, patches, rows, chosen.astype(jnp.float32)))
     else:
         own = jnp.nonzero(chosen, size=chosen.shape[0] * env.n_patch_desired)[1].reshape(len(chosen), -1)
-        answers.append(env.network.apply({"params": network}, selection.gather(patches, own), own))
+        answers.append(classify(env.network, network, selection.gather(patches, own), own))
     return jnp.stack(answers).argmax(-1), chosen
 
 
@@ -72,7 +72,7 @@ def judge_masks(
         seen = selection.view(env.sees, env.network, network, patches)
         chosen = jnp.broadcast_to(masks(seen if env.mask == "image" else seen.mean(axis=0)), patches.shape[:2])
         rows = jnp.broadcast_to(jnp.arange(env.patches), chosen.shape)
-        logits = env.network.apply({"params": network}, patches, rows, chosen.astype(jnp.float32))
+        logits = classify(env.network, network, patches, rows, chosen.astype(jnp.float32))
         return logits.argmax(-1), chosen.sum(axis=1)
 
     parts = [answers(batch) for batch in _batches(test.images, env.batch)]

@@ -146,6 +146,13 @@ def initialise(network: SimpleViT, key: chex.PRNGKey, patch_width: int) -> Any:
     return network.init(key, jnp.zeros((1, 1, patch_width)), jnp.zeros((1, 1), jnp.int32))["params"]
 
 
+def classify(
+    network: SimpleViT, params: Any, patches: chex.Array, rows: chex.Array, weights: chex.Array | None = None
+) -> chex.Array:
+    """Logits float32 [B, classes]; see `SimpleViT.__call__`."""
+    return jnp.asarray(network.apply({"params": params}, patches, rows, weights))
+
+
 def patchify(images: chex.Array, patch_size: int) -> chex.Array:
     """Flat patches [B, (S/p)², p²·C] of images [B, S, S, C], row by row."""
     batch, side, _, channels = images.shape
