@@ -31,7 +31,7 @@ if __name__ == "__main__":
     parser.add_argument("--out", default="docs/latent_nas", metavar="FOLDER", help="default: docs/latent_nas")
     parser.add_argument("--only", choices=("surrogate", "autoencoder"), help="one of the two; default: both")
     parser.add_argument("--settings", type=int, default=64, metavar="N", help="of the autoencoder, default: 64")
-    parser.add_argument("--steps", type=int, default=500, metavar="N", help="that each is trained, default: 500")
+    parser.add_argument("--steps", type=int, default=300, metavar="N", help="that each is trained, default: 300")
     options = parser.parse_args()
     table = read_csv(options.data)
     train, folder = table[split(len(table))[0]], Path(options.out)

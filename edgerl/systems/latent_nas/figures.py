@@ -96,6 +96,7 @@ def settings(path: Path, rows: list[dict[str, Any]]) -> Path:
         axis.scatter(values[0], error[0], s=60, color=_ORANGE, label="best")
         axis.scatter(values[default], error[default], s=60, marker="s", color=_BLUE, label="default")
         axis.set(xscale="log", xlabel=name)
+        axis.xaxis.set_minor_formatter("")
         axis.spines[["top", "right"]].set_visible(False)
     for row in panels:
         row[0].set_ylabel("error / column means'")
