@@ -49,7 +49,8 @@ class MLPPolicy:
         """int32 actions [B] for observations float32 [features, B], the lanes last as in the simulator."""
         x = obs
         for i, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
-            x = kernel.T @ x + bias[:, None]
+            # Turned round once, not read along its columns: XLA has a faster library for such products on a CPU.
+            x = jax.lax.optimization_barrier(kernel.T) @ x + bias[:, None]
             if i + 1 < len(self.kernels):
                 x = ACTIVATIONS[self.activation](x)
         return _first_highest(x)
