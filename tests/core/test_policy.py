@@ -122,3 +122,25 @@ def test_what_is_no_policy_is_one_clear_line(tmp_path, change, message):
 def test_the_unchanged_file_is_a_policy(tmp_path):
     write_npz(tmp_path / "p.npz", GOOD)
     assert load_policy(tmp_path / "p.npz").sizes == (4, 2)
+
+
+@pytest.mark.parametrize(("sizes", "activation"), [((4, 7, 3), "tanh"), ((3, 5, 5, 2), "relu"), ((2, 20), "relu")])
+def test_many_lanes_are_decided_as_one(sizes, activation):
+    rng = np.random.default_rng(0)
+    pairs = list(itertools.pairwise(sizes))
+    policy = MLPPolicy(
+        tuple(jnp.asarray(rng.normal(size=pair), jnp.float32) for pair in pairs),
+        tuple(jnp.asarray(rng.normal(size=pair[1]), jnp.float32) for pair in pairs),
+        activation,
+    )
+    obs = jnp.asarray(rng.normal(size=(sizes[0], 300)), jnp.float32)
+    one_by_one = jax.vmap(lambda x: policy(None, x), in_axes=1)(obs)
+    together = policy.lanes(obs)
+    assert (together.shape, together.dtype) == ((300,), jnp.int32)
+    np.testing.assert_array_equal(together, one_by_one)
+
+
+@pytest.mark.parametrize("actions", [2, 5, 40])
+def test_of_equal_scores_the_first_wins_in_every_lane(actions):
+    policy = MLPPolicy((jnp.zeros((2, actions)),), (jnp.zeros(actions).at[1:].set(1.0),))
+    np.testing.assert_array_equal(policy.lanes(jnp.ones((2, 9))), np.ones(9))
