@@ -59,7 +59,11 @@ def synthetic(
 
     Returns:
       The images, and the informative positions, int [informative], sorted.
+    Raises:
+      UserError: patches do not tile the images.
     """
+    if side % patch_size:
+        raise UserError(f"vit.patch_size: patches of {patch_size} pixels do not tile an image of {side}")
     rng = np.random.default_rng(seed)
     grid = side // patch_size
     patterns = rng.uniform(96, 160, (classes, patch_size, patch_size, 3))
