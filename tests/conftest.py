@@ -1,5 +1,8 @@
 """Imports the package before any test imports JAX, so that the host shows one device a core."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
@@ -11,5 +14,22 @@ settings.load_profile("no deadline")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The notebooks first: they take longest, and with two processes the rest runs beside them."""
-    items.sort(key=lambda item: item.path.name != "test_documents.py")
+    """The files that take longest first: of two processes, neither then ends long after the other."""
+    here = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        if item.path.name in ("test_documents.py", "test_train_trunk.py"):
+            return 0
+        return 1 if item.path.parent == here else 2 if "systems" in item.path.parts else 3
+
+    items.sort(key=rank)
+
+
+@pytest.fixture(scope="module")
+def quick_compile() -> Iterator[None]:
+    """Code that compiles fast and runs slowly, for networks that are large to compile and tiny to run."""
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

@@ -10,6 +10,8 @@ from edgerl.core.policy import load_policy, same
 from edgerl.pipelines import agent_vit
 from edgerl.pipelines import agent_vit_members as members
 
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
 TINY = (
     "source=synthetic",
     "train_images=640",

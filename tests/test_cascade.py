@@ -23,12 +23,8 @@ CONFIG = TrunkConfig(width=4, classes=5, head_width=3)
 SMALL = ["num_seeds=1", "front=0", "evaluation_envs=64", "ppo.num_updates=2", "ppo.num_envs=64", "profile=high_power"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compile():
-    """Code that compiles fast and runs slowly: there are many small convolutions, run on few images."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+# There are many small convolutions, run on few images.
+pytestmark = pytest.mark.usefixtures("quick_compile")
 
 
 @pytest.fixture(scope="module")

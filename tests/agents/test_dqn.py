@@ -8,6 +8,8 @@ import pytest
 from edgerl.agents.dqn import DQNConfig, DQNState, ScoreDQN, epsilon
 from edgerl.core.policy import MLPPolicy
 
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
 
 def test_epsilon_falls_as_the_table_says():
     config = DQNConfig()

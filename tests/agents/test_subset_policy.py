@@ -8,6 +8,8 @@ import pytest
 from edgerl.agents.online import Lesson
 from edgerl.agents.subset_policy import SubsetPolicy, SubsetPolicyConfig, chessboard, scores_of, standardised
 
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
 
 def test_credit_is_compared_with_the_other_chosen_items():
     made = np.asarray(standardised(jnp.array([[3.0, 1.0, 0.0, 2.0], [0.0, -1.0, 1.0, 0.0]])))

@@ -12,6 +12,8 @@ from edgerl.systems.agent_vit.data import Images
 from edgerl.systems.agent_vit.evaluate import scores
 from edgerl.systems.agent_vit.model import ViTConfig
 
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
 TINY = ViTConfig(patch_size=4, att_dim=8, depth=1, heads=1, dim_head=8, mlp_dim=8)  # 4 patches of 8-pixel images
 
 

@@ -10,6 +10,8 @@ from edgerl.hardware.cost import count_macs
 from edgerl.systems.agent_vit import model, selection
 from edgerl.systems.agent_vit.model import ViTConfig
 
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
 SEED = ViTConfig(patch_size=4, att_dim=128, depth=6, heads=16, dim_head=64, mlp_dim=512)
 SMALL = ViTConfig(patch_size=2, att_dim=8, depth=2, heads=2, dim_head=4, mlp_dim=16)
 

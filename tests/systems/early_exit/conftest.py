@@ -1,17 +1,8 @@
-import jax
 import numpy as np
 import pytest
 
 from edgerl.systems.early_exit.data import FIT, POLICY, TEST, Dataset
 from edgerl.systems.early_exit.table import Table, quantise
-
-
-@pytest.fixture(scope="module")
-def quick_compile():
-    """Code that compiles fast and runs slowly, for networks that are large to compile and tiny to run."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="module")
