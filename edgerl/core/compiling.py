@@ -29,7 +29,7 @@ _SIMPLE = frozenset((
     "tanh", "threefry2x32", "transpose", "xor",
 ))
 # fmt: on
-_SMALL_LOOP_BYTES = 4096  # four times what XLA calls small
+_SMALL_LOOP_BYTES = 4096  # with a margin: XLA (jaxlib 0.10) makes small calls of loops over 0.5 kB, not over 1 kB
 
 
 def compiler_options(devices: np.ndarray) -> dict[str, Any] | None:
@@ -41,8 +41,8 @@ def compiler_options(devices: np.ndarray) -> dict[str, Any] | None:
 def one_kernel(function: Callable[..., Any], *arguments: Any) -> Any:
     """`function(*arguments)`, for the CPU as one kernel where it can be: its loops then cost no calls at each turn.
 
-    XLA hands every operation of a loop to its runtime, turn by turn, a microsecond each; with short vectors that is
-    most of the time. A computation marked as a small call is compiled as one function instead. The mark is XLA's own,
+    XLA hands every operation of a loop to its runtime, turn by turn; with short vectors these calls take longer
+    than the work. A computation marked as a small call is compiled as one function instead. The mark is XLA's own,
     which it puts on loops over very few bytes; where a version does not know it, the result is the same, only slower.
     """
     compiled = jax.jit(function)

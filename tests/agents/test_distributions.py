@@ -1,5 +1,6 @@
 """distrax without TensorFlow, and TensorFlow afterwards."""
 
+import importlib.util
 import subprocess
 import sys
 
@@ -39,7 +40,8 @@ def test_tensorflow_is_not_imported_and_nothing_is_left_behind():
 
 @pytest.mark.parametrize("first", ["tensorflow", "distrax"])
 def test_tensorflow_works_in_the_same_process(first):
-    pytest.importorskip("importlib.util").find_spec("tensorflow") or pytest.skip("TensorFlow is not installed")
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("TensorFlow (the extra `export`) is not installed")
     imports = [
         "import tensorflow as tf",
         "from edgerl.agents.distributions import categorical; categorical([0.0, 1.0])",

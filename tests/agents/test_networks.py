@@ -7,7 +7,7 @@ import pytest
 
 import edgerl
 from edgerl.agents.config import PPOConfig
-from edgerl.agents.networks import make_networks
+from edgerl.agents.networks import Dense, make_networks
 
 ENV = edgerl.make("CartPole-v1")
 SCALE = (2.4, 2.0, 0.21, 3.0)
@@ -55,3 +55,22 @@ def test_the_value_is_in_units_of_its_scale():
     large, _ = networks(value_scale=25.0)
     obs = jnp.ones(4)
     np.testing.assert_allclose(large.values(variables, obs), 25 * made.values(variables, obs), rtol=1e-6)
+
+
+@pytest.mark.parametrize("batch", [(), (6,), (3, 4)])
+def test_gradients_of_a_layer_are_those_of_a_plain_product(batch):
+    """The layer's gradient is written by hand: against JAX's own of the same sum."""
+    rng = np.random.default_rng(0)
+    x, weights = (jnp.asarray(rng.normal(size=(n, *batch)), jnp.float32) for n in (5, 7))
+    layer = Dense(7, 1.0)
+    variables = layer.init(jax.random.key(0), x)
+
+    def plain(variables, x):
+        p = variables["params"]
+        return jnp.einsum("oi,i...->o...", p["kernel"], x) + p["bias"].reshape(-1, *(1,) * len(batch))
+
+    def gradients(function):
+        return jax.grad(lambda v, x: jnp.sum(weights * jnp.sin(function(v, x))), argnums=(0, 1))(variables, x)
+
+    for ours, jaxs in zip(*map(jax.tree.leaves, (gradients(layer.apply), gradients(plain))), strict=True):
+        np.testing.assert_allclose(ours, jaxs, rtol=1e-5, atol=1e-5)

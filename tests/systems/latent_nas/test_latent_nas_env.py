@@ -155,7 +155,7 @@ def test_searches_improve_on_a_random_start_and_stay_below_the_bound(env, scored
 
 
 def test_bayesian_optimisation(env, scored):
-    pytest.importorskip("optuna")
+    pytest.importorskip("optuna", reason="Optuna (the extra `search`) is not installed")
     found = bayesian.bayesian_search(env, 25, 2)
     assert found.shape == (2,)
     assert 0.6 < found.min() <= found.max() < 1
