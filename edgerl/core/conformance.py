@@ -123,14 +123,14 @@ def _check_one_trace(case: Case) -> None:
         case.require("one trace", count == 1, f"a jitted {name} was traced {count} times", right)
 
 
-def _few_steps(case: Case, params: Params) -> Any:
-    """Everything that a reset and a few steps return."""
+def _few_steps(case: Case, params: Params, env: Environment | Case) -> Any:
+    """Everything that a reset and a few steps of `env` return: the case's own are not traced again."""
 
     def step(state: State, key: chex.PRNGKey) -> tuple[State, Any]:
-        result = case.env.step(key, state, case.actions.sample(key), params)
+        result = env.step(key, state, case.actions.sample(key), params)
         return result[1], result
 
-    obs, state = case.env.reset(case.key, params)
+    obs, state = env.reset(case.key, params)
     return obs, state, jax.lax.scan(step, state, jax.random.split(case.key, FEW))[1]
 
 
@@ -139,33 +139,42 @@ def _check_results(case: Case) -> None:
     frozen = getattr(getattr(case.params, "__dataclass_params__", None), "frozen", True)
     case.require("params", frozen, "the parameters can be assigned to", "a frozen dataclass, as flax.struct.dataclass")
 
-    @_jit
-    def results(default: Params, params: Params) -> Any:
-        with case.guard("default_params", "params=None fails", "default_params where params is None"):
-            without = _few_steps(case, None)
-        return without, _few_steps(case, default), _few_steps(case, default), *_batched(case, params)
+    def play(env: Environment | Case) -> Any:
+        return _jit(lambda params: _few_steps(case, params, env))
 
-    without, once, again, alone, both = results(case.env.default_params, case.params)
-    case.require("pure", same(once, again), "traced again, the result differs", "a function of its arguments alone")
-    case.require("default_params", close(once, without), "params=None differs from default_params", "the same")
+    once, again = play(case), play(case.env)
+    with case.guard("default_params", "params=None fails", "default_params where params is None"):
+        without = _jit(lambda: _few_steps(case, None, case))()
+    default = once(case.env.default_params)
+    # A program of the same text gives the same result: it is not compiled again.
+    texts = [traced.lower(case.env.default_params).as_text() for traced in (once, again)]
+    equal = texts[0] == texts[1] or same(default, again(case.env.default_params))
+    case.require("pure", equal, "traced again, the result differs", "a function of its arguments alone")
+    case.require("default_params", close(default, without), "params=None differs from default_params", "the same")
+    alone, both = once(case.params), _jit(lambda params: _batched(case, params))(case.params)
     equal = all(close(alone, jax.tree.map(lambda x, lane=lane: x[lane], both)) for lane in range(2))
     case.require("params", equal, "batched parameters give another result", "the same as one by one")
 
 
-def _batched(case: Case, params: Params) -> tuple[Any, Any]:
-    """Results with the parameters, and with two of each; before that, each leaf's batch is traced alone."""
+def _batched(case: Case, params: Params) -> Any:
+    """Results with two of each parameter; where that fails, the leaf that cannot be batched is named."""
     leaves, tree = jax.tree.flatten(params)
 
     def play(which: set[int]) -> Any:
         pair = [jnp.stack([leaf, leaf]) if i in which else leaf for i, leaf in enumerate(leaves)]
         axes = jax.tree.unflatten(tree, [0 if i in which else None for i in range(len(leaves))])
-        return jax.vmap(lambda p: _few_steps(case, p), in_axes=(axes,), axis_size=2)(jax.tree.unflatten(tree, pair))
+        return jax.vmap(lambda p: _few_steps(case, p, case), in_axes=(axes,), axis_size=2)(
+            jax.tree.unflatten(tree, pair)
+        )
 
-    for i, (path, _) in enumerate(jax.tree_util.tree_leaves_with_path(params)):
-        what = f"params{jax.tree_util.keystr(path)} cannot be batched"
-        with case.guard("params", what, "use it through jax.numpy, never float() or if"):
-            jax.eval_shape(lambda i=i: play({i}))
-    return _few_steps(case, params), play(set(range(len(leaves))))
+    try:
+        return play(set(range(len(leaves))))
+    except Exception:
+        for i, (path, _) in enumerate(jax.tree_util.tree_leaves_with_path(params)):
+            what = f"params{jax.tree_util.keystr(path)} cannot be batched"
+            with case.guard("params", what, "use it through jax.numpy, never float() or if"):
+                jax.eval_shape(lambda i=i: play({i}))
+        raise
 
 
 def _check_spaces(case: Case) -> None:
@@ -186,7 +195,7 @@ def _check_episodes(case: Case, num_steps: int) -> Checked:
     """Plays episodes under `scan` and `vmap`, twice with the same key, and checks every step."""
     start_key, episode_key = jax.random.split(case.key)
     with case.guard("vmap", "reset cannot be vmapped", "unbatched functions of jax.numpy"):
-        reset = _jit(jax.vmap(case.env.reset, in_axes=(0, None)))
+        reset = _jit(jax.vmap(case.reset, in_axes=(0, None)))
         starts = reset(jax.random.split(start_key, STARTS), case.params)
     starts = [numbers(x) for x in jax.tree.leaves(starts)]
     low, high = [x.min(axis=0) for x in starts], [x.max(axis=0) for x in starts]
@@ -205,7 +214,7 @@ def _check_episodes(case: Case, num_steps: int) -> Checked:
 
 def _play(case: Case, key: chex.PRNGKey, low: Any, high: Any, num_steps: int) -> dict[str, chex.Array]:
     """One environment for `num_steps` steps, reset where an episode ended: what the rules ask of each step."""
-    env, params = case.env, case.params
+    params = case.params
 
     def outside(obs: chex.Array) -> chex.Array:
         return ~case.observations.contains(obs)
@@ -213,8 +222,8 @@ def _play(case: Case, key: chex.PRNGKey, low: Any, high: Any, num_steps: int) ->
     def step(state: State, key: chex.PRNGKey) -> tuple[State, dict[str, chex.Array]]:
         action_key, step_key, reset_key = jax.random.split(key, 3)
         action = case.actions.sample(action_key)
-        obs, state, reward, terminated, truncated, info = env.step(step_key, state, action, params)
-        first, fresh = env.reset(reset_key, params)
+        obs, state, reward, terminated, truncated, info = case.step(step_key, state, action, params)
+        first, fresh = case.reset(reset_key, params)
         seen = {
             "nan": _any_nan((obs, state, reward)) | _any_nan(first),
             "outside": outside(obs) | outside(first),
@@ -227,7 +236,7 @@ def _play(case: Case, key: chex.PRNGKey, low: Any, high: Any, num_steps: int) ->
         return jax.tree.map(lambda a, b: jnp.where(terminated | truncated, a, b), fresh, state), seen
 
     first_key, key = jax.random.split(key)
-    return jax.lax.scan(step, env.reset(first_key, params)[1], jax.random.split(key, num_steps))[1]
+    return jax.lax.scan(step, case.reset(first_key, params)[1], jax.random.split(key, num_steps))[1]
 
 
 def _check_no_reset(case: Case, ended: np.ndarray, fresh: np.ndarray, replaced: np.ndarray) -> None:

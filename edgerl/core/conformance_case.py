@@ -2,7 +2,8 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import chex
@@ -27,6 +28,16 @@ class Case:
     key: chex.PRNGKey
     observations: Space
     actions: Space
+
+    @functools.cached_property
+    def reset(self) -> Callable[..., Any]:
+        """The environment's `reset`, traced once for all the rules: a step that trains a network is slow to trace."""
+        return jax.jit(lambda *arguments: self.env.reset(*arguments))
+
+    @functools.cached_property
+    def step(self) -> Callable[..., Any]:
+        """The environment's `step`, as `reset`."""
+        return jax.jit(lambda *arguments: self.env.step(*arguments))
 
     def require(self, rule: str, kept: Any, what: str, right: str) -> None:
         """Raises unless `kept`."""
