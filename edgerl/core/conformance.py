@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from edgerl.core import generator
-from edgerl.core.conformance_case import Case, broken, close, form, forms, numbers, same
+from edgerl.core.conformance_case import Case, any_nan, between, broken, close, form, forms, numbers, same
 from edgerl.core.environment import Environment, Params, State
 
 LANES = 16  # episodes that are played side by side
@@ -225,11 +225,11 @@ def _play(case: Case, key: chex.PRNGKey, low: Any, high: Any, num_steps: int) ->
         obs, state, reward, terminated, truncated, info = case.step(step_key, state, action, params)
         first, fresh = case.reset(reset_key, params)
         seen = {
-            "nan": _any_nan((obs, state, reward)) | _any_nan(first),
+            "nan": any_nan((obs, state, reward)) | any_nan(first),
             "outside": outside(obs) | outside(first),
             "terminated": terminated,
             "truncated": truncated,
-            "fresh": _between(low, high, (obs, state)),
+            "fresh": between(low, high, (obs, state)),
             "replaced": jnp.any(info.get("final_observation", obs) != obs),
             "told": (reward, jnp.sum(obs)),
         }
@@ -249,13 +249,3 @@ def _check_no_reset(case: Case, ended: np.ndarray, fresh: np.ndarray, replaced: 
     if ended.any() and not ended.all():
         reset = fresh[ended].mean() > 0.9 and fresh[~ended].mean() < 0.5
         case.require("no reset", not reset, "step ends an episode with the state of a fresh one", right)
-
-
-def _between(low: Any, high: Any, one: Any) -> chex.Array:
-    """Scalar bool: each number lies in its range, which is widened by its width on both sides."""
-    triples = zip(low, high, map(numbers, jax.tree.leaves(one)), strict=True)
-    return jnp.all(jnp.stack([jnp.all((x >= 2 * a - b) & (x <= 2 * b - a)) for a, b, x in triples]))
-
-
-def _any_nan(tree: Any) -> chex.Array:
-    return jnp.any(jnp.stack([jnp.isnan(numbers(x)).any() for x in jax.tree.leaves(tree)]))

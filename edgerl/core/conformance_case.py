@@ -101,3 +101,13 @@ def form(x: Any) -> str:
 def forms(tree: Any) -> dict[str, str]:
     """Path of each leaf to its dtype and shape."""
     return {jax.tree_util.keystr(path): form(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def between(low: Any, high: Any, one: Any) -> chex.Array:
+    """Scalar bool: each number lies in its range, which is widened by its width on both sides."""
+    triples = zip(low, high, map(numbers, jax.tree.leaves(one)), strict=True)
+    return jnp.all(jnp.stack([jnp.all((x >= 2 * a - b) & (x <= 2 * b - a)) for a, b, x in triples]))
+
+
+def any_nan(tree: Any) -> chex.Array:
+    return jnp.any(jnp.stack([jnp.isnan(numbers(x)).any() for x in jax.tree.leaves(tree)]))
