@@ -76,5 +76,6 @@ class Log:
 
 
 def _rows_until(text: bytes, update: int) -> bytes:
+    """The header and the complete rows up to an update: the last row may have been cut in its number."""
     header, *rows = text.splitlines(keepends=True) or [b""]
-    return header + b"".join(row for row in rows if int(row.split(b",", 1)[0] or 0) <= update)
+    return header + b"".join(row for row in rows if row.endswith(b"\n") and int(row.split(b",", 1)[0]) <= update)

@@ -2,9 +2,12 @@
 
 Host code sees only chunks of updates. After each chunk the log, then the checkpoint, reach the disk; a run that was
 killed starts from the last checkpoint and reaches the same bits as one that was not.
+
+The seeds are shared out over a mesh: all devices of all processes that `jax.distributed` has joined. Every process then
+makes the same calls; the first one alone writes.
 """
 
-import functools
+import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,17 +15,18 @@ from typing import Any
 
 import chex
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, PartitionSpec
 
 from edgerl.agents import ppo, run_folder
 from edgerl.agents.config import RunConfig
-from edgerl.agents.evaluation import Episodes, play_episodes, summary
+from edgerl.agents.evaluation import Episodes, summary
 from edgerl.agents.logs import Log
 from edgerl.agents.networks import make_networks
 from edgerl.agents.run_folder import LOG, POLICY, RESULT
+from edgerl.agents.seeds import advance, collect, keys, play, seed_mesh, spread, start
 from edgerl.core import config as configuration
-from edgerl.core import files, generator
+from edgerl.core import files, processes
 from edgerl.core.checkpoint import Checkpoints, open_checkpoints
 from edgerl.core.environment import Environment, Params
 from edgerl.core.errors import UserError
@@ -59,68 +63,39 @@ def train_run(
     env_params = env.default_params if env_params is None else env_params
     folder = Path(folder)
     says = {**(about or {}), "environment": env.id, "env_params": run_folder.describe(env_params)}
-    run_folder.open_folder(folder, configuration.as_dict(config), says, resume)
+    first, mesh = processes.is_first(), seed_mesh(config.num_seeds)
+    if first:
+        run_folder.open_folder(folder, configuration.as_dict(config), says, resume)
     started = time.perf_counter()
-    state = _train(env, config, env_params, folder, progress)
+    state = _train(env, config, env_params, folder, progress and first, mesh)
     trained = time.perf_counter()
-    policy, result = _choose(env, config, env_params, state)
+    policy, result = _choose(env, config, env_params, state, mesh)
     seconds = {"training": trained - started, "evaluation": time.perf_counter() - trained}
     result = {**says, **result, "steps_per_seed": config.ppo.total_steps, "seconds": seconds}
-    save_policy(folder / POLICY, policy)
-    files.write_json(folder / RESULT, result)
+    if first:
+        save_policy(folder / POLICY, policy)
+        files.write_json(folder / RESULT, result)
     return result
 
 
-def keys(config: RunConfig) -> tuple[chex.PRNGKey, chex.PRNGKey, chex.PRNGKey]:
-    """Keys of a run: one for each seed's training [num_seeds], for choosing the best, for judging it."""
-    return _keys(np.uint32(config.seed), config.num_seeds)
-
-
-@functools.partial(jax.jit, static_argnames="num_seeds")
-def _keys(seed: chex.Array, num_seeds: int) -> tuple[chex.PRNGKey, chex.PRNGKey, chex.PRNGKey]:
-    train_key, choice_key, judge_key = jax.random.split(generator.new_key(seed, jnp.uint32(0)), 3)
-    return jax.random.split(train_key, num_seeds), choice_key, judge_key
-
-
-# Measured on a CPU: half the compile time, and the same speed.
-_COMPILE = {"xla_llvm_disable_expensive_passes": True}
-
-
-@functools.partial(jax.jit, static_argnames="env", compiler_options=_COMPILE)
-def start(env: Environment, config: ppo.PPOConfig, seeds: chex.PRNGKey, env_params: Params) -> ppo.TrainState:
-    """States [S] before the first update of the seeds' keys [S]."""
-    return jax.vmap(lambda key: ppo.init(env, config, key, env_params))(seeds)
-
-
-@functools.partial(jax.jit, static_argnames=("env", "length"), compiler_options=_COMPILE)
-def advance(
-    env: Environment, config: ppo.PPOConfig, states: ppo.TrainState, env_params: Params, count: chex.Array, length: int
-) -> tuple[ppo.TrainState, ppo.Metrics]:
-    """`count` updates, at most `length`, of every seed: states [S], metrics [length, S].
-
-    `count` is data and not part of the program: a shorter last chunk neither compiles again nor changes a bit.
-    """
-
-    def step(states: ppo.TrainState) -> tuple[ppo.TrainState, ppo.Metrics]:
-        return jax.vmap(lambda state: ppo.update(env, config, state, env_params))(states)
-
-    def body(i: chex.Array, carry: tuple[ppo.TrainState, ppo.Metrics]) -> tuple[ppo.TrainState, ppo.Metrics]:
-        states, metrics = step(carry[0])
-        return states, jax.tree.map(lambda rows, row: rows.at[i].set(row), carry[1], metrics)
-
-    seeds = states.key.shape[0]
-    empty = {name: jnp.zeros((length, seeds)) for name in ppo.METRICS}
-    return jax.lax.fori_loop(0, count, body, (states, empty))
-
-
-def _train(env: Environment, config: RunConfig, env_params: Params, folder: Path, progress: bool) -> ppo.TrainState:
-    with open_checkpoints(folder / "checkpoints") as checkpoints:
-        state = start(env, config.ppo, keys(config)[0], env_params)
-        done = checkpoints.latest() or 0
+def _train(
+    env: Environment, config: RunConfig, env_params: Params, folder: Path, progress: bool, mesh: Mesh
+) -> ppo.TrainState:
+    """The last state, as `collect` gives it."""
+    state = start(env, config.ppo, keys(config)[0], env_params)
+    with contextlib.ExitStack() as stack:
+        checkpoints, log, done = None, None, 0
+        if processes.is_first():
+            checkpoints = stack.enter_context(open_checkpoints(folder / "checkpoints"))
+            done = checkpoints.latest() or 0
+            if done:
+                state = checkpoints.restore(done, like=state)
+            log = stack.enter_context(Log(folder / LOG, folder / "tensorboard", done))
+        done = int(processes.share(np.int32(done)))
         if done:
-            state = checkpoints.restore(done, like=state)
-        with Log(folder / LOG, folder / "tensorboard", done) as log:
-            return _loop(env, config, env_params, state, done, checkpoints, log, progress)
+            state = processes.share(state)
+        state = spread(state, config.num_seeds, mesh)
+        return _loop(env, config, env_params, state, done, checkpoints, log, progress, mesh)
 
 
 def _loop(
@@ -129,23 +104,29 @@ def _loop(
     env_params: Params,
     state: ppo.TrainState,
     done: int,
-    checkpoints: Checkpoints,
-    log: Log,
+    checkpoints: Checkpoints | None,
+    log: Log | None,
     progress: bool,
+    mesh: Mesh,
 ) -> ppo.TrainState:
     from tqdm import tqdm
 
     total, length = config.ppo.num_updates, min(config.checkpoint_every, config.ppo.num_updates)
+    ppo_config, env_params = processes.place((config.ppo, env_params), mesh, PartitionSpec())
+    kept = None
     # `None` shows the bar only on a terminal.
     with tqdm(total=total, initial=done, unit="update", disable=None if progress else True) as bar:
         try:
             while done < total:
                 count = min(length, total - done)
-                state, metrics = advance(env, config.ppo, state, env_params, jnp.int32(count), length)
-                rows = {name: np.asarray(rows)[:count] for name, rows in metrics.items()}
+                state, metrics = advance(env, ppo_config, state, env_params, np.int32(count), length, mesh)
+                metrics = processes.whole(metrics, mesh)
+                rows = {name: values[:count, : config.num_seeds] for name, values in metrics.items()}
                 _check_finite(rows["loss"], done, config)
-                log.append(done + 1, config.ppo.batch_size, rows)
-                checkpoints.save(done + count, state)
+                kept = collect(state, config.num_seeds, mesh)
+                if log is not None and checkpoints is not None:
+                    log.append(done + 1, config.ppo.batch_size, rows)
+                    checkpoints.save(done + count, kept)
                 done += count
                 bar.update(count)
                 bar.set_postfix_str(f"return {_latest(rows['episode_return']):.4g}", refresh=False)
@@ -153,7 +134,7 @@ def _loop(
             raise KeyboardInterrupt(
                 f"update {done} of {total} is saved, and the same command goes on from there"
             ) from None
-    return state
+    return collect(state, config.num_seeds, mesh) if kept is None else kept
 
 
 def _latest(returns: np.ndarray) -> float:
@@ -172,28 +153,22 @@ def _check_finite(loss: np.ndarray, done: int, config: RunConfig) -> None:
         )
 
 
-@functools.partial(jax.jit, static_argnames=("env", "num_envs", "most_steps"), compiler_options=_COMPILE)
-def _play(
-    env: Environment, policies: MLPPolicy, key: chex.PRNGKey, env_params: Params, num_envs: int, most_steps: int
-) -> Episodes:
-    return jax.vmap(lambda policy: play_episodes(env, policy, key, env_params, num_envs, most_steps))(policies)
-
-
 def _choose(
-    env: Environment, config: RunConfig, env_params: Params, states: ppo.TrainState
+    env: Environment, config: RunConfig, env_params: Params, states: ppo.TrainState, mesh: Mesh
 ) -> tuple[MLPPolicy, dict[str, Any]]:
     """The policy of the best seed. It is judged on other episodes than those it was chosen by."""
     _, choice_key, judge_key = keys(config)
     policies = [seed_policy(env, config, states, seed) for seed in range(config.num_seeds)]
-    together = jax.tree.map(lambda *x: np.stack(x), *policies)
+    together = spread(jax.tree.map(lambda *x: np.stack(x), *policies), config.num_seeds, mesh)
+    sizes = (config.evaluation_envs, config.evaluation_steps)
 
-    def play(key: chex.PRNGKey) -> Episodes:
-        episodes = _play(env, together, key, env_params, config.evaluation_envs, config.evaluation_steps)
-        return jax.tree.map(np.asarray, episodes)
+    def scored(key: chex.PRNGKey) -> Episodes:
+        key, params = processes.place((key, env_params), mesh, PartitionSpec())
+        return collect(play(env, together, key, params, *sizes, mesh), config.num_seeds, mesh)
 
-    scores = play(choice_key).returns.mean(axis=1, dtype=np.float64)
+    scores = scored(choice_key).returns.mean(axis=1, dtype=np.float64)
     best = int(scores.argmax())
-    judged = summary(jax.tree.map(lambda x: x[best], play(judge_key)))
+    judged = summary(jax.tree.map(lambda x: x[best], scored(judge_key)))
     return policies[best], {"best_seed": best, "choice": {"returns": scores.tolist()}, "evaluation": judged}
 
 

@@ -40,9 +40,18 @@ class Checkpoints:
 
 @contextmanager
 def open_checkpoints(folder: str | Path, keep: int = 2) -> Iterator[Checkpoints]:
-    """Opens (and makes) a folder of checkpoints, keeping the newest `keep`."""
-    options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, enable_async_checkpointing=False)
-    with ocp.CheckpointManager(Path(folder).absolute(), options=options) as manager:
+    """Opens (and makes) a folder of checkpoints, keeping the newest `keep`. Other processes have no part in it."""
+    me = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
+    options = ocp.CheckpointManagerOptions(
+        max_to_keep=keep,
+        create=False,  # which Orbax has all processes do together
+        enable_async_checkpointing=False,
+        **({"multiprocessing_options": alone} if jax.process_count() > 1 else {}),
+    )
+    folder = Path(folder).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    with ocp.CheckpointManager(folder, options=options) as manager:
         yield Checkpoints(manager)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from edgerl.core import generator as generators
+from edgerl.core import processes
 from edgerl.core.compiling import compiler_options, one_kernel
 from edgerl.core.environment import Environment, Params
 from edgerl.core.errors import UserError
@@ -55,9 +56,8 @@ class SimulationStats:
 
 
 def default_mesh() -> Mesh:
-    """All devices of this process along one axis, "env"."""
-    devices = jax.local_devices()
-    return Mesh(np.array(devices), (AXIS,), axis_types=(jax.sharding.AxisType.Auto,))
+    """All devices, of other processes too, along one axis, "env"."""
+    return Mesh(np.array(jax.devices()), (AXIS,), axis_types=(jax.sharding.AxisType.Auto,))
 
 
 def random_policy(env: Environment, params: Params | None = None) -> Policy:
@@ -98,7 +98,8 @@ def simulate(
       num_envs: number of environments, at least 1.
       num_steps: steps of each, at least 1.
       params: environment parameters. A leaf with a leading axis of `num_envs` gives each environment its own value.
-      mesh: devices, one axis named "env"; all local devices by default.
+      mesh: devices, one axis named "env"; by default all, of other processes too (`jax.distributed`): then each process
+        makes the same call and gets the same result.
       generator: "edgerl" (fast) or "threefry2x32" (JAX's own) for the lanes' keys.
       trajectory: also return every transition, arrays [num_steps, num_envs, ...]: mind the memory.
 
@@ -116,14 +117,18 @@ def simulate(
     params = env.default_params if params is None else params
     batched = _batched(params, env.default_params, num_envs)
     devices, blocks, block = _layout(num_envs, mesh, CPU_NETWORK_BLOCK if _is_data(policy) else CPU_BLOCK)
-    lanes = jnp.minimum(jnp.arange(devices * blocks * block, dtype=jnp.uint32), num_envs - 1)
+    lanes = np.minimum(np.arange(devices * blocks * block, dtype=np.uint32), num_envs - 1)
     lanes = lanes.reshape(devices * blocks, block)
     params = jax.tree.map(lambda x, b: jnp.asarray(x)[lanes] if b else x, params, batched)
     static, dynamic = (policy, None) if not _is_data(policy) else (None, policy)
     program = _program(env, static, mesh, num_steps, generator, trajectory, tuple(jax.tree.leaves(batched)))
-    totals, record = program(generators.derive(key, generator), lanes, params, dynamic)
+    split, shared = PartitionSpec(AXIS), PartitionSpec()
+    params = jax.tree.map(lambda x, b: processes.place(x, mesh, split if b else shared), params, batched)
+    base, dynamic = processes.place((generators.derive(key, generator), dynamic), mesh, shared)
+    totals, record = program(base, processes.place(lanes, mesh, split), params, dynamic)
+    totals = processes.whole(totals, mesh)
     episodes, returns, lengths = summarise(jax.tree.map(lambda x: _lanes(x, num_envs), totals))
-    unblocked = _unblock(record, num_envs) if record is not None else None
+    unblocked = _unblock(processes.gathered(record, mesh), num_envs) if record is not None else None
     return SimulationStats(episodes, num_envs * num_steps, returns, lengths, unblocked)
 
 
@@ -208,9 +213,8 @@ def _program(
     return jax.jit(program, compiler_options=compiler_options(mesh.devices))
 
 
-def _lanes(x: chex.Array, num_envs: int) -> np.ndarray:
+def _lanes(x: np.ndarray, num_envs: int) -> np.ndarray:
     """[blocks, chunks, block] as [num_envs, chunks], an order that does not depend on the blocks."""
-    x = np.asarray(x)
     return np.moveaxis(x, 1, -1).reshape(-1, x.shape[1])[:num_envs]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from edgerl.deploy import convnet, integer_conv
 from edgerl.deploy.convnet import Add, Conv, ConvNet, Operation
 from edgerl.deploy.integer_conv import Output, Summand
+from edgerl.deploy.network import LayerActivation
 
 Constants = tuple[Output, *tuple[Summand, ...]]
 
@@ -22,10 +23,11 @@ def constants(network: ConvNet, operation: Operation) -> Constants:
     if isinstance(operation, Conv):
         assert operation.weight_scales is not None  # of an int8 network
         scales = np.float64(source.scale.scale) * operation.weight_scales.astype(np.float64)
-        return (integer_conv.output(scales, target, operation.relu),)
+        return (integer_conv.output(scales, target, "relu" if operation.relu else "none"),)
     if isinstance(operation, Add):
         second = network.tensors[operation.sources[1]].scale
-        first_side, second_side, out = integer_conv.summands(source.scale, second, target, operation.relu)
+        activation: LayerActivation = "relu" if operation.relu else "none"
+        first_side, second_side, out = integer_conv.summands(source.scale, second, target, activation)
         return out, first_side, second_side
     return (integer_conv.mean_output(source.scale, target, source.shape[0] * source.shape[1]),)
 

@@ -17,7 +17,7 @@ import numpy as np
 from flax import struct
 
 from edgerl.deploy import integer
-from edgerl.deploy.network import Quantisation, quantise_multiplier
+from edgerl.deploy.network import LayerActivation, Quantisation, activation_range, quantise_multiplier
 
 Padding = Literal["SAME", "VALID"]
 _ADD_SHIFT = 20  # TFLM scales both summands up by 2^20 before it rounds them
@@ -30,7 +30,7 @@ class Output:
 
     Attributes:
       multiplier, shift: int32 [] or [channels]; see `integer.requantise`.
-      zero, low, high: int32 []; zero point and clamp, in which ReLU is.
+      zero, low, high: int32 []; zero point and clamp, in which ReLU and ReLU6 are.
     """
 
     multiplier: chex.Array
@@ -45,12 +45,11 @@ class Output:
         return jnp.clip(scaled + self.zero, self.low, self.high).astype(jnp.int8)
 
 
-def output(scales: np.ndarray | float, target: Quantisation, relu: bool = False) -> Output:
+def output(scales: np.ndarray | float, target: Quantisation, activation: LayerActivation = "none") -> Output:
     """The output of sums whose unit is float64 `scales` [] or [channels]. TFLM divides the scales in float64."""
     pairs = [quantise_multiplier(float(scale) / float(target.scale)) for scale in np.atleast_1d(scales)]
     multiplier, shift = (np.array(column, np.int32).reshape(np.shape(scales)) for column in zip(*pairs, strict=True))
-    low = max(-128, target.zero_point) if relu else -128
-    numbers = (jnp.int32(number) for number in (target.zero_point, low, 127))
+    numbers = (jnp.int32(number) for number in (target.zero_point, *activation_range(activation, target)))
     return Output(jnp.asarray(multiplier), jnp.asarray(shift), *numbers)
 
 
@@ -156,14 +155,16 @@ class Summand:
     zero: chex.Array
 
 
-def summands(a: Quantisation, b: Quantisation, target: Quantisation, relu: bool) -> tuple[Summand, Summand, Output]:
+def summands(
+    a: Quantisation, b: Quantisation, target: Quantisation, activation: LayerActivation
+) -> tuple[Summand, Summand, Output]:
     """The constants of `add`."""
     twice = 2 * max(float(a.scale), float(b.scale))
     sides = []
     for side in (a, b):
         multiplier, shift = quantise_multiplier(float(side.scale) / twice)
         sides.append(Summand(jnp.int32(multiplier), jnp.int32(shift), jnp.int32(side.zero_point)))
-    return sides[0], sides[1], output(twice / 2**_ADD_SHIFT, target, relu)
+    return sides[0], sides[1], output(twice / 2**_ADD_SHIFT, target, activation)
 
 
 @jax.jit

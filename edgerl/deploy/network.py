@@ -46,13 +46,8 @@ class Layer:
 
     @property
     def clamp(self) -> tuple[int, int]:
-        """The dense layer's lowest and highest output (TFLM: CalculateActivationRangeQuantized)."""
-        zero, low, high = self.output.zero_point, -128, 127
-        if self.activation in ("relu", "relu6"):
-            low = max(low, zero)
-        if self.activation == "relu6":
-            high = min(high, zero + math.floor(np.float32(6) / self.output.scale + np.float32(0.5)))
-        return low, high
+        """The dense layer's lowest and highest output."""
+        return activation_range(self.activation, self.output)
 
 
 @dataclass(frozen=True)
@@ -76,6 +71,16 @@ class Network:
         products = np.float64(in_scale) * layer.weight_scales.astype(np.float64)
         pairs = [quantise_multiplier(float(product / np.float64(layer.output.scale))) for product in products]
         return np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int32)
+
+
+def activation_range(activation: LayerActivation, output: Quantisation) -> tuple[int, int]:
+    """The lowest and highest int8 under a fused activation (TFLM: CalculateActivationRangeQuantized)."""
+    zero, low, high = output.zero_point, -128, 127
+    if activation in ("relu", "relu6"):
+        low = max(low, zero)
+    if activation == "relu6":
+        high = min(high, zero + math.floor(np.float32(6) / output.scale + np.float32(0.5)))
+    return low, high
 
 
 def quantise_multiplier(real: float) -> tuple[int, int]:

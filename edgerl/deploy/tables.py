@@ -20,8 +20,8 @@ _ONE = 2**31 - 1  # 1 in Q0, as near as it gets
 _EXP_OF_POWERS = tuple((k, round(math.exp(-(2.0**k)) * 2**31)) for k in range(-2, 5))
 _EXP_OF_EIGHTH = round(math.exp(-1 / 8) * 2**31)
 _THIRD = round(2**31 / 3)
-_48_OVER_17 = round(48 / 17 * 2**29)  # in Q2; with -32/17 the first guess of the Newton-Raphson division
-_NEG_32_OVER_17 = -round(32 / 17 * 2**29)
+NEWTON_START = round(48 / 17 * 2**29)  # in Q2; with -32/17 the first guess of the Newton-Raphson division
+NEWTON_SLOPE = -round(32 / 17 * 2**29)
 
 
 def activation_table(kind: Table, scale: float, zero_point: int) -> np.ndarray:
@@ -31,13 +31,13 @@ def activation_table(kind: Table, scale: float, zero_point: int) -> np.ndarray:
     radius = math.floor(((1 << _INPUT_BITS) - 1) * 2.0 ** (31 - _INPUT_BITS - exponent))
     centred = np.arange(-128, 128, dtype=np.int64) - zero_point
     inside = np.clip(centred, -radius, radius)
-    x = _divide_by_pot(_mul(inside << max(exponent, 0), multiplier), max(-exponent, 0))
+    x = _divide_by_pot(mul(inside << max(exponent, 0), multiplier), max(-exponent, 0))
     y = _divide_by_pot(_tanh(x), 24) if kind == "tanh" else _divide_by_pot(_logistic(x), 23) - 128
     y = np.where(centred <= -radius, -128, np.where(centred >= radius, 127, y))
     return np.clip(y, -128, 127).astype(np.int8)
 
 
-def _mul(a: np.ndarray, b: np.ndarray | int) -> np.ndarray:
+def mul(a: np.ndarray, b: np.ndarray | int) -> np.ndarray:
     """round(a · b / 2^31), halves up: SaturatingRoundingDoublingHighMul without its one saturating case."""
     return (a * b + (1 << 30)) >> 31
 
@@ -51,38 +51,38 @@ def _saturating_shift(x: np.ndarray, bits: int) -> np.ndarray:
     return np.clip(x << bits, -(2**31), 2**31 - 1)
 
 
-def _exp_on_negative(a: np.ndarray, integer_bits: int) -> np.ndarray:
+def exp_on_negative(a: np.ndarray, integer_bits: int) -> np.ndarray:
     """exp(a) in Q0 for a ≤ 0: a polynomial on [-1/4, 0), then one factor for each bit of what is left."""
     fraction_bits = 31 - integer_bits
     quarter = 1 << (fraction_bits - 2)
     near = (a & (quarter - 1)) - quarter
     x = _saturating_shift(near, integer_bits) + (1 << 28)  # from the interval's middle, -1/8
-    x2 = _mul(x, x)
-    x3, x4 = _mul(x2, x), _mul(x2, x2)
-    series = _divide_by_pot(_mul(_divide_by_pot(x4, 2) + x3, _THIRD) + x2, 1)
-    result = _EXP_OF_EIGHTH + _mul(x + series, _EXP_OF_EIGHTH)
+    x2 = mul(x, x)
+    x3, x4 = mul(x2, x), mul(x2, x2)
+    series = _divide_by_pot(mul(_divide_by_pot(x4, 2) + x3, _THIRD) + x2, 1)
+    result = _EXP_OF_EIGHTH + mul(x + series, _EXP_OF_EIGHTH)
     for power, factor in _EXP_OF_POWERS:
         if integer_bits > power:
-            result = np.where((near - a) & (1 << (fraction_bits + power)), _mul(result, factor), result)
+            result = np.where((near - a) & (1 << (fraction_bits + power)), mul(result, factor), result)
     return np.where(a == 0, _ONE, result)
 
 
 def _two_over_one_plus(a: np.ndarray) -> np.ndarray:
     """2 / (1 + a) in Q2 for a in [0, 1] in Q0: three Newton-Raphson steps."""
     half_denominator = (a + _ONE + 1) >> 1
-    x = _48_OVER_17 + _mul(half_denominator, _NEG_32_OVER_17)
+    x = NEWTON_START + mul(half_denominator, NEWTON_SLOPE)
     for _ in range(3):
-        x = x + _saturating_shift(_mul(x, (1 << 29) - _mul(half_denominator, x)), 2)
+        x = x + _saturating_shift(mul(x, (1 << 29) - mul(half_denominator, x)), 2)
     return x
 
 
 def _tanh(a: np.ndarray) -> np.ndarray:
     """tanh of Q4 in Q0. exp(-2|a|): the same bits read as Q5 are twice the value."""
-    magnitude = _saturating_shift(_two_over_one_plus(_exp_on_negative(-np.abs(a), _INPUT_BITS + 1)) - (1 << 29), 2)
+    magnitude = _saturating_shift(_two_over_one_plus(exp_on_negative(-np.abs(a), _INPUT_BITS + 1)) - (1 << 29), 2)
     return np.sign(a) * magnitude
 
 
 def _logistic(a: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-a)) of Q4 in Q0. Half of a Q2 number, as Q0, is its bits shifted left by one."""
-    positive = _saturating_shift(_two_over_one_plus(_exp_on_negative(-np.abs(a), _INPUT_BITS)), 1)
+    positive = _saturating_shift(_two_over_one_plus(exp_on_negative(-np.abs(a), _INPUT_BITS)), 1)
     return np.where(a == 0, 1 << 30, np.where(a > 0, positive, _ONE - positive))

@@ -55,10 +55,10 @@ def evaluate(run: str | Path) -> dict[str, Any]:
 
 
 def figures(run: str | Path, data: str | None = None) -> list[Path]:
-    """The pictures of all trainings that RUN/members has, in RUN/figures. `data`: CIFAR-10's binary files.
+    """Pictures and a table of all trainings that RUN/members has, in RUN/figures. `data`: CIFAR-10's binary files.
 
-    Accuracy against cost, once `edgerl evaluate` has judged them; loss and patches a step; the agent's reward; what is
-    chosen of a few test images, and where.
+    Loss and patches a step; the agent's reward; what is chosen of a few test images, and where. Once `edgerl evaluate`
+    has judged them: accuracy against cost, and the table of all methods.
     """
     settings, splits = _load(run, data)
     folder, there = Path(run) / "figures", judgement.trained(settings, Path(run))
@@ -67,15 +67,18 @@ def figures(run: str | Path, data: str | None = None) -> list[Path]:
     chosen = {n: judgement.choices(settings, splits, Path(run), n) for n in there if n not in ("full", "annealed")}
     drawn = [
         pictures.losses(folder / "loss_and_patches.png", logs),
-        pictures.agent(folder / "agent.png", logs[settings.agent], settings.agent),
+        pictures.agent(folder / "agent.png", logs[settings.agent], settings.agent, chosen[settings.agent].shape[1]),
         pictures.chosen_patches(
             folder / "chosen_patches.png", splits.test.images[:SHOWN], {n: c[:SHOWN] for n, c in chosen.items()}
         ),
         pictures.positions(folder / "positions.png", chosen),
     ]
-    if (Path(run) / judgement.TIMES).is_file():
-        curves, seconds = judgement.curves(settings, Path(run), there), files.read_json(Path(run) / judgement.TIMES)
-        drawn.append(pictures.accuracy_against_cost(folder / "accuracy_against_cost.png", curves, seconds))
+    if (Path(run) / JUDGEMENT).is_file():
+        judged, seconds = files.read_json(Path(run) / JUDGEMENT), files.read_json(Path(run) / judgement.TIMES)
+        compared = judgement.curves(settings, Path(run), list(judged["methods"]))
+        drawn.append(pictures.accuracy_against_cost(folder / "accuracy_against_cost.png", compared, seconds))
+        files.write_bytes(folder / "table.md", judgement.table(judged).encode())
+        drawn.append(folder / "table.md")
     return drawn
 
 

@@ -20,6 +20,7 @@ TIMES = "times.json"
 ROUNDS, TIMED = 7, 40  # how often each method is timed, and for how many steps
 CURVE = 3  # judgements on the way to equal multiply-accumulates
 CHOSEN = 512  # test images whose choices are counted for the pictures
+BUDGETS = ("equal_epochs", "equal_macs", "equal_time")
 KINDS = ("all", "own")  # patches that the transformer sees when it is judged
 
 
@@ -101,11 +102,10 @@ def _seconds(timed: dict[str, Any], path: Path) -> dict[str, float]:
     taken: dict[str, list[float]] = {name: [] for name in timed}
     for _ in range(ROUNDS + 1):
         for name, (one, running) in timed.items():
+            steps = min(one.every, TIMED)  # the program of the training, with no step more
             began = time.perf_counter()
-            jax.block_until_ready(
-                online.advance(one.env, one.agent, running, one.params, jnp.int32(TIMED), max(one.every, TIMED))
-            )
-            taken[name].append((time.perf_counter() - began) / TIMED)
+            jax.block_until_ready(online.advance(one.env, one.agent, running, one.params, jnp.int32(steps), one.every))
+            taken[name].append((time.perf_counter() - began) / steps)
     seconds = {name: float(np.median(values[1:])) for name, values in taken.items()}  # the first compiles
     files.write_json(path, seconds)
     return seconds
@@ -118,7 +118,7 @@ def _row(curves: list[list[dict[str, Any]]], steps: int, budget: float, steps_in
         seeds = [np.interp(at, [r[axis] for r in c], [r[kind]["accuracy"] for r in c]).item() for c in curves]
         return {"mean": float(np.mean(seeds)), "seeds": seeds}
 
-    budgets = {"equal_epochs": ("step", steps), "equal_macs": ("macs", budget), "equal_time": ("step", steps_in_time)}
+    budgets = dict(zip(BUDGETS, (("step", steps), ("macs", budget), ("step", steps_in_time)), strict=True))
     last = [curve[-1] for curve in curves]
     return {
         **{name: {kind: read(*where, kind) for kind in KINDS} for name, where in budgets.items()},
@@ -127,16 +127,29 @@ def _row(curves: list[list[dict[str, Any]]], steps: int, budget: float, steps_in
     }
 
 
+def table(judgement: dict[str, Any]) -> str:
+    """Markdown: what each method costs, and its accuracy in percent, mean ± standard deviation over the seeds."""
+
+    def shown(cell: dict[str, Any]) -> str:
+        spread = f" ± {100 * np.std(cell['seeds'], ddof=1):.1f}" if len(cell["seeds"]) > 1 else ""
+        return f"{100 * cell['mean']:.1f}{spread}"
+
+    heads = [f"{budget.replace('_', ' ')}, {kind}" for budget in BUDGETS for kind in KINDS]
+    lines = [["method", "patches", "MACs", "time", *heads], ["---"] + ["---:"] * (3 + len(heads))]
+    for name, row in judgement["methods"].items():
+        cost = f"{row['patches']:.0f}", f"{100 * row['share_of_macs']:.1f} %", f"{100 * row['share_of_time']:.0f} %"
+        lines.append([name, *cost, *(shown(row[budget][kind]) for budget in BUDGETS for kind in KINDS)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
 def _differences(rows: dict[str, Any], agent: str) -> dict[str, float]:
     """In points of accuracy, the means over the seeds."""
-
-    def points(budget: str, kind: str, other: str) -> float:
-        return 100 * (rows[agent][budget][kind]["mean"] - rows[other][budget][kind]["mean"])
-
+    against = {"full": ("all",), "random": KINDS, "chessboard": KINDS}
     return {
-        "all patches, equal epochs, over the full transformer": points("equal_epochs", "all", "full"),
-        "all patches, equal MACs, over the full transformer": points("equal_macs", "all", "full"),
-        "all patches, equal time, over the full transformer": points("equal_time", "all", "full"),
-        "own patches, equal MACs, over random patches": points("equal_macs", "own", "random"),
-        "all patches, equal MACs, over random patches": points("equal_macs", "all", "random"),
+        f"{kind} patches, {budget.replace('_', ' ')}, over {other}": 100
+        * (rows[agent][budget][kind]["mean"] - rows[other][budget][kind]["mean"])
+        for other, kinds in against.items()
+        if other in rows
+        for budget in BUDGETS
+        for kind in kinds
     }

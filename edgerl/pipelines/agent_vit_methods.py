@@ -15,7 +15,7 @@ from edgerl.systems.agent_vit.env import PatchSelection
 from edgerl.systems.agent_vit.model import ViTConfig
 
 AGENTS = ("policy", "dqn")
-METHODS = ("full", "random", "centre", "norm", "attention", "annealed", *AGENTS)
+METHODS = ("full", "random", "chessboard", "centre", "norm", "attention", "annealed", *AGENTS)
 _SYNTHETIC = (4096, 1024)  # training and test images of the synthetic set, unless others are asked for
 
 
@@ -62,8 +62,9 @@ def load_splits(settings: AgentViTConfig) -> Splits:
 def make(name: str, settings: AgentViTConfig, splits: Splits) -> tuple[PatchSelection, Any]:
     """The environment and the agent of a method.
 
-    * full: all patches. random, centre, norm, attention: the `n_patch_desired` patches drawn, nearest to the middle, of
-      the largest embedding, most attended to in the first block. annealed: random, their number growing in four steps.
+    * full: all patches. random, chessboard, centre, norm, attention: the `n_patch_desired` patches drawn, evenly spread
+      and always the same, nearest to the middle, of the largest embedding, most attended to in the first block.
+      annealed: random, their number growing in four steps.
     * dqn, policy: the agents.
     """
     patches = (splits.train.images.shape[1] // settings.vit.patch_size) ** 2
@@ -86,6 +87,8 @@ def make(name: str, settings: AgentViTConfig, splits: Splits) -> tuple[PatchSele
         options |= {"n_patch_desired": patches, "full_every": 0}
     elif name == "annealed":
         options |= {"phases": growing(wanted, patches), "full_every": 0}
+    elif name == "chessboard":
+        agent = baselines.Chessboard()
     elif name == "centre":
         agent = baselines.Centre()
     elif name in ("norm", "attention"):

@@ -14,7 +14,7 @@ from edgerl import deploy
 from edgerl.agents import ppo, runner
 from edgerl.agents.config import PPOConfig, RunConfig
 from edgerl.core import config as configuration
-from edgerl.core import files
+from edgerl.core import files, processes
 from edgerl.core.checkpoint import open_checkpoints
 from edgerl.core.config import field
 from edgerl.core.errors import UserError
@@ -83,12 +83,15 @@ def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict
     settings = configuration.load(EarlyExitConfig, config, overrides)
     env = _environment(settings)
     result = runner.train_run(env, settings, out, about={"system": SYSTEM})
-    fronts.save_front(Path(out) / SEEDS, _all_seeds(env, settings, Path(out)))
+    first = processes.is_first()
+    if first:
+        fronts.save_front(Path(out) / SEEDS, _all_seeds(env, settings, Path(out)))
     if settings.front:
         seconds = time.perf_counter()
         plain = dataclasses.replace(settings, preference=False)
         front = jax.block_until_ready(learn_front(plain, _environment(plain), settings.front))
-        fronts.save_front(Path(out) / FRONT, front)
+        if first:
+            fronts.save_front(Path(out) / FRONT, front)
         result["seconds"]["front"] = time.perf_counter() - seconds
     return result
 

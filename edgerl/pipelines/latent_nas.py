@@ -12,7 +12,7 @@ from edgerl import deploy
 from edgerl.agents import runner
 from edgerl.agents.config import PPOConfig, RunConfig
 from edgerl.core import config as configuration
-from edgerl.core import files
+from edgerl.core import files, processes
 from edgerl.core.config import field
 from edgerl.core.errors import UserError
 from edgerl.core.simulate import random_policy, simulate
@@ -71,7 +71,8 @@ def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict
     models = factory.load_models() if settings.data is None else build(settings.data, settings.build)
     env = _environment(settings, models, shaped=settings.shaped)
     result = runner.train_run(env, settings, out, about={"system": SYSTEM})
-    factory.save_models(Path(out) / MODELS, models)
+    if processes.is_first():
+        factory.save_models(Path(out) / MODELS, models)
     return {**result, "models": models.provenance}
 
 

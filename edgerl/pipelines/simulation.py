@@ -29,7 +29,7 @@ def simulate(env_id: str, policy_name: str, num_envs: int, num_steps: int, seed:
         "policy": policy_name,
         "num_envs": num_envs,
         "num_steps": num_steps,
-        "devices": len(jax.local_devices()),
+        "devices": jax.device_count(),
         **stats.as_dict(),
         "seconds": seconds,
         "compile_seconds": max(0.0, first - seconds),

@@ -8,6 +8,7 @@ from edgerl.deploy import integer_conv, tflm
 from edgerl.deploy.flatbuffer_writer import Writer
 from edgerl.deploy.network import Quantisation
 
+FUSED = {"none": 0, "relu": 1, "relu6": 3}
 CONV, DEPTHWISE, AVERAGE, MAX, ADD, MEAN = (3, 3), (4, 3), (1, 2), (17, 2), (0, 2), (40, 2)
 PADDINGS = {"SAME": 0, "VALID": 1}
 IMAGES = 40
@@ -48,13 +49,13 @@ def scaled_weights(rng, shape, channels, source, target):
 @pytest.mark.parametrize("kind", ["conv", "depthwise"])
 def test_convolutions(kind, sides, channels, window, stride, padding):
     rng = np.random.default_rng([stride, *sides, channels])
-    source, target, relu = random_quantisation(rng), random_quantisation(rng), bool(rng.random() < 0.5)
+    source, target, activation = random_quantisation(rng), random_quantisation(rng), str(rng.choice(list(FUSED)))
     times = int(rng.integers(1, 4))
     outputs = channels * times if kind == "depthwise" else int(rng.integers(1, 8))
     shape = (1, *window, outputs) if kind == "depthwise" else (outputs, *window, channels)
     weights, bias, scales = scaled_weights(rng, shape, outputs, source, target)
     images = random_images(rng, (*sides, channels))
-    out = integer_conv.output(np.float64(source.scale) * scales, target, relu)
+    out = integer_conv.output(np.float64(source.scale) * scales, target, activation)
     function = integer_conv.depthwise if kind == "depthwise" else integer_conv.conv
     made = np.asarray(function(images, weights, bias, jnp.int32(source.zero_point), out, stride, padding))
 
@@ -66,7 +67,7 @@ def test_convolutions(kind, sides, channels, window, stride, padding):
         writer.constant(bias, source.scale * scales),
     ]
     last = writer.activation((1, *made.shape[1:]), target)
-    options = {"StrideH": stride, "StrideW": stride, "FusedActivationFunction": int(relu)}
+    options = {"StrideH": stride, "StrideW": stride, "FusedActivationFunction": FUSED[activation]}
     options["Padding"] = PADDINGS[padding]
     if kind == "depthwise":
         table = writer.table("DepthwiseConv2DOptions", DepthMultiplier=times, **options)
@@ -114,19 +115,19 @@ def test_residual_addition(seed):
     rng = np.random.default_rng(seed)
     source, middle = random_quantisation(rng), random_quantisation(rng)
     target = Quantisation(np.float32((source.scale + middle.scale) * rng.uniform(0.5, 1.5)), int(rng.integers(-128, 9)))
-    relu = seed % 2 == 0
+    activation = list(FUSED)[seed % 3]
     weights, bias, scales = scaled_weights(rng, (5, 1, 1, 5), 5, source, middle)
     images = random_images(rng, (6, 7, 5))
     out = integer_conv.output(np.float64(source.scale) * scales, middle)
     other = integer_conv.conv(images, weights, bias, jnp.int32(source.zero_point), out, 1, "SAME")
-    made = np.asarray(integer_conv.add(other, images, *integer_conv.summands(middle, source, target, relu)))
+    made = np.asarray(integer_conv.add(other, images, *integer_conv.summands(middle, source, target, activation)))
 
     writer = Writer()
     first = writer.activation((1, 6, 7, 5), source)
     read = [first, writer.constant(weights, scales), writer.constant(bias, source.scale * scales)]
     table = writer.table("Conv2DOptions", StrideH=1, StrideW=1)
     between = writer.operator(CONV, read, writer.activation((1, 6, 7, 5), middle), ("Conv2DOptions", table))
-    table = writer.table("AddOptions", FusedActivationFunction=int(relu))
+    table = writer.table("AddOptions", FusedActivationFunction=FUSED[activation])
     last = writer.operator(ADD, [between, first], writer.activation((1, 6, 7, 5), target), ("AddOptions", table))
     np.testing.assert_array_equal(made, on_tflm(writer, first, last, images))
     assert len(np.unique(made)) > 10

@@ -51,6 +51,15 @@ class Centre(_Fixed):
 
 
 @dataclasses.dataclass(frozen=True)
+class Chessboard(_Fixed):
+    """Always the same evenly spread patches: every second one, those nearest to the middle first."""
+
+    def greedy(self, state: tuple[()], obs: chex.Array) -> chex.Array:
+        count = obs.shape[-1]
+        return jnp.broadcast_to(jnp.asarray(count * selection.chessboard(count) + selection.centre(count)), obs.shape)
+
+
+@dataclasses.dataclass(frozen=True)
 class Random(_Fixed):
     """Every subset is as likely as any other."""
 

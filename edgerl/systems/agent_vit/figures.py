@@ -9,6 +9,7 @@ import numpy as np
 COLOURS = {
     "full": "#222222",
     "random": "#999999",
+    "chessboard": "#e7298a",
     "centre": "#b8860b",
     "norm": "#7b3294",
     "attention": "#008837",
@@ -21,20 +22,22 @@ COLOURS = {
 def accuracy_against_cost(path: Path, curves: Mapping[str, Sequence[Any]], seconds: Mapping[str, float]) -> Path:
     """Test accuracy with all patches and with each method's own, against training's multiply-accumulates and time.
 
+    Lines are means over the seeds, shades reach from the worst seed to the best.
+
     Args:
-      curves: method → seeds → judgements, each with "step", "macs", "all" and "own".
+      curves: method → seeds → judgements at the same steps, each with "step", "macs", "all" and "own".
       seconds: of one step of each method, all measured in one run.
     """
     figure, axes = _axes(2, 2, (11, 7.5), sharey=True)
     for row, (kind, told) in enumerate((("all", "all patches"), ("own", "the method's own patches"))):
         for name, seeds in curves.items():
-            colour = COLOURS.get(name)
-            for seed, curve in enumerate(seeds):
-                accuracy = [100 * point[kind]["accuracy"] for point in curve]
-                label = name if seed == 0 else None
-                style: dict[str, Any] = {"color": colour, "marker": ".", "linewidth": 1.2, "alpha": 0.85}
-                axes[row][0].plot([point["macs"] / 1e12 for point in curve], accuracy, label=label, **style)
-                axes[row][1].plot([point["step"] * seconds[name] for point in curve], accuracy, **style)
+            accuracy = 100 * np.array([[point[kind]["accuracy"] for point in curve] for curve in seeds])
+            macs = np.mean([[point["macs"] / 1e12 for point in curve] for curve in seeds], axis=0)
+            for axis, cost in zip(
+                axes[row], (macs, [point["step"] * seconds[name] for point in seeds[0]]), strict=True
+            ):
+                axis.plot(cost, accuracy.mean(axis=0), marker=".", linewidth=1.2, color=COLOURS.get(name), label=name)
+                axis.fill_between(cost, accuracy.min(axis=0), accuracy.max(axis=0), color=COLOURS.get(name), alpha=0.12)
         axes[row][0].set_ylabel(f"test accuracy (%), {told}")
     axes[1][0].set_xlabel("multiply-accumulates of training, the agent's included (10¹²)")
     axes[1][1].set_xlabel("seconds of training")
@@ -85,21 +88,33 @@ def chosen_patches(path: Path, images: np.ndarray, chosen: Mapping[str, np.ndarr
 
 def positions(path: Path, chosen: Mapping[str, np.ndarray]) -> Path:
     """How often each position of the grid is chosen: method → bool [M, N]."""
-    figure, axes = _axes(1, len(chosen), (2.6 * len(chosen), 2.9))
-    for axis, (name, masks) in zip(axes[0], chosen.items(), strict=True):
+    columns = min(4, len(chosen))
+    rows = -(-len(chosen) // columns)
+    figure, axes = _axes(rows, columns, (2.4 * columns + 1, 2.6 * rows))
+    for axis in axes.ravel():
+        axis.set_axis_off()
+    for axis, (name, masks) in zip(axes.ravel(), chosen.items(), strict=False):
         grid = round(masks.shape[1] ** 0.5)
         shown = axis.imshow(100 * masks.mean(axis=0).reshape(grid, grid), vmin=0, vmax=100, cmap="viridis")
-        axis.set(title=name, xticks=[], yticks=[])
-    figure.colorbar(shown, ax=axes[0].tolist(), label="images in which it is chosen (%)", shrink=0.8)
+        axis.set_title(name)
+    figure.colorbar(shown, ax=axes.ravel().tolist(), label="images in which it is chosen (%)", shrink=0.8)
     return _save(figure, path)
 
 
-def agent(path: Path, log: Mapping[str, np.ndarray], name: str) -> Path:
-    """The agent's reward and exploration by step."""
+def agent(path: Path, log: Mapping[str, np.ndarray], name: str, patches: int) -> Path:
+    """By step: the agent's reward where fewer than all `patches` were taken, its running mean, and the exploration."""
     figure, axes = _axes(1, 2, (11, 3.6))
-    for axis, column in zip(axes[0], ("reward", "exploration"), strict=True):
-        axis.plot(np.arange(1, len(log[column]) + 1), log[column], color=COLOURS.get(name), linewidth=0.8)
-        axis.set(xlabel="step", ylabel=column)
+    steps = np.flatnonzero(log["patches"] < max(patches, log["patches"].min() + 1))
+    rewards = log["reward"][steps]
+    window = max(1, len(steps) // 40)
+    smooth = np.convolve(rewards, np.ones(window) / window, "valid")
+    colour = COLOURS.get(name)
+    axes[0][0].plot(steps + 1, rewards, ".", markersize=2, alpha=0.4, color=colour, label="one step")
+    axes[0][0].plot(steps[window - 1 :] + 1, smooth, linewidth=1.5, color=colour, label=f"mean of {window} steps")
+    axes[0][0].set(xlabel="step", ylabel="reward")
+    axes[0][0].legend(fontsize=8)
+    axes[0][1].plot(np.arange(1, len(log["exploration"]) + 1), log["exploration"], linewidth=1.2, color=colour)
+    axes[0][1].set(xlabel="step", ylabel="exploration", ylim=(0, 1.1 * max(log["exploration"].max(), 1e-3)))
     return _save(figure, path)
 
 

@@ -88,6 +88,13 @@ def centre(count: int) -> np.ndarray:
     return -np.hypot(x - middle, y - middle).astype(np.float32)
 
 
+def chessboard(count: int) -> np.ndarray:
+    """float32 [count]: 1 for every second patch of a square grid, shifted from row to row; else 0."""
+    grid = round(count**0.5)
+    y, x = np.divmod(np.arange(count), grid)
+    return ((y + x) % 2).astype(np.float32)
+
+
 def neighbours(values: chex.Array, count: int) -> chex.Array:
     """float32 [B, N]: the mean of the values [B, N] of the 3x3 patches around each, those outside counted as 0."""
     grid = round(count**0.5)

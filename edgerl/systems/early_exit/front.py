@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from edgerl.core import files
+from edgerl.core import files, processes
 from edgerl.core.compiling import compiler_options
 from edgerl.core.errors import UserError
 from edgerl.core.policy import MLPPolicy
@@ -39,29 +39,30 @@ def at_price(params: EarlyExitParams, price: chex.Numeric) -> EarlyExitParams:
 
 
 def learn_front(learn: Learner, params: EarlyExitParams, key: chex.PRNGKey, count: int) -> MLPPolicy:
-    """`count` policies, as one pytree with a leading axis, in one compiled call over all devices.
+    """`count` policies, as one pytree with a leading axis, in one compiled call over all devices of all processes.
 
     Args:
       learn: a training as a pure function; the key is consumed.
     """
-    devices = np.array(jax.local_devices())
+    devices = np.array(jax.devices())
     batch = CPU_BATCH if devices[0].platform == "cpu" else -(-count // len(devices))
-    split = PartitionSpec("policy")
+    mesh, split, shared = Mesh(devices, ("policy",)), PartitionSpec("policy"), PartitionSpec()
 
     def on_device(keys: chex.PRNGKey, costs: chex.Array, params: EarlyExitParams) -> MLPPolicy:
         return jax.lax.map(lambda x: learn(x[0], at_price(params, x[1])), (keys, costs), batch_size=batch)
 
     mapped = jax.shard_map(
         on_device,
-        mesh=Mesh(devices, ("policy",)),
-        in_specs=(split, split, PartitionSpec()),
+        mesh=mesh,
+        in_specs=(split, split, shared),
         out_specs=split,
         check_vma=False,
     )
     rows = np.resize(np.arange(count), -(-count // len(devices)) * len(devices))
-    keys, costs = jax.random.split(key, count)[rows], prices(count)[rows]
+    keys, costs = processes.place((jax.random.split(key, count)[rows], prices(count)[rows]), mesh, split)
+    params = processes.place(params, mesh, shared)
     trained = jax.jit(mapped, compiler_options=compiler_options(devices))(keys, costs, params)
-    return jax.tree.map(lambda x: x[:count], trained)
+    return jax.tree.map(lambda x: x[:count], processes.gathered(trained, mesh))
 
 
 def save_front(path: str | Path, front: MLPPolicy) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgerl.core.config import as_dict, field
 from edgerl.core.errors import UserError
-from edgerl.systems.latent_nas import fit_model, fit_surrogate
+from edgerl.systems.latent_nas import fit_model, fit_surrogate, scores
 from edgerl.systems.latent_nas.data import CITATION, Architectures, read_csv, split
 from edgerl.systems.latent_nas.factory import Models
 from edgerl.systems.latent_nas.fit_model import LABEL_WEIGHTS, FitConfig, Weights
@@ -58,7 +58,7 @@ def build_from(table: Architectures, config: BuildConfig) -> Models:
         "rows": {"training": len(train), "held out": len(test)},
         "config": as_dict(config),
         "seconds": seconds,
-        "surrogate": fit_surrogate.report(surrogate, test),
+        "surrogate": scores.report(surrogate, test),
         "autoencoder": fit_model.report(model, surrogate, test, config.autoencoder.quantiser)
         | {"random_latents_buildable": decoded_buildable(model, config.seed)},
     }

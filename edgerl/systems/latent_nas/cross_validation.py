@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from edgerl.systems.latent_nas import fit_surrogate
+from edgerl.systems.latent_nas import fit_surrogate, scores
 from edgerl.systems.latent_nas.data import Architectures
 from edgerl.systems.latent_nas.fit_surrogate import SurrogateConfig
 from edgerl.systems.latent_nas.surrogate import Member
@@ -42,7 +42,7 @@ def cross_validate(table: Architectures, config: SurrogateConfig, seed: int) -> 
     error = table.targets[:, 0] - made
     each = [np.sqrt(np.mean(error[fold == k] ** 2)) for k in range(FOLDS)]
     return {
-        **fit_surrogate.scores(made, table.targets[:, 0]),
+        **scores.of_predictions(made, table.targets[:, 0]),
         "rmse_standard_error": float(np.std(each, ddof=1) / np.sqrt(FOLDS)),
         "features": _used(members.block_kernel) + _used(members.kernel[:, :, config.block_units :]),
     }

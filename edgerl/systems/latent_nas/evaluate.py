@@ -13,8 +13,8 @@ from flax import struct
 from edgerl.core.lanes import Policy
 from edgerl.systems.latent_nas import baselines, bayesian
 from edgerl.systems.latent_nas.env import LatentNAS, LatentNASParams
-from edgerl.systems.latent_nas.fit_surrogate import predict
 from edgerl.systems.latent_nas.space import as_dict, buildable, in_high_group, parameter_count
+from edgerl.systems.latent_nas.surrogate import predict
 
 STARTS = 1000
 SMALL = 250_000  # parameters

@@ -10,9 +10,9 @@ import numpy as np
 from edgerl.systems.latent_nas.baselines import genes_of
 from edgerl.systems.latent_nas.env import LatentNAS
 from edgerl.systems.latent_nas.evaluate import SMALL, Walks
-from edgerl.systems.latent_nas.fit_surrogate import predict
 from edgerl.systems.latent_nas.model import LATENT
 from edgerl.systems.latent_nas.search import JUDGED, RANGES
+from edgerl.systems.latent_nas.surrogate import predict
 
 _BLUE, _ORANGE, _GREY = "#2166ac", "#d6604d", "#777777"
 _POINTS = 6000

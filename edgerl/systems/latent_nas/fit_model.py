@@ -14,7 +14,6 @@ from jax.flatten_util import ravel_pytree
 
 from edgerl.core.config import field
 from edgerl.systems.latent_nas.data import Architectures
-from edgerl.systems.latent_nas.fit_surrogate import predict
 from edgerl.systems.latent_nas.model import (
     CODES,
     LATENT,
@@ -29,7 +28,7 @@ from edgerl.systems.latent_nas.model import (
     nearest_code,
 )
 from edgerl.systems.latent_nas.space import BLOCKS, HIGH, LOW, WIDEN, active, buildable, from_uniform
-from edgerl.systems.latent_nas.surrogate import Surrogate
+from edgerl.systems.latent_nas.surrogate import Surrogate, predict
 
 _REFERENCE = 16384  # random architectures over which a latent has mean 0 and variance 1
 

@@ -1,4 +1,4 @@
-"""Fitting the surrogate to a table, and what it is worth on rows that it never saw."""
+"""Fitting the surrogate to a table."""
 
 import dataclasses
 import functools
@@ -21,9 +21,9 @@ from edgerl.systems.latent_nas.surrogate import (
     FEATURES,
     OUTPUTS,
     Member,
-    Prediction,
     Surrogate,
     features,
+    predict,
     side_by_side,
 )
 
@@ -100,40 +100,6 @@ def fit_members(
     members = _fit(form, settings, jax.random.key(seed), jnp.asarray(table.genes), scaled, weights)
     members = jax.tree.map(lambda x: np.asarray(x).reshape(*inside.shape[:-1], *x.shape[2:]), members)
     return _unscaled(members, mean, deviation)
-
-
-def predict(surrogate: Surrogate, genes: np.ndarray) -> Prediction:
-    """Predictions [N] for genes [N, 22], as NumPy arrays."""
-    return jax.tree.map(np.asarray, _predict(surrogate, jnp.asarray(genes)))
-
-
-def report(surrogate: Surrogate, table: Architectures) -> dict[str, float]:
-    """Root mean squared error, R², Spearman's rank correlation and the intervals' coverage on rows not fitted to."""
-    made, measured = predict(surrogate, table.genes), table.targets[:, 0]
-    low, high = surrogate.interval(made)
-    return {
-        "rows": len(table),
-        **scores(made.accuracy, measured),
-        "coverage_of_90_percent_interval": float(((measured >= low) & (measured <= high)).mean()),
-        "mean_interval_width": float(np.mean(high - low)),
-        "spearman_of_spread": _spearman(made.spread, table.targets[:, 1]),
-        "spearman_of_avm": _spearman(made.avm, table.targets[:, 2]),
-    }
-
-
-def scores(predicted: np.ndarray, measured: np.ndarray) -> dict[str, float]:
-    """Root mean squared error, R² and Spearman's rank correlation of predictions [N]."""
-    error = measured - predicted
-    return {
-        "rmse": float(np.sqrt(np.mean(error**2))),
-        "r2": float(1 - np.mean(error**2) / measured.var()),
-        "spearman": _spearman(predicted, measured),
-    }
-
-
-@jax.jit
-def _predict(surrogate: Surrogate, genes: chex.Array) -> Prediction:
-    return jax.vmap(surrogate.of_genes)(genes)
 
 
 def _fit(
@@ -267,14 +233,3 @@ def _quantile(judges: list[Member], table: Architectures, fold: np.ndarray) -> f
         scores[fold == k] = np.abs(out.targets[:, 0] - made.accuracy) / made.uncertainty
     rank = min(math.ceil((len(table) + 1) * COVERAGE), len(table))
     return float(np.sort(scores)[rank - 1])
-
-
-def _spearman(a: np.ndarray, b: np.ndarray) -> float:
-    """Correlation of the ranks; equal values share their mean rank. NaN where all are equal."""
-    first, second = _ranks(a), _ranks(b)
-    return float(np.corrcoef(first, second)[0, 1]) if min(first.std(), second.std()) > 0 else math.nan
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2)[place]

@@ -96,6 +96,16 @@ def features(net: Architecture) -> tuple[list[chex.Array], list[chex.Array]]:
     return [*widens, *kinds, *sizes, there], [*depth, _centred(net.channels, 0)]
 
 
+def predict(surrogate: Surrogate, genes: np.ndarray) -> Prediction:
+    """Predictions [N] for genes [N, 22], as NumPy arrays."""
+    return jax.tree.map(np.asarray, _predict(surrogate, jnp.asarray(genes)))
+
+
+@jax.jit
+def _predict(surrogate: Surrogate, genes: chex.Array) -> Prediction:
+    return jax.vmap(surrogate.of_genes)(genes)
+
+
 def side_by_side(members: Member, quantile: chex.Numeric) -> Surrogate:
     """The ensemble of members with a leading axis of K."""
     network = _joined(jax.tree.map(np.asarray, members))

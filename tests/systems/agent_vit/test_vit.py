@@ -1,18 +1,23 @@
 """The transformer: its size against the published one's, and subsets of its tokens."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from edgerl import UserError
+from edgerl.core import config as configuration
 from edgerl.hardware.cost import count_macs
+from edgerl.pipelines.agent_vit_methods import AgentViTConfig
 from edgerl.systems.agent_vit import model, selection
 from edgerl.systems.agent_vit.model import ViTConfig
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
 
-SEED = ViTConfig(patch_size=4, att_dim=128, depth=6, heads=16, dim_head=64, mlp_dim=512)
+EXAMPLE = Path(__file__).parents[3] / "examples" / "agent_vit_seed.yaml"
+SEED = configuration.load(AgentViTConfig, EXAMPLE).vit
 SMALL = ViTConfig(patch_size=2, att_dim=8, depth=2, heads=2, dim_head=4, mlp_dim=16)
 
 

@@ -13,9 +13,10 @@ import edgerl
 from edgerl.systems.latent_nas import cross_validation, factory, fit_surrogate, search, space
 from edgerl.systems.latent_nas.build import BuildConfig, build, build_from, decoded_buildable
 from edgerl.systems.latent_nas.fit_model import FitConfig, Weights, relative_error
-from edgerl.systems.latent_nas.fit_surrogate import SurrogateConfig, _ranks
+from edgerl.systems.latent_nas.fit_surrogate import SurrogateConfig
 from edgerl.systems.latent_nas.model import Layer, ModelConfig, nearest
-from edgerl.systems.latent_nas.surrogate import BLOCK_FEATURES, FEATURES, OUTPUTS, Member, side_by_side
+from edgerl.systems.latent_nas.scores import _ranks
+from edgerl.systems.latent_nas.surrogate import BLOCK_FEATURES, FEATURES, OUTPUTS, Member, predict, side_by_side
 
 SMALL = BuildConfig(
     autoencoder=ModelConfig(encoder=(64,), decoder=(32,)),
@@ -72,7 +73,7 @@ def test_the_shipped_latent_carries_architectures(shipped):
 
 def test_the_shipped_surrogate_knows_what_matters(shipped):
     genes = samples(4)
-    made = fit_surrogate.predict(shipped.surrogate, genes)
+    made = predict(shipped.surrogate, genes)
     np.testing.assert_array_equal(made.accuracy > 0.85, space.in_high_group(genes))
     assert (made.uncertainty > made.ignorance).all()
     assert (made.ignorance >= 0).all()
@@ -126,7 +127,7 @@ def test_joined_members_answer_as_the_members_do():
     genes = table(20).genes
     seen = jax.jit(jax.vmap(fit_surrogate.inputs))(genes)
     out = np.asarray(jax.jit(jax.vmap(lambda m: jax.vmap(m)(*seen)))(members))
-    made = fit_surrogate.predict(joined, genes)
+    made = predict(joined, genes)
     close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4)
     close(made.accuracy, out[..., 0].mean(0))
     close(made.avm, out[..., 2].mean(0))
