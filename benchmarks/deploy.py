@@ -28,9 +28,9 @@ def case_name(hidden: tuple[int, ...], activation: str) -> str:
 FLOAT_CASES = tuple(case_name(*case) for case in CASES if case[1] == "relu")
 
 
-def run(offline: bool) -> Numbers:
+def run(offline: bool, figure: bool) -> Numbers:
     """Exports each policy into a temporary folder and reads its report."""
-    del offline  # there is nothing to install
+    del offline, figure  # there is nothing to install, and nothing more to measure
     result: Numbers = {"benchmark": "deploy", "date": report.date(), "machine": report.machine()}
     result["machine"]["load_before"] = report.loads()
     contestants: dict[str, Numbers] = {}

@@ -11,72 +11,53 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import report
 import rounds
+from ppo_settings import RECOMMENDED, TUNED
 from report import Numbers
 
 SEEDS = 20
 TRIAL_SEEDS = range(100, 105)
+MANY, MANY_REPEATS = 100, 5  # seeds trained side by side, and how often that is timed
 SOLVED = 475.0
 MOST_STEPS = 50_000
 
-# rejax 0.1.3's own settings for PPO on CartPole, its file configs/gymnax/cartpole.yaml.
-PUBLISHED = {
-    "num_envs": 5,
-    "num_steps": 100,
-    "num_epochs": 5,
-    "num_minibatches": 5,
-    "learning_rate": 0.00075,
-    "max_grad_norm": 0.5,
-    "gamma": 0.99,
-    "gae_lambda": 0.95,
-    "clip_eps": 0.2,
-    "ent_coef": 0.01,
-    "vf_coef": 0.5,
-    "agent_kwargs": {"activation": "tanh"},
-}
-# Budgets: on learning curves of six seeds, the first at which most were solved, and the published or default one.
-RECOMMENDED = (
-    {**PUBLISHED, "total_timesteps": 70_000},
-    {**PUBLISHED, "total_timesteps": 100_000},
-    {**PUBLISHED, "num_envs": 10, "total_timesteps": 70_000},
-    {"num_envs": 32, "total_timesteps": 98_304},
-    {"total_timesteps": 131_072},  # the defaults of its class
-)
-# The best of a search over environments, steps, epochs, minibatches, learning rate, discount and entropy.
-LARGE_STEPS = {
-    "num_epochs": 4,
-    "num_minibatches": 4,
-    "num_steps": 32,
-    "learning_rate": 0.005,
-    "max_grad_norm": 0.5,
-    "ent_coef": 0.0,
-    "agent_kwargs": {"activation": "tanh"},
-}
-TUNED = (
-    {**LARGE_STEPS, "num_envs": 32, "gamma": 0.98, "total_timesteps": 57_344},
-    {**LARGE_STEPS, "num_envs": 32, "gamma": 0.98, "total_timesteps": 81_920},
-    {**LARGE_STEPS, "num_envs": 64, "gamma": 0.99, "total_timesteps": 90_112},
-    {**LARGE_STEPS, "num_envs": 32, "gamma": 0.98, "total_timesteps": 57_344, "agent_kwargs": {"activation": "relu"}},
-    {**LARGE_STEPS, "num_envs": 64, "gamma": 0.99, "total_timesteps": 90_112, "agent_kwargs": {"activation": "relu"}},
-)
 
+def contestants(figure: bool) -> list[rounds.Contestant]:
+    """edgerl with what `edgerl train cartpole` starts from, rejax and SBX; for a figure with learning curves."""
 
-def contestants() -> list[rounds.Contestant]:
-    """edgerl with what `edgerl train cartpole` starts from, and rejax."""
-    import yaml
-
-    ours = yaml.safe_load(files("edgerl.pipelines").joinpath("cartpole.yaml").read_text())["ppo"]
-
-    def rejax(name: str, configs: tuple[Numbers, ...]) -> rounds.Contestant:
-        settings = tuple({"config": config} for config in configs)
-        return rounds.Contestant(name, "ppo_rejax.py", settings, "rejax")
+    def entrant(name: str, script: str, configs: tuple[Numbers, ...], peer: str | None = None) -> rounds.Contestant:
+        settings = tuple({"config": config, "curve": figure} for config in configs)
+        return rounds.Contestant(name, script, settings, peer)
 
     return [
-        rounds.Contestant("edgerl", "ppo_edgerl.py", ({"config": ours},)),
-        rejax("rejax recommended", RECOMMENDED),
-        rejax("rejax tuned here", TUNED),
+        entrant("edgerl", "ppo_edgerl.py", (ours(),)),
+        entrant("rejax recommended", "ppo_rejax.py", RECOMMENDED, "rejax"),
+        entrant("rejax tuned here", "ppo_rejax.py", TUNED, "rejax"),
     ]
+
+
+def ours() -> Numbers:
+    """What `edgerl train cartpole` starts from."""
+    import yaml
+
+    found: Numbers = yaml.safe_load(files("edgerl.pipelines").joinpath("cartpole.yaml").read_text())["ppo"]
+    return found
+
+
+def side_by_side(offline: bool) -> tuple[dict[str, Numbers], Numbers | None]:
+    """Many seeds in one call and one seed alone, in turns: the result of the many, and how many times as long it takes.
+
+    On all devices, as the seeds of a run are.
+    """
+    one, many = "edgerl, one seed", f"edgerl, {MANY} seeds side by side"
+    entrants = [
+        rounds.Contestant(name, "ppo_edgerl.py", ({"config": ours(), "seeds": seeds},))
+        for name, seeds in ((one, 1), (many, MANY))
+    ]
+    found = rounds.measure(entrants, choose, [{"seed": i} for i in range(MANY_REPEATS)], report.log, offline)
+    return {many: found[many]}, report.ratio(found[many], found[one], lambda repeat: repeat["seconds"])
 
 
 def choose(worker: rounds.Worker, contestant: rounds.Contestant) -> tuple[Numbers, list[Numbers]]:
@@ -98,18 +79,24 @@ def choose(worker: rounds.Worker, contestant: rounds.Contestant) -> tuple[Number
 def summary(runs: list[Numbers]) -> Numbers:
     """How many runs solved the task, and their median times."""
     return {
-        "solved": sum(run["return"] >= SOLVED for run in runs),
+        "solved": sum(value >= SOLVED for run in runs for value in returns(run)),
         "seconds": statistics.median(run["seconds"] for run in runs),
         "cpu_seconds": statistics.median(run["cpu_seconds"] for run in runs),
     }
 
 
-def run(offline: bool) -> Numbers:
-    """20 rounds of one seed each."""
+def returns(run: Numbers) -> list[float]:
+    """Of each seed that a run trained."""
+    return run["return"] if isinstance(run["return"], list) else [run["return"]]
+
+
+def run(offline: bool, figure: bool) -> Numbers:
+    """20 rounds of one seed each, and some of many seeds at once."""
     result: Numbers = {"benchmark": "ppo", "date": report.date(), "machine": report.machine()}
     result["machine"]["load_before"] = report.loads()
-    found = rounds.measure(contestants(), choose, [{"seed": i} for i in range(SEEDS)], report.log, offline)
-    for numbers in found.values():
+    found = rounds.measure(contestants(figure), choose, [{"seed": i} for i in range(SEEDS)], report.log, offline)
+    many, times_one = side_by_side(offline)
+    for numbers in [*found.values(), *many.values()]:
         if "repeats" in numbers:
             numbers["median"] = summary(numbers["repeats"])
     result["machine"]["load_after"] = report.loads()
@@ -118,7 +105,10 @@ def run(offline: bool) -> Numbers:
         for name, numbers in found.items()
         if name != "edgerl"
     }
-    return {**result, "contestants": found, "ratios": ratios, "goals": goals(found, ratios)}
+    reached = goals(found, ratios)
+    title = f"{MANY} seeds side by side, times one: seconds"
+    reached[title] = report.goal(25, times_one and times_one["of_medians"], at_most=True)
+    return {**result, "contestants": {**found, **many}, "ratios": {**ratios, title: times_one}, "goals": reached}
 
 
 def goals(found: dict[str, Numbers], ratios: dict[str, Numbers | None]) -> dict[str, Numbers]:
@@ -127,7 +117,9 @@ def goals(found: dict[str, Numbers], ratios: dict[str, Numbers | None]) -> dict[
     solved = ours and sum(r["return"] >= SOLVED and r["steps"] <= MOST_STEPS for r in ours)
     made = {f"seeds of {SEEDS} solved within {MOST_STEPS:,} steps": report.goal(SEEDS, solved)}
     for name, ratio in ratios.items():
-        made[name] = report.goal(0.25, ratio and ratio["of_medians"], at_most=True)
+        made[name] = report.goal(0.1, ratio and ratio["of_medians"], at_most=True)
+    seconds = found["edgerl"].get("median", {}).get("seconds")
+    made["edgerl: seconds"] = report.goal(0.15, seconds, at_most=True)
     return made
 
 
@@ -143,18 +135,24 @@ def rows(result: Numbers) -> list[list[str]]:
             continue
         median, steps = numbers["median"], numbers["repeats"][0]["steps"]
         times = [f"{median[key]:.3f}" for key in ("seconds", "cpu_seconds")]
-        solved = f"{median['solved']} of {len(numbers['repeats'])}"
+        solved = f"{median['solved']} of {sum(len(returns(repeat)) for repeat in numbers['repeats'])}"
         shown.append([name, *times, solved, f"{steps:,}", f"{numbers['compile_s']:.1f}"])
     return shown
 
 
 def draw(result: Numbers, path: Path) -> None:
-    """Each seed's return against the time of its training."""
+    """Return of the greedy policy against training time: the median over the seeds, and its middle half."""
     with report.figure(path, 1, (6, 4)) as (axis,):
         for name, numbers in result["contestants"].items():
-            if "repeats" in numbers:
-                times, returns = zip(*((r["seconds"], r["return"]) for r in numbers["repeats"]), strict=True)
-                axis.plot(times, returns, "o", alpha=0.6, label=name)
+            curves = [repeat["curve"] for repeat in numbers.get("repeats", ()) if repeat.get("curve")]
+            if curves:
+                # All of a contestant's curves are evaluated at the same shares of their training.
+                times = [share * numbers["median"]["seconds"] for share, _ in curves[0]]
+                low, middle, high = np.percentile(
+                    [[value for _, value in curve] for curve in curves], (25, 50, 75), axis=0
+                )
+                (line,) = axis.plot(times, middle, "o-", markersize=3, label=name)
+                axis.fill_between(times, low, high, alpha=0.2, color=line.get_color())
         axis.axhline(SOLVED, color="grey", linewidth=1)
         axis.set(xlabel="training time after compiling (s)", ylabel="return of the greedy policy", xscale="log")
         axis.legend(fontsize=8)

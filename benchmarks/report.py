@@ -79,7 +79,7 @@ def goal(wanted: float, measured: float | None, at_most: bool = False) -> Number
 def main(
     name: str,
     about: str,
-    run: Callable[[bool], Numbers],
+    run: Callable[[bool, bool], Numbers],
     rows: Callable[[Numbers], Sequence[Sequence[str]]],
     header: Sequence[str],
     draw: Callable[[Numbers, Path], None],
@@ -90,7 +90,7 @@ def main(
     Args:
       name: of the script.
       about: what it does, for `--help`.
-      run: from `offline` to the result.
+      run: from `offline`, and whether there will be a figure, to the result.
       rows, header: the table.
       draw: makes the figure.
       essential: the contestant without which the benchmark has failed.
@@ -105,7 +105,7 @@ def main(
     if options.figure and not options.figure.absolute().parent.is_dir():
         parser.error(f"--figure {options.figure}: its folder does not exist")
     try:
-        result = run(options.offline)
+        result = run(options.offline, options.figure is not None)
     except KeyboardInterrupt:
         log(f"{name}: interrupted")
         return 130

@@ -1,9 +1,11 @@
-"""Steps a second of simulation: `edgerl.simulate` against gymnax, Gymnasium and EnvPool, side by side.
+"""Steps a second of simulation: `edgerl.simulate` against gymnax, Gymnasium and EnvPool, side by side, and against C.
 
 Each contestant is a process of its own and first looks for its best number of environments. Then all of them run in
-turns for about a second each, five times. How this is kept fair: benchmarks/README.md.
+turns for about a second each, five times. With a figure: also how the speed depends on the number of environments
+(`scaling`). How this is kept fair: benchmarks/README.md.
 """
 
+import shutil
 import statistics
 import sys
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import report
 import rounds
+import scaling
 from report import Numbers
 
 REPEATS = 5
@@ -23,6 +26,7 @@ XLA_OPTIONS = {
     "xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED",
 }
 NUM_ENVS = tuple(2**k for k in (8, 10, 12, 14, 16))
+LIMIT = "limit (C)"
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,13 @@ def contestants(workload: Workload) -> list[rounds.Contestant]:
             for settings in candidates(3e5, library="envpool", num_threads=threads)[1:4]
         )
         entrants.append(rounds.Contestant("envpool", "sim_vector.py", pools, "envpool", install=False))
+        programs = tuple(
+            {"compiler": compiler, "lanes": lanes, "num_envs": 16384, "guess": 2e9}
+            for compiler in ("gcc", "clang")
+            for lanes in (32, 64, 128, 256)
+            if shutil.which(compiler) or compiler == "gcc"  # which then says that it is missing
+        )
+        entrants.append(rounds.Contestant(LIMIT, "sim_limit.py", programs))
     return entrants
 
 
@@ -122,19 +133,21 @@ def goals(entrants: dict[str, Numbers], ratios: dict[str, Numbers | None]) -> di
 
     gymnax = ("gymnax", "gymnax sharded")
     return {
-        "CartPole-v1 random, times gymnax's jitted scan": report.goal(25, measured(CARTPOLE, "gymnax")),
+        "CartPole-v1 random, times gymnax's jitted scan": report.goal(40, measured(CARTPOLE, "gymnax")),
         "CartPole-v1 random, times gymnax in the faster of its two forms": report.goal(25, measured(CARTPOLE, *gymnax)),
-        "CartPole-v1 random, times Gymnasium's vector environment": report.goal(12, measured(CARTPOLE, "gymnasium")),
+        "CartPole-v1 random, times Gymnasium's vector environment": report.goal(20, measured(CARTPOLE, "gymnasium")),
+        "CartPole-v1 random, times EnvPool": report.goal(500, measured(CARTPOLE, "envpool")),
+        "CartPole-v1 random, share of the C program's speed": report.goal(0.5, measured(CARTPOLE, LIMIT)),
         "CartPole-v1 4-64-64-2, times gymnax in the faster of its two forms": report.goal(
             1.5, measured(CARTPOLE_NETWORK, *gymnax)
         ),
-        "EarlyExit-v0 random, episodes/min": report.goal(5e9, episodes(EARLY_EXIT)),
-        "EarlyExit-v0 4-32-32-2, episodes/min": report.goal(1e9, episodes(EARLY_EXIT_NETWORK)),
+        "EarlyExit-v0 random, episodes/min": report.goal(1e10, episodes(EARLY_EXIT)),
+        "EarlyExit-v0 4-32-32-2, episodes/min": report.goal(1.5e9, episodes(EARLY_EXIT_NETWORK)),
     }
 
 
-def run(offline: bool) -> Numbers:
-    """All workloads, one after another."""
+def run(offline: bool, figure: bool) -> Numbers:
+    """All workloads, one after another; with a figure, the speed against the number of environments as well."""
     result: Numbers = {"benchmark": "sim", "date": report.date(), "machine": report.machine()}
     result["machine"]["load_before"] = report.loads()
     entrants: dict[str, Numbers] = {}
@@ -147,8 +160,21 @@ def run(offline: bool) -> Numbers:
             entrants[f"{workload.name}: {name}"] = numbers
             if name != "edgerl":
                 ratios[f"{workload.name}: edgerl / {name}"] = report.ratio(found["edgerl"], numbers, speed)
+    reached = goals(entrants, ratios)
+    more: Numbers = {}
+    if figure:
+        more["scaling"] = scaling.measure(scaled(), scaling.NUM_ENVS, report.log, offline)
+        for name in (name for name in more["scaling"] if name.endswith(": edgerl")):
+            title = f"{name}, time per step from 2^10 to 2^20 environments, largest deviation from the median"
+            reached[title] = scaling.goal(more["scaling"], name)
     result["machine"]["load_after"] = report.loads()
-    return {**result, "contestants": entrants, "ratios": ratios, "goals": goals(entrants, ratios)}
+    return {**result, "contestants": entrants, "ratios": ratios, **more, "goals": reached}
+
+
+def scaled() -> dict[str, rounds.Contestant]:
+    """Whose speed is measured against the number of environments."""
+    pairs = ((CARTPOLE, "edgerl"), (CARTPOLE, "gymnax"), (EARLY_EXIT, "edgerl"))
+    return {f"{w.name}: {name}": c for w, name in pairs for c in contestants(w) if c.name == name}
 
 
 def rows(result: Numbers) -> list[list[str]]:
@@ -160,37 +186,18 @@ def rows(result: Numbers) -> list[list[str]]:
             continue
         median = numbers["median"]
         millions = [f"{median[key] / 1e6:.4g}" for key in ("steps_per_s", "episodes_per_min", "steps_per_cpu_s")]
-        shown.append([name, *millions, str(numbers["settings"]["num_envs"]), f"{numbers['compile_s']:.1f}"])
+        count, size = str(numbers["settings"]["num_envs"]), str(numbers["info"].get("bytes_per_env", ""))
+        shown.append([name, *millions, count, size, f"{numbers['compile_s']:.1f}"])
     return shown
 
 
-HEADER = ("", "M steps/s", "M episodes/min", "M steps/core-s", "environments", "compile s")
+HEADER = ("", "M steps/s", "M episodes/min", "M steps/core-s", "environments", "bytes each", "compile s")
 
 
 def draw(result: Numbers, path: Path) -> None:
-    """Steps a second against the number of environments, as found in the search; one panel a workload."""
-    shown = [w for w in WORKLOADS if any(curves(result, w))]
-    with report.figure(path, max(1, len(shown)), (4 * max(1, len(shown)), 3.5)) as axes:
-        for axis, workload in zip(axes, shown, strict=False):
-            for name, curve in curves(result, workload):
-                axis.loglog(list(curve), list(curve.values()), "o-", label=name)
-            axis.set(title=workload.name, xlabel="environments")
-            axis.grid(True, which="major", alpha=0.3)
-            axis.legend(fontsize=8)
-        axes[0].set_ylabel("steps / s")
-
-
-def curves(result: Numbers, workload: Workload) -> list[tuple[str, dict[int, float]]]:
-    """(contestant, {environments: most steps a second}) of those that ran."""
-    found = []
-    for name, numbers in result["contestants"].items():
-        best: dict[int, float] = {}
-        for trial in numbers.get("search", []):
-            count = trial["settings"]["num_envs"]
-            best[count] = max(best.get(count, 0.0), trial["steps_per_s"])
-        if name.startswith(f"{workload.name}: ") and best:
-            found.append((name.partition(": ")[2], best))
-    return found
+    """Steps a second against the number of environments."""
+    limit = result["contestants"].get(f"{CARTPOLE.name}: {LIMIT}", {}).get("median", {}).get("steps_per_s")
+    scaling.draw(result["scaling"], path, {CARTPOLE.name: limit} if limit else {})
 
 
 def main() -> int:

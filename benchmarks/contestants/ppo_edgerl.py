@@ -5,8 +5,9 @@ from importlib.metadata import version
 # ruff: noqa: I001
 import edgerl  # before JAX, so that JAX shows one device a core
 import jax
-from edgerl.agents import ppo
+from edgerl.agents import ppo, seeds
 from edgerl.agents.config import PPOConfig
+from edgerl.agents.evaluation import play_episodes
 from edgerl.core import config as configuration
 
 from worker import Numbers, Prepared, serve, timed
@@ -15,35 +16,51 @@ EPISODES = 100
 
 
 def prepare(settings: Numbers) -> Prepared:
-    """Settings: `config` (of `PPOConfig`)."""
+    """Settings: `config` (of `PPOConfig`); `seeds` for so many side by side; `curve` for returns during training."""
     env, config = edgerl.make("CartPole-v1"), configuration.build(PPOConfig, settings["config"])
-    trained = None
+    count = settings.get("seeds", 1)
+    trained, trained_seed = None, 0
 
     def run(seed: int) -> Numbers:
-        nonlocal trained
-        trained, _ = jax.block_until_ready(ppo.train(env, config, jax.random.key(seed)))
-        return {"seed": seed, "steps": config.total_steps}
+        nonlocal trained, trained_seed
+        if count == 1:
+            trained, _ = ppo.train(env, config, jax.random.key(seed))
+        else:
+            trained, _ = seeds.train(env, config, jax.random.split(jax.random.key(seed), count))
+        jax.block_until_ready(trained)
+        trained_seed = seed
+        return {"seed": seed, "steps": count * config.total_steps}
+
+    @jax.jit
+    def returns(policies: edgerl.MLPPolicy) -> jax.Array:
+        """Of policies [P]."""
+        key, steps = jax.random.key(1_000_000), env.default_params.max_steps_in_episode
+        return jax.lax.map(
+            lambda policy: play_episodes(env, policy, key, env.default_params, EPISODES, steps).returns.mean(), policies
+        )
+
+    @jax.jit
+    def policies_during(key: jax.Array) -> edgerl.MLPPolicy:
+        """After each update [num_updates]."""
+
+        def step(state: ppo.TrainState, _: None) -> tuple[ppo.TrainState, edgerl.MLPPolicy]:
+            state, _ = ppo.update(env, config, state)
+            return state, ppo.greedy_policy(env, config, state)
+
+        return jax.lax.scan(step, ppo.init(env, config, key), None, config.num_updates)[1]
 
     def check() -> Numbers:
-        policy = ppo.greedy_policy(env, config, trained)
-        steps = env.default_params.max_steps_in_episode
-        record = edgerl.simulate(
-            env, policy, jax.random.key(1_000_000), num_envs=EPISODES, num_steps=steps, trajectory=True
-        ).trajectory
-        return {"return": first_episodes(record.reward, record.terminated)}
+        states = trained if count > 1 else jax.tree.map(lambda x: x[None], trained)
+        found = returns(jax.vmap(lambda state: ppo.greedy_policy(env, config, state))(states)).tolist()
+        if not settings.get("curve"):
+            return {"return": found if count > 1 else found[0]}
+        during = returns(policies_during(jax.random.key(trained_seed))).tolist()
+        shares = [(i + 1) / len(during) for i in range(len(during))]
+        return {"return": found[0], "curve": list(zip(shares, during, strict=True))}
 
     first, second = (timed(run, seed=0)["seconds"] for _ in range(2))
     check()
     return Prepared(run, max(0.0, first - second), check, {"edgerl": version("edgerl"), "jax": version("jax")})
-
-
-def first_episodes(reward: jax.Array, terminated: jax.Array) -> float:
-    """Mean return of each environment's first episode; arrays [steps, environments].
-
-    All finished episodes would not do: those that end early would count more often than those that do not.
-    """
-    ended_before = (terminated.cumsum(axis=0) - terminated) > 0
-    return float((reward * ~ended_before).sum(axis=0).mean())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,11 @@
-"""rejax's contestant in `ppo`: its own `PPO.train`, jitted as in its documentation, without evaluations in between."""
+"""rejax's contestant in `ppo`: its own `PPO.train`, jitted as in its documentation, without evaluations in between.
 
+Returns during training, where asked for, come from a second training of the same seed, outside the time.
+"""
+
+from collections.abc import Callable
 from importlib.metadata import version
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,16 +14,20 @@ from rejax.evaluate import evaluate
 from worker import Numbers, Prepared, serve, timed
 
 EPISODES = 100
+POINTS = 20  # evaluations during a training
 
 
 def prepare(settings: Numbers) -> Prepared:
-    """Settings: `config`, of `rejax.PPO.create`."""
-    config = settings["config"]
-    algorithm = rejax.PPO.create(
-        env="CartPole-v1", skip_initial_evaluation=True, eval_freq=config["total_timesteps"], **config
-    ).replace(eval_callback=lambda *_: ())
+    """Settings: `config`, of `rejax.PPO.create`; `curve` for returns during training."""
+    config, steps = settings["config"], settings["config"]["total_timesteps"]
+
+    def make(eval_freq: int, callback: Callable[..., Any]) -> rejax.PPO:
+        made = rejax.PPO.create(env="CartPole-v1", skip_initial_evaluation=True, eval_freq=eval_freq, **config)
+        return made.replace(eval_callback=callback)
+
+    algorithm = make(steps, lambda *_: ())
     train = jax.jit(lambda key: algorithm.train(key)[0])
-    trained = None
+    trained, trained_seed = None, 0
 
     @jax.jit
     def returns(params: dict, key: jax.Array) -> jax.Array:
@@ -28,12 +37,21 @@ def prepare(settings: Numbers) -> Prepared:
         return evaluate(greedy, key, algorithm.env, algorithm.env_params, EPISODES)[1]
 
     def run(seed: int) -> Numbers:
-        nonlocal trained
+        nonlocal trained, trained_seed
+        trained_seed = seed
         trained = jax.block_until_ready(train(jax.random.key(seed)))
         return {"seed": seed, "steps": int(trained.global_step)}
 
+    eval_key = jax.random.key(1_000_000)
+    watched = make(steps // POINTS, lambda _, state, key: returns(state.actor_ts.params, eval_key).mean())
+    during = jax.jit(lambda key: watched.train(key)[1])
+
     def check() -> Numbers:
-        return {"return": float(returns(trained.actor_ts.params, jax.random.key(1_000_000)).mean())}
+        found = {"return": float(returns(trained.actor_ts.params, eval_key).mean())}
+        if settings.get("curve"):
+            values = during(jax.random.key(trained_seed)).tolist()
+            found["curve"] = [((i + 1) / len(values), value) for i, value in enumerate(values)]
+        return found
 
     first, second = (timed(run, seed=0)["seconds"] for _ in range(2))
     check()

@@ -6,6 +6,7 @@ from importlib.metadata import version
 import edgerl  # before JAX, so that JAX shows one device a core
 import jax
 import jax.numpy as jnp
+from edgerl.core.lanes import lane_bytes
 from edgerl.core.policy import MLPPolicy
 from edgerl.core.simulate import random_policy
 
@@ -28,7 +29,9 @@ def prepare(settings: Numbers) -> Prepared:
         stats = edgerl.simulate(env, policy, key, num_envs=settings["num_envs"], num_steps=settings["num_steps"])
         return {"steps": stats.steps, "episodes": stats.episodes}
 
-    return compiled(run, jax=version("jax"), backend=jax.default_backend(), devices=jax.device_count())
+    size = lane_bytes(env, env.default_params)
+    versions = {"jax": version("jax"), "backend": jax.default_backend(), "devices": jax.device_count()}
+    return compiled(run, **versions, bytes_per_env=size)
 
 
 if __name__ == "__main__":

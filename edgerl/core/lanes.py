@@ -153,6 +153,18 @@ def _settle(lane: Lane, happened: Transition, state: State) -> Lane:
     )
 
 
+def lane_bytes(env: Environment, params: Params) -> int:
+    """Memory that one lane's state takes while it is stepped: everything carried, the random streams included."""
+
+    def lane(base: chex.PRNGKey) -> Any:
+        stream = streams(base, jnp.uint32(0))
+        begun = _begin(env, params, stream, generator.NAME)
+        return stream, replace(begun, action=env.action_space(params).sample(base))
+
+    shapes = jax.eval_shape(lane, generator.new_key(jnp.uint32(0), jnp.uint32(0)))
+    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
+
+
 def _any(x: chex.Array) -> chex.Array:
     """Scalar bool: any of bool [B]. In two steps, of which the compiler vectorises the first."""
     rows = x.astype(jnp.int32).reshape(-1, math.gcd(x.size, 128))

@@ -58,13 +58,16 @@ def decisions(path: Path, policy: Any, quantised: Any) -> Path:
     import matplotlib.pyplot as plt
     from matplotlib.colors import ListedColormap
 
+    @jax.jit
+    def both(obs: jax.Array) -> list[jax.Array]:
+        return [jax.vmap(lambda o, p=p: p(None, o))(obs) for p in (policy, quantised)]
+
     size = 241
     angle, speed = np.meshgrid(np.linspace(-0.21, 0.21, size), np.linspace(-1.5, 1.5, size))
     figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained", sharey=True)
     for axis, velocity in zip(axes, (-1.0, 0.0, 1.0), strict=True):
         grid = np.stack([np.zeros_like(angle), np.full_like(angle, velocity), angle, speed], -1).astype(np.float32)
-        flat = grid.reshape(-1, 4)
-        exact, device = (np.asarray(jax.vmap(lambda o, p=p: p(None, o))(flat)) for p in (policy, quantised))
+        exact, device = map(np.asarray, both(grid.reshape(-1, 4)))
         kind = np.where(exact == device, exact, 2).reshape(angle.shape)
         degrees = np.degrees(angle[0])
         colours = ListedColormap(["#d1e5f0", "#fddbc7", "#b2182b"])
@@ -114,4 +117,4 @@ def _frame(observations: np.ndarray, numbers: Sequence[int]) -> Any:
         top = (middle + 80 * scale * math.sin(angle), floor - 20 * scale - 80 * scale * math.cos(angle))
         draw.line([(middle, floor - 20 * scale), top], fill=_ORANGE, width=7 * scale)
         draw.text((6 * scale, floor + 8 * scale), f"episode {number + 1}", fill=_GREY, font_size=10 * scale)
-    return picture.resize((width, height * len(observations)), Image.Resampling.LANCZOS).quantize(32)
+    return picture.reduce(scale).quantize(32, Image.Quantize.FASTOCTREE)

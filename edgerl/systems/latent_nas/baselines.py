@@ -147,26 +147,6 @@ def ascent(
     return jax.vmap(one)(jax.random.split(key, starts))
 
 
-@functools.partial(jax.jit, static_argnames="env")
-def exhaustive(env: LatentNAS, params: LatentNASParams) -> tuple[chex.Array, chex.Array]:
-    """(score, latent [8]) of the best of all latents made of codes, 14^8 = 1.5e9: minutes on two cores."""
-    book, inner = jnp.asarray(params.codebook), LATENT // 2
-    codes = len(book)
-    digits = np.stack(np.meshgrid(*[np.arange(codes)] * inner, indexing="ij"), -1).reshape(-1, inner)
-    low = book[digits, np.arange(inner)]  # [14^4, 4]
-
-    def slab(number: chex.Array, carry: tuple[chex.Array, chex.Array]) -> tuple[chex.Array, chex.Array]:
-        chosen = number // codes ** np.arange(inner) % codes
-        high = jnp.broadcast_to(book[chosen, np.arange(inner, LATENT)], low.shape)
-        latents = jnp.concatenate([low, high], 1)
-        scores = jax.vmap(lambda z: env.score(z, params))(latents)
-        top = jnp.argmax(scores)
-        better = scores[top] > carry[0]
-        return jnp.where(better, scores[top], carry[0]), jnp.where(better, latents[top], carry[1])
-
-    return jax.lax.fori_loop(0, codes**inner, slab, (jnp.float32(-jnp.inf), jnp.zeros(LATENT)))
-
-
 def genes_of(params: LatentNASParams, latents: chex.Array) -> np.ndarray:
     """Genes int32 [N, 22] of latents [N, 8], as NumPy."""
     return np.asarray(jax.jit(jax.vmap(lambda z: join(decode(params.decoder, z))))(latents))

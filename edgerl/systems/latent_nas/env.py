@@ -20,7 +20,7 @@ from flax import struct
 from edgerl.core.environment import Step
 from edgerl.core.spaces import Box, Discrete
 from edgerl.systems.latent_nas.model import CODES, LATENT, Layer, decode
-from edgerl.systems.latent_nas.space import Architecture, count
+from edgerl.systems.latent_nas.space import COUNTED, Architecture, count
 from edgerl.systems.latent_nas.surrogate import Prediction, Surrogate
 
 STOP = CODES * LATENT
@@ -134,8 +134,12 @@ class LatentNAS:
 
     def score(self, latent: chex.Array, params: LatentNASParams, weights: chex.Array | None = None) -> chex.Array:
         """float32 scalar: how good the network is that a latent [8] decodes to. One evaluation of the surrogate."""
-        net = decode(params.decoder, latent)
+        net = decode(params.decoder, latent, self.parts(params))
         return self.value(net, params.surrogate(net), params, weights)
+
+    def parts(self, params: LatentNASParams) -> set[str]:
+        """The blocks' genes that the score depends on, under their names in `Architecture`."""
+        return params.surrogate.parts | (COUNTED if self.limited or self.weighed else set())
 
     def value(
         self, net: Architecture, made: Prediction, params: LatentNASParams, weights: chex.Array | None = None

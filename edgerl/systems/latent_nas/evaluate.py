@@ -184,7 +184,7 @@ def judge(
     scores, _ = baselines.ascent(env, env.default_params, bound_key)
     bounds = {"ascent": float(scores.max())}
     if exhaustive:
-        bounds["exhaustive"] = float(baselines.exhaustive(env, env.default_params)[0])
+        bounds["exhaustive"] = exhaustive.exhaustive(env, env.default_params)[0]
     bound = max(bounds.values())
     walks, wandering = walk(env, policy, walk_key), walk(env, random, walk_key)
     judged = {

@@ -16,6 +16,7 @@ the latent apart: Jégou et al., "Product Quantization for Nearest Neighbor Sear
 """
 
 import dataclasses
+from collections.abc import Collection, Sequence
 
 import chex
 import flax.linen as nn
@@ -31,8 +32,10 @@ LATENT = 8
 CODES = 14
 QUANTISERS = ("coordinate", "label")
 
-# The decoder's outputs: logits of M, then these genes, each from 0 (its least) to 1 (its greatest).
-OTHERS = np.array([0, *R, *KIND, *WIDEN, *BRANCHES])
+# The decoder's outputs: logits of M, then the first channels and the genes of the blocks, part by part, each from 0
+# (its least) to 1 (its greatest).
+PARTS = {"residual": R, "kind": KIND, "widen": WIDEN, "branches": BRANCHES}
+OTHERS = np.array([0, *(gene for part in PARTS.values() for gene in part)])
 OUTPUTS = BLOCKS + len(OTHERS)
 
 
@@ -86,28 +89,49 @@ class Autoencoder:
         return join(decode(self.decoder, latent))
 
 
-def perceptron(layers: tuple[Layer, ...], x: chex.Array) -> chex.Array:
+def perceptron(layers: Sequence[Layer], x: chex.Array) -> chex.Array:
     """float32 [out] for float32 [in]."""
-    for layer in layers[:-1]:
-        x = jax.nn.relu(layer.kernel @ x + layer.bias)
-    return layers[-1].kernel @ x + layers[-1].bias
+    return finished(layers[1:], layers[0].kernel @ x + layers[0].bias)
 
 
-def decode(layers: tuple[Layer, ...], latent: chex.Array) -> Architecture:
-    """The network for a latent [8], its genes whole float32 numbers. Where the decoder says NaN: least values."""
-    out = perceptron(layers, latent)
+def finished(layers: Sequence[Layer], sums: chex.Array) -> chex.Array:
+    """float32 [out] for the first layer's float32 [hidden], before its ReLU; `layers`: the others."""
+    for layer in layers:
+        sums = layer.kernel @ jax.nn.relu(sums) + layer.bias
+    return sums
+
+
+def decode(layers: Sequence[Layer], latent: chex.Array, parts: Collection[str] = tuple(PARTS)) -> Architecture:
+    """The network for a latent [8], its genes whole float32 numbers. Where the decoder says NaN: least values.
+
+    Only `parts` of the blocks' genes are computed, the others are 0: what nobody looks at costs nothing.
+    """
+    return architecture(perceptron(narrowed(layers, parts), latent), parts)
+
+
+def narrowed(layers: Sequence[Layer], parts: Collection[str]) -> list[Layer]:
+    """The decoder without the outputs that none of `parts` needs."""
+    rows = [np.arange(BLOCKS + 1)]
+    rows += [BLOCKS + 1 + BLOCKS * i + np.arange(BLOCKS) for i, name in enumerate(PARTS) if name in parts]
+    kept = np.concatenate(rows)
+    return [*layers[:-1], Layer(layers[-1].kernel[kept], layers[-1].bias[kept])]
+
+
+def architecture(out: chex.Array, parts: Collection[str] = tuple(PARTS)) -> Architecture:
+    """The network that the decoder's outputs mean: M, the first channels, `parts` in the order of `PARTS`."""
     # The first of the largest logits, by comparing: an argmax over so few does not vectorise.
     best, depth = out[0], jnp.float32(1)
     for m in range(1, BLOCKS):
         larger = out[m] > best
         best, depth = jnp.where(larger, out[m], best), jnp.where(larger, jnp.float32(m + 1), depth)
     there = depth > np.arange(BLOCKS, dtype=np.float32)
-    parts = (out[BLOCKS + 1 + i * BLOCKS :][:BLOCKS] for i in range(4))
-    genes = (
-        jnp.where(there, _gene(part, columns[0]), 0)
-        for part, columns in zip(parts, (R, KIND, WIDEN, BRANCHES), strict=True)
-    )
-    return Architecture(_gene(out[BLOCKS], 0), depth, *genes)
+    genes, start = {}, BLOCKS + 1
+    for name, columns in PARTS.items():
+        genes[name] = jnp.zeros(BLOCKS)
+        if name in parts:
+            genes[name] = jnp.where(there, _gene(out[start : start + BLOCKS], columns[0]), 0)
+            start += BLOCKS
+    return Architecture(_gene(out[BLOCKS], 0), depth, **genes)
 
 
 def _gene(share: chex.Array, column: int) -> chex.Array:

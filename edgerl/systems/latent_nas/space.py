@@ -41,6 +41,8 @@ HIGH[R], HIGH[KIND], HIGH[WIDEN], HIGH[BRANCHES] = 16, len(KINDS), 4, 12
 BLOCK = np.full(22, -1)
 BLOCK[R], BLOCK[KIND], BLOCK[WIDEN], BLOCK[BRANCHES] = (range(BLOCKS),) * 4
 
+COUNTED = {"residual", "widen", "branches"}  # parts of an `Architecture` that decide how many parameters it has
+
 _KERNEL = 3 * 3
 _STEM = 7 * 7 * 3
 _POOLED = 21 * 21  # positions that the linear layer sees

@@ -18,6 +18,7 @@ from edgerl.systems.latent_nas.space import BLOCKS, BRANCHES, HIGH, LOW, Archite
 
 BLOCK_FEATURES = 11
 FEATURES = 6  # of the whole network
+_PARTS = ("widen",) * 4 + ("kind",) * 4 + ("residual", "branches")  # what the first of `features` tell of
 OUTPUTS = 4  # accuracy, spread, AVM, logarithm of the accuracy's standard deviation
 
 
@@ -61,6 +62,11 @@ class Surrogate:
     quantile: chex.Numeric  # |measured - accuracy| / uncertainty stays below it for nine of ten architectures
     block_features: tuple[int, ...] = struct.field(pytree_node=False)  # which of `features` the network takes
     whole_features: tuple[int, ...] = struct.field(pytree_node=False)
+
+    @property
+    def parts(self) -> set[str]:
+        """The blocks' genes that the network looks at, under their names in `Architecture`."""
+        return {_PARTS[i] for i in self.block_features if i < len(_PARTS)}
 
     def __call__(self, net: Architecture) -> Prediction:
         """For one architecture. Unbatched."""
