@@ -15,21 +15,21 @@ def prepare_jax() -> None:
     # JAX shows a host as one device unless told otherwise before it starts; `simulate` wants one device a core.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(cores))
-    cache = cache_folder()
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ and _writable(cache):
+    cache = cache_folder("xla")
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ and writable(cache):
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache)
         os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(CACHE_BYTES))
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", LEAST_SECONDS)
 
 
-def cache_folder() -> Path:
-    """Where compiled programs are kept: `edgerl/xla` in XDG_CACHE_HOME, by default in ~/.cache."""
+def cache_folder(kind: str) -> Path:
+    """Where work is kept that would be done again: `edgerl/KIND` in XDG_CACHE_HOME, by default in ~/.cache."""
     home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path("~/.cache").expanduser()) / "edgerl" / "xla"
+    return (Path(home) if home else Path("~/.cache").expanduser()) / "edgerl" / kind
 
 
-def _writable(folder: Path) -> bool:
-    """Whether files can be made there. JAX would warn at each program instead."""
+def writable(folder: Path) -> bool:
+    """Whether files can be made there; the folder is made if it is not there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):

@@ -82,13 +82,19 @@ def test_the_deployed_policy_runs_where_a_policy_does(exported, observations):
     np.testing.assert_array_equal(actions, scores.argmax(axis=1))
 
 
-def test_conversion_is_byte_identical_and_per_channel_weights_too(make_policy, observations):
+def test_conversion_is_byte_identical_remembered_and_per_channel_too(make_policy, observations, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     quantiser = calibration.fit_quantiser(observations)
     inputs = calibration.representative_inputs(quantiser, observations, 50)
     policy = calibration.fold(make_policy((6,), "tanh"), quantiser)
-    first, second = (tflite.convert(policy, inputs, per_channel=True) for _ in range(2))
-    assert first == second
+    first = tflite.convert(policy, inputs, per_channel=True)
     assert [len(layer.weight_scales) for layer in flatbuffer.read_network(first).layers] == [6, 2]
+    assert tflite.convert(policy, inputs, per_channel=True, remembered=False) == first
+    monkeypatch.setattr(tflite.sys, "executable", "/nonexistent")
+    assert tflite.convert(policy, inputs, per_channel=True) == first
+    for question in ((policy, inputs, False), (policy, inputs[1:], True)):
+        with pytest.raises(FileNotFoundError):
+            tflite.convert(*question)
 
 
 def test_one_observation_odd_sizes_and_accumulators(tmp_path, make_policy):
