@@ -79,13 +79,20 @@ def test_the_rule_is_consistent_with_whom_it_lets_through():
     assert earned == pytest.approx((hard * 0.4 + ~hard * 1.1).mean(), abs=1e-6)
 
 
-def test_bootstrap_intervals_cover_the_truth():
+@pytest.mark.parametrize("noise", [0, 0.3])  # two distinct values, or as many as images
+def test_bootstrap_intervals_cover_the_truth(noise):
     rng = np.random.default_rng(0)
     covered = 0
     for seed in range(100):
-        low, high = interval((rng.random(200) < 0.3).astype(float), seed)
+        low, high = interval((rng.random(200) < 0.3) + noise * rng.standard_normal(200), seed)
         covered += low <= 0.3 <= high
-    assert 88 <= covered <= 100
+    assert 88 <= covered <= 99
+
+
+def test_few_distinct_values_are_drawn_as_many_are():
+    values = np.random.default_rng(0).choice([0.0, 0.25, 1.0], (5000, 1))
+    many = np.concatenate([values, np.random.default_rng(1).random((5000, 1))], axis=1)
+    np.testing.assert_allclose(interval(values), np.array(interval(many))[:, :1], rtol=5e-3)
 
 
 def test_summary_of_a_constant():
