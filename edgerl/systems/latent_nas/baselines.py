@@ -106,8 +106,7 @@ def evolution(env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evalua
 
 def score_genes(env: LatentNAS, params: LatentNASParams, genes: chex.Array) -> chex.Array:
     """The score of genes int32 [22], float32 scalar. Unbatched."""
-    net = split(genes.astype(jnp.float32))
-    return env.value(net, params.surrogate(net), params)
+    return env.score_of(split(genes.astype(jnp.float32)), params)
 
 
 def mutated(key: chex.PRNGKey, genes: chex.Array) -> chex.Array:

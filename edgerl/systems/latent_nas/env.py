@@ -10,6 +10,9 @@ Terminated: the agent stopped. Truncated: `max_steps_in_episode` steps went by.
 """
 
 import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
 
 import chex
 import jax
@@ -134,26 +137,62 @@ class LatentNAS:
 
     def score(self, latent: chex.Array, params: LatentNASParams, weights: chex.Array | None = None) -> chex.Array:
         """float32 scalar: how good the network is that a latent [8] decodes to. One evaluation of the surrogate."""
-        net = decode(params.decoder, latent, self.parts(params))
-        return self.value(net, params.surrogate(net), params, weights)
+        judged = _judge(frozenset(self.parts(params)), self._sized)(params.decoder, params.surrogate, latent)
+        return self.value(*judged, params, weights)
 
     def parts(self, params: LatentNASParams) -> set[str]:
         """The blocks' genes that the score depends on, under their names in `Architecture`."""
-        return params.surrogate.parts | (COUNTED if self.limited or self.weighed else set())
+        return params.surrogate.parts | (COUNTED if self._sized else set())
+
+    def score_of(self, net: Architecture, params: LatentNASParams) -> chex.Array:
+        """float32 [...]: the score of networks, without objectives' weights."""
+        return self.value(*_judged(params.surrogate, net, self._sized), params)
+
+    @property
+    def _sized(self) -> bool:
+        return self.limited or self.weighed
 
     def value(
-        self, net: Architecture, made: Prediction, params: LatentNASParams, weights: chex.Array | None = None
+        self, made: Prediction, size: chex.Array, params: LatentNASParams, weights: chex.Array | None = None
     ) -> chex.Array:
-        """The score of a network for which the surrogate made a prediction.
+        """The score of a network for which the surrogate made a prediction, and that has 10^`size` parameters.
 
-        Weighed: `weights` times the pessimistic accuracy, (8 - log10 parameters) / 4 and 1 - AVM / 10.
+        Weighed: `weights` times the pessimistic accuracy, (8 - size) / 4 and 1 - AVM / 10.
         """
         score = made.accuracy - params.pessimism * made.uncertainty
-        if not self.limited and weights is None:
-            return score
-        size = jnp.log10(count(net))
         if weights is not None:
             score = jnp.sum(weights * jnp.stack([score, (8 - size) / 4, 1 - made.avm / 10]))
         if self.limited:
             score = score - params.excess_cost * jnp.maximum(size - jnp.log10(params.budget), 0)
         return score
+
+
+def _judged(surrogate: Surrogate, net: Architecture, sized: bool) -> tuple[Prediction, chex.Array]:
+    """What the surrogate says of networks, and the logarithm of how many parameters they have where it is wanted."""
+    return surrogate(net), jnp.log10(count(net)) if sized else jnp.zeros_like(net.depth)
+
+
+@functools.cache
+def _judge(parts: frozenset[str], sized: bool) -> Callable[..., tuple[Prediction, chex.Array]]:
+    """`_judged` of what a decoder makes of a latent [8]. Under `vmap`, all latents are one matrix, the lanes last.
+
+    `vmap` by itself would have the lanes first, and few numbers of each beside each other: vector units want the lanes
+    there.
+    """
+
+    def judge(decoder: tuple[Layer, ...], surrogate: Surrogate, latent: chex.Array) -> tuple[Prediction, chex.Array]:
+        return _judged(surrogate, decode(decoder, latent, parts), sized)
+
+    def lanes(axis_size: int, batched: Any, *arguments: Any) -> tuple[Any, Any]:
+        del axis_size
+        networks, latents = arguments[:2], arguments[2]
+        if any(jax.tree.leaves(batched[:2])):  # networks of their own
+            axes = jax.tree.map(lambda b: 0 if b else None, batched)
+            made = jax.vmap(judge, in_axes=axes)(*arguments)
+        else:
+            made = judge(*networks, latents.T)
+        return made, jax.tree.map(lambda _: True, made)
+
+    mapped = jax.custom_batching.custom_vmap(judge)
+    mapped.def_vmap(lanes)
+    return mapped

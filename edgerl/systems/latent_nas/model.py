@@ -26,7 +26,20 @@ import numpy as np
 from flax import struct
 
 from edgerl.core.config import field
-from edgerl.systems.latent_nas.space import BLOCKS, BRANCHES, HIGH, KIND, LOW, WIDEN, Architecture, R, active, join
+from edgerl.systems.latent_nas.lanes import affine
+from edgerl.systems.latent_nas.space import (
+    BLOCKS,
+    BRANCHES,
+    HIGH,
+    KIND,
+    LOW,
+    WIDEN,
+    Architecture,
+    R,
+    active,
+    blocks_there,
+    join,
+)
 
 LATENT = 8
 CODES = 14
@@ -90,19 +103,19 @@ class Autoencoder:
 
 
 def perceptron(layers: Sequence[Layer], x: chex.Array) -> chex.Array:
-    """float32 [out] for float32 [in]."""
-    return finished(layers[1:], layers[0].kernel @ x + layers[0].bias)
+    """float32 [out, ...] for float32 [in, ...]: of one, or of many, the lanes last."""
+    return finished(layers[1:], affine(layers[0].kernel, layers[0].bias, x))
 
 
 def finished(layers: Sequence[Layer], sums: chex.Array) -> chex.Array:
-    """float32 [out] for the first layer's float32 [hidden], before its ReLU; `layers`: the others."""
+    """float32 [out, ...] for the first layer's float32 [hidden, ...], before its ReLU; `layers`: the others."""
     for layer in layers:
-        sums = layer.kernel @ jax.nn.relu(sums) + layer.bias
+        sums = affine(layer.kernel, layer.bias, jax.nn.relu(sums))
     return sums
 
 
 def decode(layers: Sequence[Layer], latent: chex.Array, parts: Collection[str] = tuple(PARTS)) -> Architecture:
-    """The network for a latent [8], its genes whole float32 numbers. Where the decoder says NaN: least values.
+    """The network for a latent [8, ...], its genes whole float32 numbers. Where the decoder says NaN: least values.
 
     Only `parts` of the blocks' genes are computed, the others are 0: what nobody looks at costs nothing.
     """
@@ -124,10 +137,10 @@ def architecture(out: chex.Array, parts: Collection[str] = tuple(PARTS)) -> Arch
     for m in range(1, BLOCKS):
         larger = out[m] > best
         best, depth = jnp.where(larger, out[m], best), jnp.where(larger, jnp.float32(m + 1), depth)
-    there = depth > np.arange(BLOCKS, dtype=np.float32)
+    there = blocks_there(depth)
     genes, start = {}, BLOCKS + 1
     for name, columns in PARTS.items():
-        genes[name] = jnp.zeros(BLOCKS)
+        genes[name] = jnp.zeros_like(there, jnp.float32)
         if name in parts:
             genes[name] = jnp.where(there, _gene(out[start : start + BLOCKS], columns[0]), 0)
             start += BLOCKS

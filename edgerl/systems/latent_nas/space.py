@@ -63,7 +63,10 @@ def buildable(genes: Any) -> Any:
 
 @struct.dataclass
 class Architecture:
-    """Genes by what they are: scalars, and arrays whose first axis is the main block; NumPy or JAX, any number type."""
+    """Genes by what they are: scalars, and arrays whose first axis is the main block; NumPy or JAX, any number type.
+
+    Of many architectures: one more axis, the last.
+    """
 
     channels: Any  # of the first convolution
     depth: Any  # M
@@ -76,6 +79,11 @@ class Architecture:
 def split(genes: Any) -> Architecture:
     """Genes [22], or columns [22, N] of N architectures, by what they are."""
     return Architecture(genes[0], genes[1], genes[R], genes[KIND], genes[WIDEN], genes[BRANCHES])
+
+
+def blocks_there(depth: Any) -> Any:
+    """bool [5, ...] for M [...]: which main blocks there are."""
+    return depth > np.arange(BLOCKS, dtype=np.float32).reshape(-1, *(1,) * np.ndim(depth))
 
 
 def join(net: Architecture) -> chex.Array:

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from edgerl.systems.latent_nas.space import BLOCKS, BRANCHES, HIGH, LOW, Architecture, R, split
+from edgerl.systems.latent_nas.lanes import affine, plus
+from edgerl.systems.latent_nas.space import BLOCKS, BRANCHES, HIGH, LOW, Architecture, R, blocks_there, split
 
 BLOCK_FEATURES = 11
 FEATURES = 6  # of the whole network
@@ -34,10 +35,11 @@ class Member:
     out_bias: chex.Array  # float32 [OUTPUTS]
 
     def __call__(self, blocks: chex.Array, whole: chex.Array) -> chex.Array:
-        """float32 [OUTPUTS] of one network for what `features` gives."""
-        seen = jax.nn.relu(jnp.max(self.block_kernel @ blocks, axis=1) + self.block_bias)
-        hidden = jax.nn.relu(self.kernel @ jnp.concatenate([seen, whole]) + self.bias)
-        return self.out_kernel @ hidden + self.out_bias
+        """float32 [OUTPUTS, ...] for what `features` gives, of one architecture or of many, the lanes last."""
+        answers = jnp.max(jnp.tensordot(self.block_kernel, blocks, 1), axis=1)
+        seen = jax.nn.relu(plus(answers, self.block_bias))
+        hidden = jax.nn.relu(affine(self.kernel, self.bias, jnp.concatenate([seen, whole])))
+        return affine(self.out_kernel, self.out_bias, hidden)
 
 
 @struct.dataclass
@@ -69,14 +71,14 @@ class Surrogate:
         return {_PARTS[i] for i in self.block_features if i < len(_PARTS)}
 
     def __call__(self, net: Architecture) -> Prediction:
-        """For one architecture. Unbatched."""
+        """For one architecture, or for many, the lanes last."""
         blocks, whole = features(net)
         blocks, whole = [blocks[i] for i in self.block_features], [whole[i] for i in self.whole_features]
         out = self.network(jnp.stack(blocks), jnp.stack(whole))
         members = (out.shape[0] - 2) // 2
-        accuracy = jnp.mean(out[:members])
-        disagreement = jnp.mean((out[:members] - accuracy) ** 2)
-        uncertainty = jnp.sqrt(disagreement + jnp.mean(jnp.exp(2 * out[members:-2])))
+        accuracy = _mean(out[:members])
+        disagreement = _mean((out[:members] - accuracy) ** 2)
+        uncertainty = jnp.sqrt(disagreement + _mean(jnp.exp(2 * out[members:-2])))
         return Prediction(accuracy, uncertainty, jnp.sqrt(disagreement), out[-2], out[-1])
 
     def of_genes(self, genes: chex.Array) -> Prediction:
@@ -90,12 +92,12 @@ class Surrogate:
 
 
 def features(net: Architecture) -> tuple[list[chex.Array], list[chex.Array]]:
-    """(BLOCK_FEATURES times float32 [5], of the main blocks, all 0 where one is not there; FEATURES float32 scalars).
+    """(BLOCK_FEATURES times float32 [5, ...], all 0 for main blocks that are not there; FEATURES times float32 [...]).
 
     A block: which widening (4), which kind (4), residual blocks and branches from -1 to 1, and whether it is there.
-    The network: which M (5), and its first channels from -1 to 1. Unbatched.
+    The network: which M (5), and its first channels from -1 to 1.
     """
-    there = (net.depth > np.arange(BLOCKS)).astype(jnp.float32)
+    there = blocks_there(net.depth).astype(jnp.float32)
     widens, kinds = ([(part == value).astype(jnp.float32) for value in range(1, 5)] for part in (net.widen, net.kind))
     sizes = [_centred(part, columns[0]) * there for part, columns in ((net.residual, R), (net.branches, BRANCHES))]
     depth = [(net.depth == m).astype(jnp.float32) for m in range(1, BLOCKS + 1)]
@@ -148,6 +150,11 @@ def _joined(members: Member) -> Member:
 def _used(kernel: np.ndarray) -> tuple[int, ...]:
     """Inputs that a kernel [out, in] has a weight for; the first where it has none, since no array may be empty."""
     return tuple(map(int, np.flatnonzero((kernel != 0).any(0)))) or (0,)
+
+
+def _mean(rows: chex.Array) -> chex.Array:
+    """Mean over the first axis, of few rows: quicker one by one, and one kernel with what follows."""
+    return sum(rows) / len(rows)  # type: ignore[return-value]
 
 
 def _centred(values: chex.Array, column: int) -> chex.Array:

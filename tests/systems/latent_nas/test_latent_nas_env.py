@@ -12,6 +12,7 @@ import edgerl
 from edgerl.systems.latent_nas import baselines, bayesian, factory, space
 from edgerl.systems.latent_nas.env import STOP
 from edgerl.systems.latent_nas.evaluate import architectures, repeated, walk
+from edgerl.systems.latent_nas.exhaustive import exhaustive
 
 KEY = jax.random.key(0)
 
@@ -168,7 +169,7 @@ def test_the_exhaustive_bound_is_the_best_of_all(env):
     every = np.array(list(itertools.product(range(3), repeat=8)))
     latents = np.asarray(p.codebook)[every, np.arange(8)]
     scores = jax.jit(jax.vmap(lambda z: env.score(z, p)))(latents)
-    score, latent = baselines.exhaustive(env, p)
+    score, latent = exhaustive(env, p)
     assert score == pytest.approx(float(scores.max()), abs=1e-5)
     assert env.score(latent, p) == pytest.approx(float(score), abs=1e-5)
 
