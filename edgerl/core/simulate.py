@@ -24,7 +24,7 @@ AXIS = "env"
 
 # Lanes that are stepped together on one CPU device, so that their arrays stay in its caches.
 CPU_BLOCK = 2048
-CPU_NETWORK_BLOCK = 1024  # with a network that decides, whose layers have many values a lane
+CPU_NETWORK_BLOCK = 1024  # with a network that decides or that the environment plays, with many values a lane
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +116,7 @@ def simulate(
         raise UserError(f"simulate: the mesh has axes {tuple(mesh.axis_names)}; it must have one, named '{AXIS}'")
     params = env.default_params if params is None else params
     batched = _batched(params, env.default_params, num_envs)
-    devices, blocks, block = _layout(num_envs, mesh, CPU_NETWORK_BLOCK if _is_data(policy) else CPU_BLOCK)
+    devices, blocks, block = _layout(num_envs, mesh, _most_lanes(env, policy))
     lanes = np.minimum(np.arange(devices * blocks * block, dtype=np.uint32), num_envs - 1)
     lanes = lanes.reshape(devices * blocks, block)
     params = jax.tree.map(lambda x, b: jnp.asarray(x)[lanes] if b else x, params, batched)
@@ -135,6 +135,11 @@ def simulate(
 def _is_data(policy: Policy) -> bool:
     leaves = jax.tree.leaves(policy)
     return bool(leaves) and all(isinstance(leaf, (jax.Array, np.ndarray)) for leaf in leaves)
+
+
+def _most_lanes(env: Environment, policy: Policy) -> int:
+    """Lanes of a block on a CPU. An environment in which a network plays says so by `has_network`."""
+    return CPU_NETWORK_BLOCK if _is_data(policy) or getattr(env, "has_network", False) else CPU_BLOCK
 
 
 def _batched(params: Params, default: Params, num_envs: int) -> Any:

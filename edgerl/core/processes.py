@@ -1,0 +1,246 @@
+"""Several processes that work as one, by `jax.distributed`: how they join, exchange arrays, and learn of a loss.
+
+Every process runs the same program. What they exchange, they exchange through collectives on the devices: on CPUs by
+Gloo, which JAX chooses by itself.
+"""
+
+import contextlib
+import ctypes
+import functools
+import os
+import re
+import signal
+import sys
+import tempfile
+import threading
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TypeVar
+
+from edgerl.core.errors import UserError
+
+Tree = TypeVar("Tree")
+
+LOST = 3  # the exit status of a process whose partner is gone
+
+# How launchers tell that a process is alone: it then needs no partners, and two such may share a host.
+_COUNTS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE")
+
+
+@contextlib.contextmanager
+def joined(name: str, coordinator: str | None, count: int | None, index: int | None) -> Iterator[None]:
+    """Joins the other processes, if there are any, for the block: to be entered before JAX is used.
+
+    A partner that ends during the block ends this process as well, with one line and the status `LOST`.
+
+    Args:
+      name: what is run, to begin the line with that is printed when a partner is gone.
+      coordinator: "HOST:PORT" of the first process; None: what a launcher (Slurm, Open MPI, a cloud's) has set, if any.
+      count: how many processes; 1: this one alone, whatever a launcher says.
+      index: of this process, from 0.
+
+    Raises:
+      UserError: the arguments do not fit, or the others did not come.
+    """
+    if not _join(coordinator, count, index):
+        yield
+        return
+    import jax
+
+    with _native_output_apart(name):
+        try:
+            # Gloo gives the first exchange 30 s until all are there: now, while nobody is compiling yet.
+            share(0)
+            yield
+            jax.distributed.shutdown()
+        except (UserError, KeyboardInterrupt):
+            raise  # for the caller to tell; then `leave`
+        except jax.errors.JaxRuntimeError as error:
+            _end(LOST, f"{name}: {_loss(str(error))}")
+        except BaseException:
+            traceback.print_exc()
+            _end(1)
+
+
+def leave(status: int) -> int:
+    """Returns the status; but a process that has failed and has partners ends here, without waiting for them."""
+    if status and "jax" in sys.modules:
+        import jax
+
+        if jax.distributed.is_initialized():
+            _end(status)
+    return status
+
+
+def is_first() -> bool:
+    """Whether this is the process that writes files and prints."""
+    import jax
+
+    return jax.process_index() == 0
+
+
+def place(tree: Tree, mesh: Any, spec: Any) -> Tree:
+    """Arrays that every process has, on the devices of a mesh over several processes; on another mesh as they are."""
+    import jax
+    import numpy as np
+
+    if not _spans_processes(mesh):
+        return tree
+    sharding = jax.sharding.NamedSharding(mesh, spec)
+
+    def put(x: Any) -> Any:
+        if _is_key(x):
+            return jax.random.wrap_key_data(put(jax.random.key_data(x)), impl=jax.random.key_impl(x))
+        x = np.asarray(x, jax.dtypes.canonicalize_dtype(np.asarray(x).dtype))
+        return jax.make_array_from_callback(x.shape, sharding, lambda part: x[part])
+
+    return jax.tree.map(put, tree)
+
+
+def gathered(tree: Tree, mesh: Any) -> Tree:
+    """Arrays on a mesh, with every process's part on each: of a mesh over several processes, on one local device."""
+    import jax
+
+    if not _spans_processes(mesh):
+        return tree
+    return jax.tree.map(lambda x: x.addressable_data(0), _gather(mesh)(tree))
+
+
+def whole(tree: Any, mesh: Any) -> Any:
+    """As `gathered`, but as NumPy arrays. Typed keys become their words."""
+    import jax
+    import numpy as np
+
+    plain = jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, tree)
+    return jax.tree.map(np.asarray, gathered(plain, mesh))
+
+
+def share(tree: Tree) -> Tree:
+    """The first process's arrays, on all; the others pass arrays of the same shapes. Equal bit for bit."""
+    import jax
+    import numpy as np
+
+    if not _several():
+        return tree
+    from jax.experimental import multihost_utils
+
+    plain = jax.tree.map(lambda x: np.asarray(jax.random.key_data(x) if _is_key(x) else x, order="C"), tree)
+    leaves, structure = jax.tree.flatten(plain)
+    # As bytes: the exchange is a sum, in which a negative zero would become a positive one.
+    flat = np.concatenate([x.reshape(-1).view(np.uint8) for x in leaves])
+    flat = np.asarray(multihost_utils.broadcast_one_to_all(flat))
+    ends = np.cumsum([x.nbytes for x in leaves])
+    parts = (flat[end - x.nbytes : end].view(x.dtype).reshape(x.shape) for x, end in zip(leaves, ends, strict=True))
+    return jax.tree.map(
+        lambda old, new: jax.random.wrap_key_data(new, impl=jax.random.key_impl(old)) if _is_key(old) else new,
+        tree,
+        jax.tree.unflatten(structure, parts),
+    )
+
+
+def _several() -> bool:
+    import jax
+
+    return jax.process_count() > 1
+
+
+def _is_key(x: Any) -> bool:
+    import jax
+
+    return isinstance(x, jax.Array) and jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def _spans_processes(mesh: Any) -> bool:
+    return any(device.process_index != mesh.devices.flat[0].process_index for device in mesh.devices.flat)
+
+
+@functools.cache
+def _gather(mesh: Any) -> Callable[[Any], Any]:
+    import jax
+
+    whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    return jax.jit(lambda tree: tree, out_shardings=whole)
+
+
+def _join(coordinator: str | None, count: int | None, index: int | None) -> bool:
+    """Whether there are partners, which then have joined."""
+    given = [value is not None for value in (coordinator, count, index)]
+    if count == 1 or (not any(given) and any(os.environ.get(variable) == "1" for variable in _COUNTS)):
+        return False
+    if any(given) and not all(given):
+        raise UserError("--coordinator, --processes and --process-id belong together: give all three or none")
+    if count is not None and index is not None and not 0 <= index < count:
+        raise UserError(f"--process-id is {index}; with --processes {count} it must be from 0 to {count - 1}")
+    if coordinator is not None and not coordinator.rpartition(":")[2].isdigit():
+        raise UserError(f"--coordinator is '{coordinator}'; it must be HOST:PORT of process 0, for example node1:1234")
+    import jax
+
+    method = "deactivate" if all(given) else None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a launcher was not recognised
+            jax.distributed.initialize(coordinator, count, index, cluster_detection_method=method)
+    except ValueError as error:
+        if not any(given):
+            return False  # no launcher: this process is alone
+        raise UserError(f"cannot join the other processes: {_first_line(error)}") from error
+    except RuntimeError as error:
+        if not any(given) and "must be called before" in str(error):
+            return False  # a program that has used JAX already, and by itself
+        raise UserError(f"cannot join the other processes: {_first_line(error)}") from error
+    return True
+
+
+@contextlib.contextmanager
+def _native_output_apart(name: str) -> Iterator[None]:
+    """Within the block, standard output and error are Python's alone. What C++ parts write is shown only if they abort.
+
+    Gloo writes a line to standard output. And when process 0 is gone, JAX's runtime aborts the others at once, with a
+    page of addresses, even while they compute: of that, one line is left.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as told, os.fdopen(os.dup(1), "w") as out, os.fdopen(os.dup(2), "w", 1) as err:
+
+        def aborted(_: int) -> None:
+            text = os.pread(told.fileno(), 2**20, 0).decode(errors="replace")
+            if "distributed service" in text:
+                _end(LOST, f"{name}: {_loss(text.rpartition('absl::Status: ')[2])}")
+            _end(128 + signal.SIGABRT, text)
+
+        handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(aborted)
+        libc = ctypes.CDLL(None)
+        libc.signal.restype, libc.signal.argtypes = ctypes.c_void_p, (ctypes.c_int, ctypes.c_void_p)
+        before = libc.signal(signal.SIGABRT, ctypes.cast(handler, ctypes.c_void_p))
+        os.dup2(told.fileno(), 1)
+        os.dup2(told.fileno(), 2)
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                yield
+        finally:
+            os.dup2(out.fileno(), 1)
+            os.dup2(err.fileno(), 2)
+            libc.signal(signal.SIGABRT, before)
+
+
+_ending = threading.Lock()
+
+
+def _end(status: int, line: str = "") -> NoReturn:
+    """Ends the process without waiting for the partners. Only the first caller comes to print."""
+    _ending.acquire()
+    if line:
+        print(line, file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _loss(reason: str) -> str:
+    brief = re.sub(r"\[\S+\.\w+:\d+\] ", "", reason.partition("\n")[0])[:160]  # without places in C++ files
+    return f"another process is gone ({brief}); start all again, and a training goes on from its last checkpoint"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
