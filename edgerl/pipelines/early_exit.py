@@ -12,23 +12,21 @@ import numpy as np
 
 from edgerl import deploy
 from edgerl.agents import ppo, runner
-from edgerl.agents.config import PPOConfig, RunConfig
 from edgerl.core import config as configuration
 from edgerl.core import files, processes
 from edgerl.core.checkpoint import open_checkpoints
-from edgerl.core.config import field
 from edgerl.core.errors import UserError
 from edgerl.core.policy import MLPPolicy
-from edgerl.hardware.profiles import load_profile
 from edgerl.pipelines import runs
-from edgerl.systems.early_exit import budgets, c_features, factory
+from edgerl.pipelines.early_exit_settings import EarlyExitConfig, environment, images, modes
+from edgerl.systems.early_exit import budgets, c_features
 from edgerl.systems.early_exit import figures as pictures
 from edgerl.systems.early_exit import front as fronts
 from edgerl.systems.early_exit.baselines import chosen, first_stop, stop_by_threshold
 from edgerl.systems.early_exit.calibration import expected_calibration_error
 from edgerl.systems.early_exit.data import POLICY, TEST, load_cifar100
-from edgerl.systems.early_exit.env import EXIT, EXTRAS, EarlyExit
-from edgerl.systems.early_exit.evaluate import Images, actions_of, exits_of, judge, load_images, report, share_of_bound
+from edgerl.systems.early_exit.env import EXIT, EarlyExit
+from edgerl.systems.early_exit.evaluate import actions_of, exits_of, judge, report, share_of_bound
 from edgerl.systems.early_exit.features import features
 from edgerl.systems.early_exit.stopping import fit_stopping
 from edgerl.systems.early_exit.table import SHIPPED, Table, load_table
@@ -38,50 +36,11 @@ SEEDS = "seeds.npz"  # the policies of all seeds
 FRONT = "front.npz"  # the policies of all prices
 JUDGEMENT = "judgement.json"
 
-# Episodes are a few steps long: no discount, large batches. The entropy term keeps a policy from settling on the first
-# exit before it knows what the later ones are worth; it moves no decision to the other side of a tie.
-_PPO = PPOConfig(
-    num_updates=240,
-    num_envs=1024,
-    num_steps=4,
-    epochs=1,
-    num_minibatches=8,
-    hidden_sizes=(16, 16),
-    activation="relu",
-    learning_rate=1e-2,
-    discount=1.0,
-    gae_lambda=0.8,
-    entropy_coefficient=0.03,
-    max_grad_norm=10.0,
-    adam_b2=0.95,
-)
-_FRONT_PPO = dataclasses.replace(_PPO, num_updates=60, epochs=4, entropy_coefficient=0.1)
-
-
-@dataclasses.dataclass(frozen=True)
-class EarlyExitConfig(RunConfig):
-    """A run: policies for a profile's weights, of which the best seed is kept, and a front of policies."""
-
-    environment: str = field("EarlyExit-v0", "id of the environment", choices=("EarlyExit-v0",))
-    num_seeds: int = field(10, "policies trained side by side", low=1)
-    checkpoint_every: int = field(40, "iterations between checkpoints, log lines written to disk, progress", low=1)
-    evaluation_envs: int = field(32768, "episodes to choose the best seed by, and as many to judge it by", low=1)
-    evaluation_steps: int = field(64, "of an episode at most", low=1)
-    ppo: PPOConfig = _PPO
-    table: str | None = field(None, "logits of another network, by `edgerl logits import`; none: the shipped ones")
-    profile: str = field("medium_power", "device: a profile's name or a YAML file")
-    extras: tuple[str, ...] = field(EXTRAS, "observed beside the confidence", choices=EXTRAS)
-    preference: bool = field(False, "one policy for many weights: they are drawn per episode and observed")
-    preference_low: float = field(0.25, "times the profile's cost weights at preference 0", low=1e-6)
-    preference_high: float = field(4.0, "times the profile's cost weights at preference 1", low=1e-6)
-    front: int = field(256, "policies of the front, each for a price of compute; 0: none", low=0)
-    front_ppo: PPOConfig = _FRONT_PPO
-
 
 def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict[str, Any]:
     """Trains the policy, or goes on with an unfinished run of the same configuration; then the front."""
     settings = configuration.load(EarlyExitConfig, config, overrides)
-    env = _environment(settings)
+    env = environment(settings)
     result = runner.train_run(env, settings, out, about={"system": SYSTEM})
     first = processes.is_first()
     if first:
@@ -89,7 +48,7 @@ def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict
     if settings.front:
         seconds = time.perf_counter()
         plain = dataclasses.replace(settings, preference=False)
-        front = jax.block_until_ready(learn_front(plain, _environment(plain), settings.front))
+        front = jax.block_until_ready(learn_front(plain, environment(plain), settings.front))
         if first:
             fronts.save_front(Path(out) / FRONT, front)
         result["seconds"]["front"] = time.perf_counter() - seconds
@@ -107,7 +66,7 @@ def evaluate(run: str | Path) -> dict[str, Any]:
         "profile": settings.profile,
         "table": settings.table or SHIPPED.name,
         "exits": _exits(table),
-        "modes": {mode: _judge(loaded, table, preference) for mode, preference in _modes(settings).items()},
+        "modes": {mode: _judge(loaded, table, preference) for mode, preference in modes(settings).items()},
         **({"front": front} if front else {}),
     }
     files.write_json(loaded.folder / JUDGEMENT, result)
@@ -120,8 +79,8 @@ def figures(run: str | Path, data: str | None = None) -> list[Path]:
     settings, table = loaded.config, load_table(loaded.config.table or SHIPPED)
     kept = loaded.folder / JUDGEMENT
     judged = files.read_json(kept) if kept.is_file() else evaluate(run)
-    mode, preference = list(_modes(settings).items())[len(_modes(settings)) // 2]
-    test = _images(settings, table, "test", preference)
+    mode, preference = list(modes(settings).items())[len(modes(settings)) // 2]
+    test = images(settings, table, "test", preference)
     logits = table.logits(table.rows(TEST))
     true = np.take_along_axis(_probabilities(logits, table), table.labels[table.rows(TEST)][:, None, None], 2)[..., 0]
     stop = actions_of(loaded.policy, test.observations) == EXIT
@@ -159,8 +118,8 @@ def export(run: str | Path, out: str | Path) -> dict[str, Any]:
     """
     loaded = runs.load(run, EarlyExitConfig)
     settings, table = loaded.config, load_table(loaded.config.table or SHIPPED)
-    preference = list(_modes(settings).values())[len(_modes(settings)) // 2]
-    test = _images(settings, table, "test", preference)
+    preference = list(modes(settings).values())[len(modes(settings)) // 2]
+    test = images(settings, table, "test", preference)
     device = c_features.Device(test.env, table.temperatures, table.classes, 0.5 if preference is None else preference)
     seen = device.observe(table.logits(table.rows(TEST)))
 
@@ -199,39 +158,10 @@ def learn_front(settings: EarlyExitConfig, env: EarlyExit, count: int) -> MLPPol
     return fronts.learn_front(learn, env.default_params, key, count)
 
 
-def _environment(settings: EarlyExitConfig, split: str = "policy") -> EarlyExit:
-    profile = load_profile(settings.profile)
-    table = load_table(settings.table) if settings.table else None
-    options: dict[str, Any] = {"extras": settings.extras, "draw_preference": settings.preference}
-    env = (
-        factory.early_exit_v0(split, profile, **options)
-        if table is None
-        else factory.from_table(table, split, profile, **options)
-    )
-    params = dataclasses.replace(
-        env.default_params, preference_low=settings.preference_low, preference_high=settings.preference_high
-    )
-    return dataclasses.replace(env, default_params=params)
-
-
-def _modes(settings: EarlyExitConfig) -> dict[str, float | None]:
-    """Name → what the policy is told; one mode without preferences."""
-    return {"aggressive": 1.0, "balanced": 0.5, "conservative": 0.0} if settings.preference else {"policy": None}
-
-
-def _weights(settings: EarlyExitConfig) -> dict[str, float]:
-    return {"preference_low": settings.preference_low, "preference_high": settings.preference_high}
-
-
-def _images(settings: EarlyExitConfig, table: Table, split: str, preference: float | None) -> Images:
-    extras, profile = settings.extras, load_profile(settings.profile)
-    return load_images(table, split, profile, extras, preference, **_weights(settings))  # type: ignore[arg-type]
-
-
 def _judge(loaded: runs.Run, table: Table, preference: float | None) -> dict[str, Any]:
     """The kept policy against everything, and every seed's share of the bound."""
     settings = loaded.config
-    fit, test = (_images(settings, table, split, preference) for split in ("policy", "test"))
+    fit, test = (images(settings, table, split, preference) for split in ("policy", "test"))
     judged = judge(loaded.policy, fit, test, settings.seed)
     scores = fronts.scores_of(fronts.load_front(loaded.folder / SEEDS), test.observations)
     bound = judged["rules"][judged["bound"]]["reward"]["mean"]
@@ -253,14 +183,14 @@ def _judged_front(loaded: runs.Run, table: Table) -> dict[str, Any] | None:
     if not settings.front:
         return None
     policies = fronts.load_front(loaded.folder / FRONT)
-    fit, test = (_images(settings, table, split, None) for split in ("policy", "test"))
-    fit_scores, test_scores = (fronts.scores_of(policies, images.observations) for images in (fit, test))
+    fit, test = (images(settings, table, split, None) for split in ("policy", "test"))
+    fit_scores, test_scores = (fronts.scores_of(policies, seen.observations) for seen in (fit, test))
     front = budgets.Front(fit_scores, test_scores, fit)
     return budgets.judge_front(front, fronts.prices(settings.front), fit, test)
 
 
 def _bound_in_training(settings: EarlyExitConfig, table: Table) -> float:
-    fit = _images(settings, table, "policy", None)
+    fit = images(settings, table, "policy", None)
     return float(chosen(fit.reward, fit_stopping(fit.observed, fit.reward).exits(fit.observed)).mean())
 
 
@@ -292,8 +222,8 @@ def _calibration(settings: EarlyExitConfig, table: Table, device: c_features.Dev
 
 
 def _gallery(path: Path, data: str, table: Table, exits: np.ndarray) -> Path:
-    images, labels = load_cifar100(data).part(TEST)
-    if len(images) != len(exits) or (labels != table.labels[table.rows(TEST)]).any():
+    pixels, labels = load_cifar100(data).part(TEST)
+    if len(pixels) != len(exits) or (labels != table.labels[table.rows(TEST)]).any():
         raise UserError(f"{data} does not hold the images of the table: its test labels differ")
     captions = [f"class {label}" for label in labels]
-    return pictures.gallery(path, images, exits, captions, table.exits)
+    return pictures.gallery(path, pixels, exits, captions, table.exits)
