@@ -80,6 +80,12 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
+def require_one(what: str) -> None:
+    """Raises a `UserError` if there are several processes, for what cannot be shared out."""
+    if _several():
+        raise UserError(f"{what} trains in one process only: leave --coordinator away, or give --processes 1")
+
+
 def place(tree: Tree, mesh: Any, spec: Any) -> Tree:
     """Arrays that every process has, on the devices of a mesh over several processes; on another mesh as they are."""
     import jax

@@ -8,7 +8,7 @@ from typing import Any
 from edgerl import deploy
 from edgerl.agents import run_folder
 from edgerl.core import config as configuration
-from edgerl.core import files
+from edgerl.core import files, processes
 from edgerl.core.errors import UserError
 from edgerl.core.policy import load_policy, save_policy
 from edgerl.pipelines import agent_vit_deployment as deployment
@@ -27,6 +27,7 @@ SHOWN = 10  # images in the picture of chosen patches
 
 def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict[str, Any]:
     """Trains one transformer with its agent for every seed, or goes on with an unfinished run of the same."""
+    processes.require_one("agent-vit")
     settings, out = configuration.load(AgentViTConfig, config, overrides), Path(out)
     splits = methods.load_splits(settings)
     made = [methods.member(settings, splits, settings.agent, seed) for seed in methods.seeds(settings)]
