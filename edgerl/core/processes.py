@@ -5,24 +5,18 @@ Gloo, which JAX chooses by itself.
 """
 
 import contextlib
-import ctypes
 import functools
 import os
-import re
-import signal
 import sys
-import tempfile
-import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
+from edgerl.core.endings import LOST, end, loss, native_output_apart
 from edgerl.core.errors import UserError
 
 Tree = TypeVar("Tree")
-
-LOST = 3  # the exit status of a process whose partner is gone
 
 # How launchers tell that a process is alone: it then needs no partners, and two such may share a host.
 _COUNTS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE")
@@ -48,7 +42,7 @@ def joined(name: str, coordinator: str | None, count: int | None, index: int | N
         return
     import jax
 
-    with _native_output_apart(name):
+    with native_output_apart(name):
         try:
             # Gloo gives the first exchange 30 s until all are there: now, while nobody is compiling yet.
             share(0)
@@ -57,10 +51,10 @@ def joined(name: str, coordinator: str | None, count: int | None, index: int | N
         except (UserError, KeyboardInterrupt):
             raise  # for the caller to tell; then `leave`
         except jax.errors.JaxRuntimeError as error:
-            _end(LOST, f"{name}: {_loss(str(error))}")
+            end(LOST, f"{name}: {loss(str(error))}")
         except BaseException:
             traceback.print_exc()
-            _end(1)
+            end(1)
 
 
 def leave(status: int) -> int:
@@ -69,7 +63,7 @@ def leave(status: int) -> int:
         import jax
 
         if jax.distributed.is_initialized():
-            _end(status)
+            end(status)
     return status
 
 
@@ -182,6 +176,8 @@ def _join(coordinator: str | None, count: int | None, index: int | None) -> bool
         raise UserError(f"--coordinator is '{coordinator}'; it must be HOST:PORT of process 0, for example node1:1234")
     import jax
 
+    from edgerl.core.files import first_line
+
     method = "deactivate" if all(given) else None
     try:
         with warnings.catch_warnings():
@@ -190,63 +186,9 @@ def _join(coordinator: str | None, count: int | None, index: int | None) -> bool
     except ValueError as error:
         if not any(given):
             return False  # no launcher: this process is alone
-        raise UserError(f"cannot join the other processes: {_first_line(error)}") from error
+        raise UserError(f"cannot join the other processes: {first_line(error)}") from error
     except RuntimeError as error:
         if not any(given) and "must be called before" in str(error):
             return False  # a program that has used JAX already, and by itself
-        raise UserError(f"cannot join the other processes: {_first_line(error)}") from error
+        raise UserError(f"cannot join the other processes: {first_line(error)}") from error
     return True
-
-
-@contextlib.contextmanager
-def _native_output_apart(name: str) -> Iterator[None]:
-    """Within the block, standard output and error are Python's alone. What C++ parts write is shown only if they abort.
-
-    Gloo writes a line to standard output. And when process 0 is gone, JAX's runtime aborts the others at once, with a
-    page of addresses, even while they compute: of that, one line is left.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as told, os.fdopen(os.dup(1), "w") as out, os.fdopen(os.dup(2), "w", 1) as err:
-
-        def aborted(_: int) -> None:
-            text = os.pread(told.fileno(), 2**20, 0).decode(errors="replace")
-            if "distributed service" in text:
-                _end(LOST, f"{name}: {_loss(text.rpartition('absl::Status: ')[2])}")
-            _end(128 + signal.SIGABRT, text)
-
-        handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(aborted)
-        libc = ctypes.CDLL(None)
-        libc.signal.restype, libc.signal.argtypes = ctypes.c_void_p, (ctypes.c_int, ctypes.c_void_p)
-        before = libc.signal(signal.SIGABRT, ctypes.cast(handler, ctypes.c_void_p))
-        os.dup2(told.fileno(), 1)
-        os.dup2(told.fileno(), 2)
-        try:
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                yield
-        finally:
-            os.dup2(out.fileno(), 1)
-            os.dup2(err.fileno(), 2)
-            libc.signal(signal.SIGABRT, before)
-
-
-_ending = threading.Lock()
-
-
-def _end(status: int, line: str = "") -> NoReturn:
-    """Ends the process without waiting for the partners. Only the first caller comes to print."""
-    _ending.acquire()
-    if line:
-        print(line, file=sys.stderr)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
-
-
-def _loss(reason: str) -> str:
-    brief = re.sub(r"\[\S+\.\w+:\d+\] ", "", reason.partition("\n")[0])[:160]  # without places in C++ files
-    return f"another process is gone ({brief}); start all again, and a training goes on from its last checkpoint"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
