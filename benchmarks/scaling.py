@@ -13,18 +13,18 @@ import rounds
 from report import Numbers
 
 NUM_ENVS = tuple(2**k for k in range(10, 21))
-ROUNDS = 3
-SECONDS = 0.2  # of one repeat
+REPEATS = 2  # in each direction
+SECONDS = 0.4  # of one repeat
 
 
 def measure(
     entrants: dict[str, rounds.Contestant], num_envs: Sequence[int], log: Callable[[str], None], offline: bool
 ) -> Numbers:
-    """For each name: steps a second of each round at each number of environments, their medians, and how flat they are.
+    """For each name: steps a second of each repeat at each number of environments, medians, and how flat these are.
 
     Args:
       entrants: whose first candidate says all but the numbers of environments and steps, with a `guess` of the speed.
-      num_envs: rising. All are run once in a round, so that a noisy neighbour meets all of them.
+      num_envs: rising.
     """
     found: Numbers = {}
     for name, entrant in entrants.items():
@@ -36,21 +36,24 @@ def measure(
             found[name] = {"absent": str(error)}
             continue
         medians = {n: statistics.median(speeds) for n, speeds in swept.items()}
-        found[name] = {"steps_per_s": medians, "rounds": swept, "deviation": deviation(list(medians.values()))}
+        found[name] = {"steps_per_s": medians, "repeats": swept, "deviation": deviation(list(medians.values()))}
     return found
 
 
 def sweep(worker: rounds.Worker, settings: Numbers, num_envs: Sequence[int]) -> dict[int, list[float]]:
-    """Steps a second of each round, for each number of environments. The first round only finds the speed."""
-    speeds: dict[int, list[float]] = {n: [settings["guess"]] for n in num_envs}
+    """Steps a second of each repeat, for each number of environments: upwards, then downwards.
+
+    A noisy neighbour then does not meet the same numbers twice.
+    """
+    speeds: dict[int, list[float]] = {n: [] for n in num_envs}
     plain = {key: value for key, value in settings.items() if key != "guess"}
-    for _ in range(ROUNDS + 1):
-        for n in num_envs:
-            num_steps = max(4, round(speeds[n][-1] * SECONDS / n))
-            worker.prepare({**plain, "num_envs": n, "num_steps": num_steps})
-            repeat = worker.run()
-            speeds[n].append(repeat["steps"] / repeat["seconds"])
-    return {n: found[2:] for n, found in speeds.items()}
+    guess = settings["guess"]
+    for n in [*num_envs, *reversed(num_envs)]:
+        worker.prepare({**plain, "num_envs": n, "num_steps": max(4, round(guess * SECONDS / n))})
+        repeats = [worker.run() for _ in range(REPEATS)]
+        speeds[n] += [repeat["steps"] / repeat["seconds"] for repeat in repeats]
+        guess = statistics.median(speeds[n])
+    return speeds
 
 
 def deviation(speeds: Sequence[float]) -> float:

@@ -82,9 +82,8 @@ def contestants(workload: Workload) -> list[rounds.Contestant]:
         entrants.append(rounds.Contestant("envpool", "sim_vector.py", pools, "envpool", install=False))
         programs = tuple(
             {"compiler": compiler, "lanes": lanes, "num_envs": 16384, "guess": 2e9}
-            for compiler in ("gcc", "clang")
+            for compiler in [c for c in ("gcc", "clang") if shutil.which(c)] or ["gcc"]  # which says that it is missing
             for lanes in (32, 64, 128, 256)
-            if shutil.which(compiler) or compiler == "gcc"  # which then says that it is missing
         )
         entrants.append(rounds.Contestant(LIMIT, "sim_limit.py", programs))
     return entrants

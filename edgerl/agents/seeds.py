@@ -17,10 +17,12 @@ from edgerl.agents import ppo
 from edgerl.agents.config import RunConfig
 from edgerl.agents.evaluation import Episodes, play_episodes
 from edgerl.core import generator, processes
+from edgerl.core.compiling import compiler_options
 from edgerl.core.environment import Environment, Params
 from edgerl.core.policy import MLPPolicy
 
 AXIS = "seed"
+CPU_BATCH = 4  # trainings that a CPU interleaves: more leave its cache
 _SPLIT, _SHARED = PartitionSpec(AXIS), PartitionSpec()
 
 
@@ -53,6 +55,27 @@ def keys(config: RunConfig) -> tuple[chex.PRNGKey, chex.PRNGKey, chex.PRNGKey]:
 def _keys(seed: chex.Array, num_seeds: int) -> tuple[chex.PRNGKey, chex.PRNGKey, chex.PRNGKey]:
     train_key, choice_key, judge_key = jax.random.split(generator.new_key(seed, jnp.uint32(0)), 3)
     return jax.random.split(train_key, num_seeds), choice_key, judge_key
+
+
+def train(
+    env: Environment, config: ppo.PPOConfig, keys: chex.PRNGKey, env_params: Params | None = None
+) -> tuple[ppo.TrainState, ppo.Metrics]:
+    """`ppo.train` for every key [S] in one call over all devices: states [S], metrics [S, num_updates]."""
+    env_params = env.default_params if env_params is None else env_params
+    mesh, count = seed_mesh(len(keys)), len(keys)
+    placed = processes.place((config, env_params), mesh, _SHARED)
+    trained = _trainer(env, mesh)(placed[0], spread(keys, count, mesh), placed[1])
+    return jax.tree.map(lambda x: x[:count], processes.gathered(trained, mesh))
+
+
+@functools.cache
+def _trainer(env: Environment, mesh: Mesh) -> Callable[..., tuple[ppo.TrainState, ppo.Metrics]]:
+    def on_device(config: ppo.PPOConfig, keys: chex.PRNGKey, env_params: Params) -> Any:
+        batch = CPU_BATCH if mesh.devices.flat[0].platform == "cpu" else len(keys)
+        return jax.lax.map(lambda key: ppo.train(env, config, key, env_params), keys, batch_size=batch)
+
+    mapped = _mapped(on_device, mesh, (_SHARED, _SPLIT, _SHARED), _SPLIT)
+    return jax.jit(mapped, compiler_options=compiler_options(mesh.devices))
 
 
 # Measured on a CPU: half the compile time, and the same speed.

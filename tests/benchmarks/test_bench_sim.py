@@ -1,14 +1,17 @@
 """`sim`: its result's layout with dummies, and that the real contestants do the same work."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import conftest
+import peers
 import pytest
 import report
 import rounds
+import scaling
 import sim
 
 PATH = {"PYTHONPATH": str(conftest.BENCHMARKS / "contestants")}
@@ -28,11 +31,13 @@ def entrants(workload):
 def result(monkeypatch):
     monkeypatch.setattr(sim, "contestants", entrants)
     monkeypatch.setattr(sim, "WORKLOADS", (sim.CARTPOLE, sim.EARLY_EXIT, sim.EARLY_EXIT_NETWORK))
-    return json.loads(json.dumps(sim.run(offline=True), allow_nan=False))
+    monkeypatch.setattr(scaling, "NUM_ENVS", (2, 4, 8))
+    monkeypatch.setattr(scaling, "SECONDS", 1e-3)
+    return json.loads(json.dumps(sim.run(offline=True, figure=True), allow_nan=False))
 
 
 def test_layout_of_the_result(result):
-    assert list(result) == ["benchmark", "date", "machine", "contestants", "ratios", "goals"]
+    assert list(result) == ["benchmark", "date", "machine", "contestants", "ratios", "scaling", "goals"]
     assert {"cpu", "cores", "load_before", "load_after", "versions"} <= set(result["machine"])
     ours = result["contestants"]["CartPole-v1 random: edgerl"]
     assert {"settings", "compile_s", "search", "repeats", "median"} <= set(ours)
@@ -43,6 +48,13 @@ def test_layout_of_the_result(result):
     goals = result["goals"]
     assert goals["CartPole-v1 random, times gymnax's jitted scan"]["met"] in (True, False)
     assert goals["CartPole-v1 random, times Gymnasium's vector environment"]["met"] is None
+    assert set(result["scaling"]) == {f"{name}: edgerl" for name in ("CartPole-v1 random", "EarlyExit-v0 random")} | {
+        "CartPole-v1 random: gymnax"
+    }
+    swept = result["scaling"]["CartPole-v1 random: edgerl"]
+    assert list(swept["steps_per_s"]) == ["2", "4", "8"]
+    assert [len(speeds) for speeds in swept["repeats"].values()] == [2 * scaling.REPEATS] * 3
+    assert sum("largest deviation from the median" in title for title in goals) == 2
 
 
 def test_table_and_figure(result, capsys, tmp_path):
@@ -76,16 +88,30 @@ def test_contestants_play_the_same_game():
     sizes = {"num_envs": 256, "num_steps": 2000}
     lengths = {}
     for contestant in sim.contestants(sim.CARTPOLE):
-        if contestant.name in ("edgerl", "gymnax", "gymnasium"):
+        if contestant.name in ("edgerl", "gymnax", "gymnasium", sim.LIMIT):
             settings = {k: v for k, v in contestant.candidates[0].items() if k != "guess"} | sizes
             with rounds.started(contestant, offline=True) as worker:
-                worker.prepare(settings)
+                try:
+                    worker.prepare(settings)
+                except peers.PeerAbsentError:  # no C compiler
+                    assert contestant.name == sim.LIMIT
+                    continue
                 done = worker.run()
+            if contestant.name == sim.LIMIT:
+                lengths["limit's own"] = done["lengths"]["mean"]
+                assert 8 <= done["lengths"]["min"] < 20 < 100 < done["lengths"]["max"] <= 500
+                assert done["lengths"]["std"] == pytest.approx(11.8, rel=0.1)
             # Gymnasium spends a call on each reset.
             steps = done["steps"] - (done["episodes"] if contestant.name == "gymnasium" else 0)
             lengths[contestant.name] = steps / done["episodes"]
-    assert len(lengths) == 3
+    assert len(lengths) == (5 if shutil.which("gcc") or shutil.which("clang") else 3)
     assert lengths == {name: pytest.approx(lengths["gymnasium"], rel=0.03) for name in lengths}
+
+
+def test_flatness_by_hand():
+    """Times per step 1, 2, 4: the median is 2, and 4 is twice that."""
+    assert scaling.deviation([1.0, 0.5, 0.25]) == pytest.approx(1.0)
+    assert scaling.deviation([5.0, 5.0, 5.0]) == 0.0
 
 
 @pytest.mark.parametrize("script", ["sim", "ppo", "deploy", "peers"])
