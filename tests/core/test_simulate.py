@@ -16,11 +16,12 @@ from jax.sharding import Mesh
 
 import edgerl
 from edgerl import UserError, simulate
-from edgerl.core import lanes
 from edgerl.core import simulate as module
 from edgerl.core.policy import MLPPolicy
 from edgerl.core.simulate import random_policy
-from edgerl.core.statistics import Totals, summarise
+
+# What is tested here is which episodes come out; that devices and blocks do not matter is tested on optimised code.
+pytestmark = pytest.mark.usefixtures("quick_compile")
 
 KEY = jax.random.key(0)
 WALK = Walk()
@@ -239,106 +240,6 @@ def test_threefry_gives_other_episodes_of_the_same_distribution():
     assert ours != theirs
     for a, b in ((ours.lengths, theirs.lengths), (ours.returns, theirs.returns)):
         assert abs(a.mean - b.mean) < 4 * math.hypot(a.std, b.std) / math.sqrt(ours.episodes)
-
-
-def test_episodes_of_one_step_are_all_counted():
-    stats = simulate(Fixed(), random_policy(Fixed()), KEY, num_envs=130, num_steps=77)
-    assert stats.episodes == stats.steps == 130 * 77
-    assert dataclasses.astuple(stats.lengths) == dataclasses.astuple(stats.returns) == (1.0, 0.0, 1.0, 1.0)
-
-
-@pytest.mark.parametrize("terminates", [True, False])
-@pytest.mark.parametrize("length", [2, 3, 7])
-def test_episodes_of_few_steps_are_all_counted(length, terminates):
-    env = Fixed(default_params=FixedParams(length), terminates=terminates)
-    stats = simulate(env, random_policy(env), KEY, num_envs=3, num_steps=50)
-    assert stats.episodes == 3 * (50 // length)
-    assert dataclasses.astuple(stats.lengths) == (length, 0.0, length, length)
-
-
-def test_without_a_finished_episode_there_is_nothing_to_summarise():
-    stats = simulate(Fixed(default_params=FixedParams(0)), random_policy(Fixed()), KEY, num_envs=3, num_steps=50)
-    assert (stats.episodes, stats.steps) == (0, 150)
-    assert all(math.isnan(x) for s in (stats.returns, stats.lengths) for x in dataclasses.astuple(s))
-    assert stats.as_dict()["episodes"] == 0
-
-
-def test_large_returns_keep_their_digits():
-    """Of returns near 1e6 the spread of 0 and of 0.5 is told apart, over many episodes."""
-    env = Fixed(default_params=FixedParams(10, 1e5))
-    stats = simulate(env, random_policy(env), KEY, num_envs=4, num_steps=50_000)
-    assert (stats.returns.mean, stats.returns.std) == (1e6, 0.0)
-    assert (stats.lengths.mean, stats.lengths.std) == (10.0, 0.0)
-
-
-def test_long_episodes_of_one_length_have_no_spread():
-    env = Fixed(default_params=FixedParams(499))
-    stats = simulate(env, random_policy(env), KEY, num_envs=2, num_steps=499 * 3000)
-    assert stats.episodes == 6000
-    assert dataclasses.astuple(stats.lengths) == (499.0, 0.0, 499.0, 499.0)
-
-
-def test_long_runs_are_summed_in_chunks(monkeypatch):
-    """With any chunk: the same episodes, and float32 sums short enough to keep their digits."""
-    results = []
-    for chunk in (2**18, 7, 50):
-        monkeypatch.setattr(lanes, "CHUNK", chunk)
-        module._program.cache_clear()
-        results.append(simulate(WALK, RANDOM, KEY, num_envs=300, num_steps=100))
-    module._program.cache_clear()
-    for other in results[1:]:
-        assert (other.episodes, other.lengths.min, other.lengths.max) == (
-            results[0].episodes, results[0].lengths.min, results[0].lengths.max
-        )  # fmt: skip
-        np.testing.assert_allclose(
-            dataclasses.astuple(other.returns), dataclasses.astuple(results[0].returns), rtol=1e-6
-        )
-        np.testing.assert_allclose(
-            dataclasses.astuple(other.lengths), dataclasses.astuple(results[0].lengths), rtol=1e-6
-        )
-
-
-def test_counts_beyond_32_bits_are_exact():
-    count = 1000
-    full = 2**31 - 1
-    totals = Totals(
-        episodes=np.full(count, full, np.int32),
-        center=np.full(count, 2.0, np.float32),
-        total=np.zeros(count, np.float32),
-        squares=np.zeros(count, np.float32),
-        lowest=np.full(count, 2.0, np.float32),
-        highest=np.full(count, 2.0, np.float32),
-        length_center=np.ones(count, np.int32),
-        length_total=np.full(count, full, np.int32),
-        length_squares=np.zeros(count, np.float32),
-        shortest=np.ones(count, np.int32),
-        longest=np.ones(count, np.int32),
-    )
-    episodes, returns, lengths = summarise(totals)
-    assert episodes == count * full > 2**40
-    assert (returns.mean, returns.std, lengths.mean, lengths.std) == (2.0, 0.0, 1.0, 0.0)
-
-
-def test_lanes_are_pooled_as_one_sample():
-    """Lane 0 saw the returns 1, 2 and 6; lane 1 none; lane 2 saw 10."""
-    totals = Totals(
-        episodes=np.array([3, 0, 1], np.int32),
-        center=np.array([1, 0, 10], np.float32),
-        total=np.array([0 + 1 + 5, 0, 0], np.float32),
-        squares=np.array([0 + 1 + 25, 0, 0], np.float32),
-        lowest=np.array([1, np.inf, 10], np.float32),
-        highest=np.array([6, -np.inf, 10], np.float32),
-        length_center=np.array([1, 0, 10], np.int32),
-        length_total=np.array([1 + 2 + 6, 0, 10], np.int32),
-        length_squares=np.array([0 + 1 + 25, 0, 0], np.float32),
-        shortest=np.array([1, 2**31 - 1, 10], np.int32),
-        longest=np.array([6, 0, 10], np.int32),
-    )
-    episodes, returns, lengths = summarise(totals)
-    values = np.array([1, 2, 6, 10])
-    assert episodes == 4
-    for summary in (returns, lengths):
-        np.testing.assert_allclose(dataclasses.astuple(summary), [values.mean(), values.std(), 1, 10], rtol=1e-12)
 
 
 @pytest.mark.parametrize(
