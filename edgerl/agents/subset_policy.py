@@ -1,13 +1,15 @@
 """A policy over subsets: one small network scores every item by its features, the k best are taken.
 
-Scores with Gumbel noise order the items as drawing them without replacement does, with probabilities in proportion to
-exp(score) (Plackett and Luce; Kool et al., "Stochastic Beams and Where to Find Them", 2019). Each item gets credit of
-its own: the environment says, at first order, by how much the loss falls as an item weighs more, which is what leaving
-it out would cost. Since k is given, only differences between the chosen items count: their mean is the control variate.
+Each item gets credit of its own: the environment says, at first order, by how much the loss falls as an item weighs
+more, which is what leaving it out would cost. Since k is given, only differences between the items of a subset count,
+so their mean is the control variate, and the score is the credit that the network expects, in standard deviations.
 
-Such credit cannot see that two items tell the same. Neighbours resemble each other, so the policy also prefers every
-second item, as on a chessboard: in training the black or the white squares, by chance, so that all are seen; afterwards
-always the same.
+Such credit cannot see that two items tell the same. So a layout of items that complement each other is preferred, as
+long as there is no evidence against it: an item outside of it is taken once it is expected to have so much more credit.
+In training one of several layouts is drawn, so that all items are seen; afterwards it is always the first.
+
+Gumbel noise on the scores orders the items as drawing them without replacement does (Plackett and Luce; Kool et al.,
+"Stochastic Beams and Where to Find Them", 2019).
 """
 
 import dataclasses
@@ -31,9 +33,8 @@ class SubsetPolicyConfig:
     hidden: int = field(16, "width of the scorer's hidden layer", low=2)
     learning_rate: float = field(1e-2, "Adam's step size", low=0)
     frequency: int = field(2, "training steps between two lessons", low=1)
-    coverage: float = field(2.0, "by how much every second item is preferred", low=0)
-    restraint: float = field(0.05, "weight of the mean squared score", low=0)
-    noise: float = field(0.5, "scale of the Gumbel noise in training", low=0)
+    coverage: float = field(0.25, "standard deviations of credit by which the layout is preferred", low=0)
+    noise: float = field(0.02, "scale of the Gumbel noise in training, in the same unit", low=0)
 
 
 @struct.dataclass
@@ -46,56 +47,64 @@ class SubsetPolicyState:
 
 @dataclasses.dataclass(frozen=True)
 class SubsetPolicy:
-    """The agent; observations are float32 [B, N, F], the last N features an item's place, one-hot."""
+    """The agent; observations are float32 [B, N, F], the last N features an item's place, one-hot.
+
+    Attributes:
+      size: k, items to take.
+      layouts: [L][N], what is preferred before anything is known: 1 for an item of the layout, else 0.
+    """
 
     config: SubsetPolicyConfig
-    size: int  # k
-    items: int  # N
+    size: int
+    layouts: tuple[tuple[float, ...], ...]
 
     @property
     def every(self) -> int:
         return self.config.frequency
 
     def init(self, key: chex.PRNGKey, env: Environment, obs: chex.Array) -> SubsetPolicyState:
-        """Scores 0: only the chessboard counts."""
+        """Scores 0: only the layout counts."""
         inputs, hidden = obs.shape[-1], self.config.hidden
         kernel = jax.random.normal(key, (inputs, hidden)) * (2 / inputs) ** 0.5
         scorer = MLPPolicy((kernel, jnp.zeros((hidden, 2))), (jnp.zeros(hidden), jnp.zeros(2)), "relu")
         return SubsetPolicyState(scorer, self._optimiser.init(scorer))
 
     def act(self, key: chex.PRNGKey, state: SubsetPolicyState, obs: chex.Array, time: chex.Array) -> chex.Array:
-        """Scores [B, N] with Gumbel noise, on the black or the white squares of the board."""
-        noise_key, board_key = jax.random.split(key)
+        """Scores [B, N] with Gumbel noise, a layout drawn for each image."""
+        noise_key, layout_key = jax.random.split(key)
         scores = scores_of(state.scorer, obs)
-        black = jax.random.bernoulli(board_key, shape=(*scores.shape[:-1], 1))
-        board = jnp.where(black, chessboard(scores.shape[-1]), 1 - chessboard(scores.shape[-1]))
-        return scores + self.config.coverage * board + self.config.noise * jax.random.gumbel(noise_key, scores.shape)
+        which = jax.random.randint(layout_key, scores.shape[:-1], 0, len(self.layouts))
+        noise = self.config.noise * jax.random.gumbel(noise_key, scores.shape)
+        return scores + self.config.coverage * jnp.asarray(self.layouts)[which] + noise
 
     def greedy(self, state: SubsetPolicyState, obs: chex.Array) -> chex.Array:
-        """Scores [..., N], on the black squares."""
-        return scores_of(state.scorer, obs) + self.config.coverage * chessboard(obs.shape[-2])
+        """Scores [..., N], by the first layout."""
+        return scores_of(state.scorer, obs) + self.config.coverage * jnp.asarray(self.layouts[0])
 
     def deployed(self, state: SubsetPolicyState, threshold: float) -> MLPPolicy:
-        """One network for it all: 1, take the item, where its score is over the threshold. A hidden unit is the board.
+        """One network for it all: 1, take the item, where its score is over the threshold. A hidden unit is the layout.
 
         The last features of an item are its place, one-hot.
         """
-        scorer, items = state.scorer, self.items
-        board = jnp.concatenate([jnp.zeros(scorer.sizes[0] - items), chessboard(items)])
+        scorer, layout = state.scorer, jnp.asarray(self.layouts[0])
+        layout = jnp.concatenate([jnp.zeros(scorer.sizes[0] - len(layout)), layout])
         kernels = (
-            jnp.column_stack([scorer.kernels[0], board]),
+            jnp.column_stack([scorer.kernels[0], layout]),
             jnp.vstack([scorer.kernels[1], jnp.array([0.0, self.config.coverage])]),
         )
         biases = (jnp.append(scorer.biases[0], 0.0), scorer.biases[1] - jnp.array([0.0, threshold]))
         return MLPPolicy(kernels, biases, scorer.activation)
 
     def learn(self, key: chex.PRNGKey, state: SubsetPolicyState, env: Environment, lesson: Lesson) -> SubsetPolicyState:
-        """One step of Adam: scores of items with more credit than their image's mean rise."""
-        credit = standardised(lesson.info["credit"])
+        """One step of Adam: least squares of scores and credit, both as differences from their mean in an image."""
+        credit = lesson.info["credit"]
+        chosen = credit != 0
+        wanted = centred(credit, chosen)
+        wanted = wanted * jax.lax.rsqrt(jnp.square(wanted).sum() / jnp.maximum(chosen.sum(), 1) + 1e-20)
 
         def objective(scorer: MLPPolicy) -> chex.Array:
-            scores = scores_of(scorer, lesson.obs)
-            return -(credit * scores).mean() + self.config.restraint * jnp.square(scores).mean()
+            error = centred(scores_of(scorer, lesson.obs), chosen) - wanted
+            return 0.5 * jnp.square(error).sum() / jnp.maximum(chosen.sum(), 1)
 
         updates, optimiser = self._optimiser.update(jax.grad(objective)(state.scorer), state.optimiser)
         return dataclasses.replace(state, scorer=optax.apply_updates(state.scorer, updates), optimiser=optimiser)
@@ -115,16 +124,8 @@ def scores_of(scorer: MLPPolicy, obs: chex.Array) -> chex.Array:
     return logits[..., 1] - logits[..., 0]
 
 
-def chessboard(items: int) -> chex.Array:
-    """float32 [items]: 1 for every second place of a square grid, row by row, shifted from row to row; else 0."""
-    grid = round(items**0.5)
-    place = jnp.arange(items)
-    return ((place // grid + place % grid) % 2).astype(jnp.float32)
-
-
-def standardised(credit: chex.Array) -> chex.Array:
-    """Credit [B, N], 0 for items not chosen, minus its image's mean over the chosen ones, then of unit variance."""
-    chosen = (credit != 0).astype(jnp.float32)
-    mean = credit.sum(axis=-1, keepdims=True) / jnp.maximum(chosen.sum(axis=-1, keepdims=True), 1)
-    centred = (credit - mean) * chosen
-    return centred * jax.lax.rsqrt(jnp.square(centred).sum() / jnp.maximum(chosen.sum(), 1) + 1e-20)
+def centred(values: chex.Array, chosen: chex.Array) -> chex.Array:
+    """float32 [B, N]: the values of the chosen items minus their image's mean over those; 0 for the others."""
+    weights = chosen.astype(jnp.float32)
+    mean = (values * weights).sum(axis=-1, keepdims=True) / jnp.maximum(weights.sum(axis=-1, keepdims=True), 1)
+    return (values - mean) * weights

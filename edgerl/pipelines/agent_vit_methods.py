@@ -9,7 +9,7 @@ from edgerl.agents.subset_policy import SubsetPolicy, SubsetPolicyConfig
 from edgerl.core.config import field
 from edgerl.core.errors import UserError
 from edgerl.pipelines.agent_vit_members import Member
-from edgerl.systems.agent_vit import baselines, factory
+from edgerl.systems.agent_vit import baselines, factory, selection
 from edgerl.systems.agent_vit.data import Splits, load_cifar10, synthetic
 from edgerl.systems.agent_vit.env import PatchSelection
 from edgerl.systems.agent_vit.model import ViTConfig
@@ -88,7 +88,7 @@ def make(name: str, settings: AgentViTConfig, splits: Splits) -> tuple[PatchSele
     elif name == "annealed":
         options |= {"phases": growing(wanted, patches), "full_every": 0}
     elif name == "chessboard":
-        agent = baselines.Chessboard()
+        agent = baselines.Spread(_layouts(patches, wanted))
     elif name == "centre":
         agent = baselines.Centre()
     elif name in ("norm", "attention"):
@@ -98,9 +98,14 @@ def make(name: str, settings: AgentViTConfig, splits: Splits) -> tuple[PatchSele
         agent = ScoreDQN(settings.dqn)
         options |= {"rule": "mean", "mask": settings.mask, "sees": settings.state, "full_every": 0}
     elif name == "policy":
-        agent = SubsetPolicy(settings.policy, wanted, patches)
+        agent = SubsetPolicy(settings.policy, wanted, _layouts(patches, wanted))
         options |= {"sees": "pixels", "credited": True}
     return factory.from_images(splits.train, splits.classes, settings.vit, **options), agent
+
+
+def _layouts(patches: int, wanted: int) -> tuple[tuple[float, ...], ...]:
+    """Hashable, as agents are."""
+    return tuple(tuple(row) for row in selection.layouts(patches, wanted).tolist())
 
 
 def seeds(settings: AgentViTConfig) -> range:

@@ -88,11 +88,18 @@ def centre(count: int) -> np.ndarray:
     return -np.hypot(x - middle, y - middle).astype(np.float32)
 
 
-def chessboard(count: int) -> np.ndarray:
-    """float32 [count]: 1 for every second patch of a square grid, shifted from row to row; else 0."""
+def layouts(count: int, size: int) -> np.ndarray:
+    """float32 [L, count], 0 or 1: L ways to spread `size` patches evenly, disjoint, each of `size` or a few less.
+
+    A lattice shifted from row to row and, where it has more points, those nearest to the middle. L is as large as it
+    can be, and 2 where `size` is above a half: of 30 out of 64 the black and the white squares of a chessboard.
+    """
     grid = round(count**0.5)
     y, x = np.divmod(np.arange(count), grid)
-    return ((y + x) % 2).astype(np.float32)
+    ways = max(2, count // size)
+    lattice = (round(ways**0.5) * y + x + 1) % ways == np.arange(ways)[:, None]
+    nearest = np.argsort(np.argsort(-(lattice * grid + centre(count)), axis=1, kind="stable"), axis=1)
+    return (lattice & (nearest < size)).astype(np.float32)
 
 
 def neighbours(values: chex.Array, count: int) -> chex.Array:

@@ -9,14 +9,14 @@ import pytest
 
 import edgerl
 from edgerl import UserError
-from edgerl.systems.agent_vit import data, factory, selection
+from edgerl.systems.agent_vit import baselines, data, factory, selection
 from edgerl.systems.agent_vit.data import Images
 from edgerl.systems.agent_vit.evaluate import scores
 from edgerl.systems.agent_vit.model import ViTConfig
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
 
-TINY = ViTConfig(patch_size=4, att_dim=8, depth=1, heads=1, dim_head=8, mlp_dim=8)  # 4 patches of 8-pixel images
+TINY = ViTConfig(patch_size=4, att_dim=4, depth=1, heads=1, dim_head=4, mlp_dim=4)  # 4 patches of 8-pixel images
 
 
 def tiny(**options):
@@ -33,6 +33,27 @@ def test_rules():
     np.testing.assert_array_equal(selection.above_mean(values)[0], [False, True, False, True])
     assert set(np.argsort(-selection.centre(16))[:4]) == {5, 6, 9, 10}
     assert selection.border(16).reshape(4, 4)[1:3, 1:3].sum() == 0
+
+
+def test_layouts_are_evenly_spread_and_disjoint():
+    board = np.indices((8, 8)).sum(axis=0).ravel() % 2
+    black, white = selection.layouts(64, 30)
+    assert black.sum() == white.sum() == 30
+    assert not black[board == 0].any()
+    assert not white[board == 1].any()
+    assert black[[7, 56]].sum() == white[[0, 63]].sum() == 0  # the corners are left out
+    eighths = selection.layouts(64, 8).reshape(8, 8, 8)
+    assert (eighths.sum(axis=(1, 2)) == 8).all()
+    assert (eighths.sum(axis=0) == 1).all()
+    assert (eighths.sum(axis=2) == 1).all()
+
+
+def test_the_spread_baseline_draws_a_layout_in_training_and_keeps_to_the_first_afterwards():
+    layouts = tuple(tuple(row) for row in selection.layouts(16, 6).tolist())
+    agent, obs = baselines.Spread(layouts), jnp.zeros((32, 16))
+    drawn = np.asarray(agent.act(jax.random.key(0), (), obs, jnp.int32(0)))
+    assert {tuple(row) for row in drawn.tolist()} == set(layouts)
+    np.testing.assert_array_equal(agent.greedy((), obs)[3], layouts[0])
 
 
 def test_pixel_features_of_flat_and_of_busy_patches():

@@ -1,0 +1,41 @@
+"""The default agent finds the patches that carry the label, wherever they are."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from edgerl.agents import online
+from edgerl.pipelines import agent_vit_methods as methods
+from edgerl.systems.agent_vit import data, selection
+from edgerl.systems.agent_vit.evaluate import choose
+from edgerl.systems.agent_vit.model import patchify
+
+STEPS, INFORMATIVE = 500, 8
+
+
+@pytest.fixture(scope="module")
+def learn():
+    """What the default agent chooses of new images after 500 steps on a set of images, and where their label is."""
+    settings = methods.AgentViTConfig(source="synthetic", n_patch_desired=INFORMATIVE, augment=False)
+    env, agent = methods.make("policy", settings, data.synthetic(4096, 64)[0])
+
+    def run(seed):
+        splits, places = data.synthetic(4096, 64, seed=seed)
+        shown = {"images": jnp.asarray(splits.train.images), "labels": jnp.asarray(splits.train.labels)}
+        params = dataclasses.replace(env.default_params, **shown)
+        running = online.start(env, agent, jax.random.key(seed), params)
+        running, _ = online.advance(env, agent, running, params, jnp.int32(STEPS), STEPS)
+        patches = patchify(data.normalise(jnp.asarray(splits.test.images)), env.network.config.patch_size)
+        return np.asarray(choose(env, agent, running.agent, running.env.mean, patches)[1]), places
+
+    return run
+
+
+@pytest.mark.parametrize("seed", [0, 5, 8])
+def test_at_least_seven_of_eight_patches_are_found(learn, seed):
+    chosen, places = learn(seed)
+    assert selection.layouts(64, INFORMATIVE)[:, places].sum(axis=1).max() <= 4  # no layout knows them
+    assert chosen[:, places].sum(axis=1).mean() >= 7
