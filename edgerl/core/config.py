@@ -122,9 +122,10 @@ def _plain(value: Any) -> Any:
 def _nested(field: dataclasses.Field[Any], cls: Any, value: Any, where: str) -> Any:
     """A nested dataclass, its missing keys as in the field's default."""
     made = build(cls, value, where)
-    if field.default_factory is dataclasses.MISSING:
+    default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+    if default is dataclasses.MISSING:
         return made
-    return dataclasses.replace(field.default_factory(), **{key: getattr(made, key) for key in value})
+    return dataclasses.replace(default, **{key: getattr(made, key) for key in value})
 
 
 def _convert(hint: Any, value: Any, where: str, metadata: Mapping[str, Any]) -> Any:

@@ -27,6 +27,14 @@ class Training:
     network: Network = dataclasses.field(default_factory=Network)
 
 
+def test_a_groups_other_keys_stay_as_the_default_has_them():
+    @dataclasses.dataclass(frozen=True)
+    class Own:
+        network: Network = Network((8,), "relu")
+
+    assert build(Own, {"network": {"sizes": [4]}}).network == Network((4,), "relu")
+
+
 def test_nothing_given_is_the_default():
     assert build(Training, {}) == Training() == load(Training)
 
