@@ -62,9 +62,11 @@ class MLPPolicy:
 
 
 def _first_highest(values: chex.Array) -> chex.Array:
-    """int32 [B]: argmax over the first axis of [n, B]; few rows are compared, which vector units do faster."""
+    """int32 [B]: argmax over the first axis of [n, B], by what vector units do fast; 0 where a value is NaN."""
     if len(values) > 16:
-        return jnp.argmax(values, axis=0).astype(jnp.int32)
+        rows = jnp.arange(len(values), dtype=jnp.int32)[:, None]
+        first = jnp.min(jnp.where(values == jnp.max(values, axis=0), rows, len(values)), axis=0)
+        return first % len(values)
     best, index = values[0], jnp.zeros(values.shape[1:], jnp.int32)
     for i in range(1, len(values)):
         index = jnp.where(values[i] > best, i, index)
