@@ -4,20 +4,24 @@ import json
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from edgerl import cli, deploy
-from edgerl.pipelines import latent_nas
+from edgerl.agents import losses
+from edgerl.pipelines import latent_nas, runs
 
 sys.path.insert(0, str(Path(__file__).parent / "systems" / "latent_nas"))
 from tables import lines, table, write
 
+EXAMPLES = Path(__file__).parents[1] / "examples"
 SEARCHES = ("greedy look-ahead", "regularised evolution", "Bayesian optimisation (Optuna)")
 SMALL = (
     "num_seeds=1",
     "ppo.num_updates=4",
     "ppo.num_envs=64",
-    "ppo.epochs=1",
     "ppo.hidden_sizes=[16]",
     "evaluation_envs=64",
     "evaluations=[10]",
@@ -37,7 +41,7 @@ SMALL = (
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("latent_nas")
     write(folder / "table.csv", lines(table(300)))
-    latent_nas.train(None, [f"data={folder / 'table.csv'}", *SMALL], folder / "run")
+    latent_nas.train(str(EXAMPLES / "latent_nas_a2c.yaml"), [f"data={folder / 'table.csv'}", *SMALL], folder / "run")
     return folder / "run"
 
 
@@ -49,11 +53,55 @@ def test_evaluate(run, capsys):
     assert 0 < judged["agent"]["share_of_bound"] <= 1.01
     searched = judged["best_score_at_equal_evaluations"]
     assert set(searched) == {"agent", "random", *SEARCHES}
-    assert all(0.3 < scores["10"] < 1 for scores in searched.values())
+    assert all(0.3 < scores["10"]["least"] <= scores["10"]["mean"] < 1 for scores in searched.values())
+    counted = judged["training_counted"]
+    assert counted["evaluations_of_training"] == 4 * 64 * 5
+    assert counted["evaluations_a_start"] >= 4 * 64 * 5 / 1000
+    assert set(counted["best_score"]) == {"agent", "random", *SEARCHES[:2]}
     assert judged["models"]["rows"]["held out"] == 60
     found = json.loads((run / "architectures.json").read_text())
     assert len(found) == 1000
-    assert set(found[0]["architecture"]["convblock1"]) <= set("ABCD")
+    # What AnalogNAS's `Network(config)` looks up, as whole numbers but for the kinds of convolution.
+    blocks = [name + str(i) for i in range(1, 6) for name in ("R", "widenfact", "B")]
+    for one in found:
+        genes = one["architecture"]
+        assert set(genes) == {"out_channel0", "M", *blocks, *(f"convblock{i}" for i in range(1, 6))}
+        assert all(type(genes[name]) is int for name in ("out_channel0", "M", *blocks))
+        assert all(genes[f"convblock{i}"] in (("A", "B", "C", "D") if i <= genes["M"] else (0,)) for i in range(1, 6))
+
+
+@pytest.fixture(scope="module")
+def weighed(tmp_path_factory):
+    """A policy for all weights of the objectives, on the shipped networks."""
+    folder = tmp_path_factory.mktemp("latent_nas_weighed") / "run"
+    small = [x for x in SMALL if not x.startswith("build")]
+    latent_nas.train(str(EXAMPLES / "latent_nas_front.yaml"), [*small, "ppo.num_updates=4"], folder)
+    return folder
+
+
+def test_the_front_of_a_policy_for_all_weights(weighed):
+    front = latent_nas.evaluate(weighed)["front"]
+    assert [round(row["weights"]["accuracy"], 1) for row in front] == [i / 10 for i in range(11)]
+    assert all(row["score"] <= row["bound"] + 1e-4 for row in front)
+    assert 0.8 < front[0]["bound"] < front[-1]["bound"]  # few parameters score (8 - 4.6) / 4 at best
+    assert len(json.loads((weighed / "architectures.json").read_text())) == 1000
+
+
+def test_a2c_is_ppo_whose_clipping_does_nothing(run):
+    """The run was trained by it. With every probability ratio 1, the gradient is that of the advantage's mean."""
+    config = runs.load(run, latent_nas.LatentNASConfig).config.ppo
+    assert config.epochs == config.num_minibatches == 1
+    keys = jax.random.split(jax.random.key(0), 3)
+    logits, advantage = jax.random.normal(keys[0], (113, 50)), jax.random.normal(keys[1], (50,))
+    action, zeros = jax.random.randint(keys[2], (50,), 0, 113), jnp.zeros(50)
+
+    def log_prob(logits):
+        return jax.nn.log_softmax(logits, 0)[action, jnp.arange(50)]
+
+    batch = losses.Sample(zeros, action, log_prob(logits), zeros, advantage, zeros)
+    config = config.replace(entropy_coefficient=0.0)
+    clipped = jax.jit(jax.grad(lambda x: losses.ppo_loss(x, zeros, batch, config)[0]))(logits)
+    np.testing.assert_allclose(clipped, jax.grad(lambda x: -jnp.mean(advantage * log_prob(x)))(logits), atol=1e-6)
 
 
 def test_figures(run):

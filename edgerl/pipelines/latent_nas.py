@@ -22,6 +22,7 @@ from edgerl.systems.latent_nas import factory
 from edgerl.systems.latent_nas import figures as pictures
 from edgerl.systems.latent_nas.build import BuildConfig, build
 from edgerl.systems.latent_nas.env import LatentNAS
+from edgerl.systems.latent_nas.front import front
 
 SYSTEM = "latent-nas"
 MODELS = "models.npz"  # the frozen networks of this run
@@ -58,10 +59,11 @@ class LatentNASConfig(RunConfig):
     history: int = field(0, "past actions that the policy sees", low=0, high=200)
     budget: float | None = field(None, "parameters that a network may have; none: as many as it likes", low=1)
     pessimism: float = field(1.0, "times the surrogate's uncertainty is taken off its accuracy", low=0)
-    shaped: bool = field(True, "learn by rewards that tell small differences near the best score, too")
+    weighed: bool = field(False, "weigh accuracy, parameters and AVM, by weights drawn for every episode and observed")
+    shaped: bool = field(True, "learn by rewards that count from the start's own score, and tell small differences")
     step_cost: float = field(0.05, "what an action must add to the reward to be worth it", low=0)
     evaluations: tuple[int, ...] = field((10, 100, 1000), "of the surrogate, at which searches are compared", low=2)
-    bayesian_runs: int = field(1, "of Bayesian optimisation by Optuna, if installed: minutes each; 0: none", low=0)
+    bayesian_runs: int = field(3, "of Bayesian optimisation by Optuna, if installed: a minute each; 0: none", low=0)
     exhaustive: bool = field(False, "judge against all 14^8 latents made of codes, too: minutes")
 
 
@@ -77,22 +79,26 @@ def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict
 
 
 def evaluate(run: str | Path) -> dict[str, Any]:
-    """1,000 fresh starts against searches and bounds; kept in RUN/judgement.json, the networks found in
-    RUN/architectures.json."""
+    """1,000 fresh starts against searches and bounds, or where objectives are weighed the front of accuracy against
+    parameters; kept in RUN/judgement.json, the networks found in RUN/architectures.json."""
     loaded, models, env = _load(run)
     key = jax.random.fold_in(jax.random.key(loaded.config.seed), 1001)  # which training does not use
     settings = loaded.config
-    judged, walks = judgement.judge(
-        env,
-        loaded.policy,
-        random_policy(env),
-        key,
-        counts=settings.evaluations,
-        bayesian_runs=settings.bayesian_runs,
-        exhaustive=settings.exhaustive,
-    )
-    result = {"system": SYSTEM, "environment": env.id, **judged, "models": models.provenance}
+    if settings.weighed:  # there is no one best score, which searches could be compared by
+        judged, walks = {"front": front(env, loaded.policy, key)}, judgement.walk(env, loaded.policy, key)
+    else:
+        judged, walks = judgement.judge(
+            env,
+            loaded.policy,
+            random_policy(env),
+            key,
+            counts=settings.evaluations,
+            training=settings.ppo.total_steps * settings.num_seeds,
+            bayesian_runs=settings.bayesian_runs,
+            exhaustive=settings.exhaustive,
+        )
     files.write_json(loaded.folder / ARCHITECTURES, judgement.architectures(env, walks))
+    result = {"system": SYSTEM, "environment": env.id, **judged, "models": models.provenance}
     files.write_json(loaded.folder / JUDGEMENT, result)
     return result
 
@@ -148,6 +154,7 @@ def _environment(settings: LatentNASConfig, models: factory.Models, shaped: bool
         models,
         settings.history,
         settings.budget,
+        settings.weighed,
         pessimism=settings.pessimism,
         step_cost=settings.step_cost,
         shaped=shaped,

@@ -1,7 +1,7 @@
 """Searches that an agent is compared with, at equal numbers of surrogate evaluations, and bounds.
 
-All maximise the environment's score, without objectives' weights. Each runs R times side by side and answers with the
-best score of each run, float32 [R].
+All maximise the environment's score, and all but `ascent` without objectives' weights. Each runs R times side by side
+and answers with the best score of each run, float32 [R].
 """
 
 import functools
@@ -120,18 +120,23 @@ def mutated(key: chex.PRNGKey, genes: chex.Array) -> chex.Array:
 
 @functools.partial(jax.jit, static_argnames=("env", "starts"))
 def ascent(
-    env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, starts: int = 512
+    env: LatentNAS,
+    params: LatentNASParams,
+    key: chex.PRNGKey,
+    starts: int = 512,
+    weights: chex.Array | None = None,
 ) -> tuple[chex.Array, chex.Array]:
     """(scores [starts], latents [starts, 8]) from which no single action leads to a better score.
 
     Each starts at random codes; coordinate after coordinate takes the best of its 14 values, 20 times around at most.
+    `weights`: of the objectives, float32 [3].
     """
 
     def sweep(_: int, carry: tuple[chex.Array, chex.Array]) -> tuple[chex.Array, chex.Array]:
         def coordinate(d: int, carry: tuple[chex.Array, chex.Array]) -> tuple[chex.Array, chex.Array]:
             latent, _ = carry
             tried = jax.vmap(lambda k: _moved(latent, k * LATENT + d, params))(jnp.arange(CODES))
-            scores = jax.vmap(lambda z: env.score(z, params))(tried)
+            scores = jax.vmap(lambda z: env.score(z, params, weights))(tried)
             best = jnp.argmax(scores)
             return tried[best], scores[best]
 

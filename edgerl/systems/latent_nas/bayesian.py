@@ -1,7 +1,8 @@
-"""Bayesian optimisation of architectures by Optuna, an optional extra (`pip install edgerl[search]`).
+"""Bayesian optimisation of latents by Optuna, an optional extra (`pip install edgerl[search]`).
 
-Its sampler is the tree-structured Parzen estimator, which knows genes that are there only for some M: Bergstra et al.,
-"Algorithms for Hyper-Parameter Optimization", 2011; Watanabe, "Tree-Structured Parzen Estimator", 2023.
+Its sampler is the multivariate tree-structured Parzen estimator: Bergstra et al., "Algorithms for Hyper-Parameter
+Optimization", 2011; Watanabe, "Tree-Structured Parzen Estimator", 2023. On the 22 genes themselves it found the same
+scores three times as slowly.
 """
 
 import functools
@@ -13,9 +14,10 @@ import jax
 import numpy as np
 
 from edgerl.core.errors import UserError
-from edgerl.systems.latent_nas.baselines import score_genes
 from edgerl.systems.latent_nas.env import LatentNAS
-from edgerl.systems.latent_nas.space import BLOCK, GENES, HIGH, KIND, LOW
+from edgerl.systems.latent_nas.model import LATENT
+
+RANGE = 3.0  # of each coordinate, up and down, in standard deviations of random architectures
 
 
 def available() -> bool:
@@ -33,15 +35,15 @@ def bayesian_search(env: LatentNAS, evaluations: int, runs: int, seed: int = 0) 
     score = functools.partial(_score(env), env.default_params)
 
     def objective(trial: Any) -> float:
-        return float(score(_suggested(trial)))
+        return float(score(np.array([trial.suggest_float(f"z{d}", -RANGE, RANGE) for d in range(LATENT)], np.float32)))
 
     best = np.zeros(runs)
     for run in range(runs):
         # Optuna's own number of random trials first, and no more than half of all.
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # what `group` still is
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # what `multivariate` still is
             sampler = optuna.samplers.TPESampler(
-                multivariate=True, group=True, n_startup_trials=min(10, evaluations // 2), seed=seed + run
+                multivariate=True, n_startup_trials=min(10, evaluations // 2), seed=seed + run
             )
         study = optuna.create_study(direction="maximize", sampler=sampler)
         study.optimize(objective, n_trials=evaluations)
@@ -49,23 +51,9 @@ def bayesian_search(env: LatentNAS, evaluations: int, runs: int, seed: int = 0) 
     return best
 
 
-def _suggested(trial: Any) -> np.ndarray:
-    """Genes int32 [22] that can be built, by Optuna's choice."""
-    genes = np.zeros(len(GENES), np.int32)
-    for gene in (1, *(i for i in range(len(GENES)) if i != 1)):  # M before all
-        if BLOCK[gene] >= genes[1] > 0:
-            continue
-        low, high = int(LOW[gene]), int(HIGH[gene])
-        if gene in KIND:
-            genes[gene] = trial.suggest_categorical(GENES[gene], list(range(low, high + 1)))
-        else:
-            genes[gene] = trial.suggest_int(GENES[gene], low, high)
-    return genes
-
-
 @functools.cache
 def _score(env: LatentNAS) -> Any:
-    return jax.jit(lambda params, genes: score_genes(env, params, genes))
+    return jax.jit(lambda params, latent: env.score(latent, params))
 
 
 def _optuna() -> Any:

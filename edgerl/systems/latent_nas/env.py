@@ -12,7 +12,7 @@ Terminated: the agent stopped. Truncated: `max_steps_in_episode` steps went by.
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import chex
 import jax
@@ -65,8 +65,8 @@ class LatentNAS:
       history: how many of the last actions are observed.
       limited: whether parameters beyond the budget cost.
       weighed: whether objectives are weighed, by weights drawn for every episode and observed.
-      shaped: whether rewards are those for learning: from the start's own score on, and the fall of the logarithm of
-        what is missing to `target`, to which the last thousandths of an accuracy matter, too.
+      shaped: whether rewards are those for learning: from the start's own score on, and unless objectives are weighed
+        the fall of the logarithm of what is missing to `target`, to which an accuracy's last thousandths matter, too.
       fingerprint: of the parameters, so that environments of different networks are not equal.
     """
 
@@ -77,6 +77,7 @@ class LatentNAS:
     weighed: bool = False
     shaped: bool = False
     id: str = "LatentNAS-v0"
+    has_network: ClassVar[bool] = True  # the simulator then steps fewer lanes together
 
     def observation_space(self, params: LatentNASParams | None = None) -> Box:
         """Latents are not bounded."""
@@ -112,7 +113,9 @@ class LatentNAS:
         value = jnp.ravel(jnp.asarray(p.codebook)).at[jnp.minimum(action, STOP - 1)].get(mode="promise_in_bounds")
         latent = jnp.where((jnp.arange(LATENT) == action % LATENT) & ~stopped, value, state.latent)
         score = jnp.where(stopped, state.score, self.score(latent, p, state.weights))
-        gain = self._missing(state.score, p) - self._missing(score, p) if self.shaped else score - state.score
+        gain = score - state.score
+        if self.shaped and not self.weighed:
+            gain = self._missing(state.score, p) - self._missing(score, p)
         reward = gain - jnp.where(stopped, 0.0, jnp.asarray(p.step_cost, jnp.float32))
         history = state.history
         if history is not None:
@@ -138,7 +141,7 @@ class LatentNAS:
     def score(self, latent: chex.Array, params: LatentNASParams, weights: chex.Array | None = None) -> chex.Array:
         """float32 scalar: how good the network is that a latent [8] decodes to. One evaluation of the surrogate."""
         judged = _judge(frozenset(self.parts(params)), self._sized)(params.decoder, params.surrogate, latent)
-        return self.value(*judged, params, weights)
+        return self._value(*judged, params, weights)
 
     def parts(self, params: LatentNASParams) -> set[str]:
         """The blocks' genes that the score depends on, under their names in `Architecture`."""
@@ -146,13 +149,13 @@ class LatentNAS:
 
     def score_of(self, net: Architecture, params: LatentNASParams) -> chex.Array:
         """float32 [...]: the score of networks, without objectives' weights."""
-        return self.value(*_judged(params.surrogate, net, self._sized), params)
+        return self._value(*_judged(params.surrogate, net, self._sized), params)
 
     @property
     def _sized(self) -> bool:
         return self.limited or self.weighed
 
-    def value(
+    def _value(
         self, made: Prediction, size: chex.Array, params: LatentNASParams, weights: chex.Array | None = None
     ) -> chex.Array:
         """The score of a network for which the surrogate made a prediction, and that has 10^`size` parameters.
@@ -185,12 +188,12 @@ def _judge(parts: frozenset[str], sized: bool) -> Callable[..., tuple[Prediction
 
     def lanes(axis_size: int, batched: Any, *arguments: Any) -> tuple[Any, Any]:
         del axis_size
-        networks, latents = arguments[:2], arguments[2]
+        decoder, surrogate, latents = arguments
         if any(jax.tree.leaves(batched[:2])):  # networks of their own
             axes = jax.tree.map(lambda b: 0 if b else None, batched)
             made = jax.vmap(judge, in_axes=axes)(*arguments)
         else:
-            made = judge(*networks, latents.T)
+            made = judge(decoder, surrogate, latents.T)
         return made, jax.tree.map(lambda _: True, made)
 
     mapped = jax.custom_batching.custom_vmap(judge)

@@ -1,6 +1,8 @@
 """Judging an agent: where its walks end, and what searches find with as many evaluations of the surrogate."""
 
+import dataclasses
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,11 +15,18 @@ from flax import struct
 from edgerl.core.lanes import Policy
 from edgerl.systems.latent_nas import baselines, bayesian
 from edgerl.systems.latent_nas.env import LatentNAS, LatentNASParams
+from edgerl.systems.latent_nas.exhaustive import best_of_codes
 from edgerl.systems.latent_nas.space import as_dict, buildable, in_high_group, parameter_count
 from edgerl.systems.latent_nas.surrogate import predict
 
 STARTS = 1000
 SMALL = 250_000  # parameters
+RUNS = 100  # of each search but the slow one
+_SEARCHES: dict[str, Callable[..., chex.Array]] = {
+    "random": baselines.random_search,
+    "greedy look-ahead": baselines.greedy_search,
+    "regularised evolution": baselines.evolution,
+}
 
 
 @struct.dataclass
@@ -39,10 +48,14 @@ def _walk(
     params: LatentNASParams,
     count: int,
     most_steps: int,
+    weights: chex.Array | None,
 ) -> Walks:
     act = data if policy is None else policy
     start_key, key = jax.random.split(key)
     obs, state = jax.vmap(lambda k: env.reset(k, params))(jax.random.split(start_key, count))
+    if weights is not None:
+        state = dataclasses.replace(state, weights=weights)
+        obs = jax.vmap(env.observe)(state)
 
     def step(carry: tuple[Any, ...], key: chex.PRNGKey) -> tuple[tuple[Any, ...], chex.Array]:
         obs, state, alive, stopped, steps = carry
@@ -60,12 +73,14 @@ def _walk(
     return Walks(jnp.concatenate([state.latent[None], latents]), steps, stopped, scores)
 
 
-def walk(env: LatentNAS, policy: Any, key: chex.PRNGKey, count: int = STARTS) -> Walks:
-    """Plays a policy from `count` fresh starts to the end."""
+def walk(
+    env: LatentNAS, policy: Any, key: chex.PRNGKey, count: int = STARTS, weights: np.ndarray | None = None
+) -> Walks:
+    """Plays a policy from `count` fresh starts to the end, with `weights` [count, 3] where they are not to be drawn."""
     data = jax.tree.leaves(policy)
     most = int(env.default_params.max_steps_in_episode)
     static, traced = (None, policy) if data and not callable(data[0]) else (policy, None)
-    return jax.tree.map(np.asarray, _walk(env, static, traced, key, env.default_params, count, most))
+    return jax.tree.map(np.asarray, _walk(env, static, traced, key, env.default_params, count, most, weights))
 
 
 def architectures(env: LatentNAS, walks: Walks) -> list[dict[str, Any]]:
@@ -119,30 +134,50 @@ def summary(found: list[dict[str, Any]], bound: float) -> dict[str, Any]:
 
 
 def equal_evaluations(
-    env: LatentNAS, walks: Walks, key: chex.PRNGKey, counts: Sequence[int], bayesian_runs: int, runs: int = 100
-) -> dict[str, dict[str, float]]:
-    """Mean best score of `runs` runs with as many evaluations of the surrogate, for each of `counts`.
+    env: LatentNAS, walks: Walks, key: chex.PRNGKey, counts: Sequence[int], bayesian_runs: int, runs: int = RUNS
+) -> dict[str, dict[str, dict[str, float]]]:
+    """The best scores of runs with as many evaluations of the surrogate, for each of `counts`; see `_spread`.
 
     The agent walks again and again from fresh starts until the evaluations are used up. Those of its training are not
-    counted. Bayesian optimisation, slow, has `bayesian_runs`; with 0 it is left out.
+    counted: see `training_counted`. Bayesian optimisation, slow, has `bayesian_runs`; with 0 it is left out.
     """
-    searches: dict[str, Callable[..., chex.Array]] = {
-        "random": baselines.random_search,
-        "greedy look-ahead": baselines.greedy_search,
-        "regularised evolution": baselines.evolution,
-    }
-    table: dict[str, dict[str, float]] = {name: {} for name in ("agent", *searches)}
+    table: dict[str, dict[str, dict[str, float]]] = {name: {} for name in ("agent", *_SEARCHES)}
     for number, evaluations in enumerate(counts):
-        table["agent"][str(evaluations)] = float(np.mean(repeated(env, walks, evaluations, runs)))
-        for i, (name, search) in enumerate(searches.items()):
-            run_key = jax.random.fold_in(jax.random.fold_in(key, number), i)
-            found = search(env, env.default_params, run_key, evaluations, runs)
-            table[name][str(evaluations)] = float(jnp.mean(found))
+        table["agent"][str(evaluations)] = _spread(repeated(env, walks, evaluations, runs))
+        for name, found in _searched(env, jax.random.fold_in(key, number), evaluations, runs).items():
+            table[name][str(evaluations)] = _spread(found)
     if bayesian_runs and bayesian.available():
         table["Bayesian optimisation (Optuna)"] = {
-            str(n): float(bayesian.bayesian_search(env, n, bayesian_runs).mean()) for n in counts
+            str(n): _spread(bayesian.bayesian_search(env, n, bayesian_runs)) for n in counts
         }
     return table
+
+
+def training_counted(
+    env: LatentNAS, walks: Walks, key: chex.PRNGKey, evaluations: int, runs: int = RUNS
+) -> dict[str, Any]:
+    """One walk of the agent, its training's `evaluations` spread over all walks, against searches with as many each."""
+    each = math.ceil(evaluations / len(walks.steps) + float(walks.steps.mean()))
+    searched = {name: _spread(found) for name, found in _searched(env, key, each, runs).items()}
+    return {
+        "evaluations_of_training": evaluations,
+        "evaluations_a_start": each,
+        "best_score": {"agent": _spread(walks.scores), **searched},
+    }
+
+
+def _searched(env: LatentNAS, key: chex.PRNGKey, evaluations: int, runs: int) -> dict[str, np.ndarray]:
+    """The best scores [runs] of every search."""
+    params = env.default_params
+    return {
+        name: np.asarray(search(env, params, jax.random.fold_in(key, i), evaluations, runs))
+        for i, (name, search) in enumerate(_SEARCHES.items())
+    }
+
+
+def _spread(scores: np.ndarray) -> dict[str, float]:
+    """Mean, standard deviation and least of the scores of runs, and how many these are."""
+    return {"mean": float(scores.mean()), "std": float(scores.std()), "least": float(scores.min()), "runs": len(scores)}
 
 
 def repeated(env: LatentNAS, walks: Walks, evaluations: int, runs: int, seed: int = 0) -> np.ndarray:
@@ -173,18 +208,20 @@ def judge(
     key: chex.PRNGKey,
     *,
     counts: Sequence[int],
+    training: int,
     bayesian_runs: int,
     exhaustive: bool,
 ) -> tuple[dict[str, Any], Walks]:
     """The agent and random actions from the same fresh starts, against searches and bounds; and the agent's walks.
 
-    `counts`, `bayesian_runs`: see `equal_evaluations`. `exhaustive`: whether to try all latents made of codes, too.
+    `counts`, `bayesian_runs`: see `equal_evaluations`. `training`: how many evaluations the agent has learnt from.
+    `exhaustive`: whether to try all latents made of codes, too.
     """
     walk_key, bound_key, search_key = jax.random.split(key, 3)
     scores, _ = baselines.ascent(env, env.default_params, bound_key)
     bounds = {"ascent": float(scores.max())}
     if exhaustive:
-        bounds["exhaustive"] = exhaustive.exhaustive(env, env.default_params)[0]
+        bounds["exhaustive"] = best_of_codes(env, env.default_params)[0]
     bound = max(bounds.values())
     walks, wandering = walk(env, policy, walk_key), walk(env, random, walk_key)
     judged = {
@@ -192,5 +229,6 @@ def judge(
         "agent": summary(architectures(env, walks), bound),
         "random_actions": summary(architectures(env, wandering), bound),
         "best_score_at_equal_evaluations": equal_evaluations(env, walks, search_key, counts, bayesian_runs),
+        "training_counted": training_counted(env, walks, jax.random.fold_in(search_key, len(counts)), training),
     }
     return judged, walks

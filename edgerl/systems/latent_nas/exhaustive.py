@@ -25,7 +25,7 @@ _INNER = 3  # coordinates that vary within a slab: its arrays stay in a core's c
 _SLABS = 2048  # that a device tries in one call: Ctrl-C is heard in between
 
 
-def exhaustive(env: LatentNAS, params: LatentNASParams) -> tuple[float, np.ndarray]:
+def best_of_codes(env: LatentNAS, params: LatentNASParams) -> tuple[float, np.ndarray]:
     """(score, latent float32 [8]) of the best of all latents made of codes: minutes on two cores."""
     mesh, book = default_mesh(), np.asarray(params.codebook)
     best, codes = -math.inf, np.zeros(LATENT, int)
@@ -57,7 +57,8 @@ def _search(env: LatentNAS, mesh: Mesh) -> Callable[..., tuple[chex.Array, chex.
 
         def one(slab: chex.Array) -> tuple[chex.Array, chex.Array]:
             outer = _digits(slab, len(book), LATENT - _INNER)
-            sums = shared + sum(adds[_INNER + d][digit] for d, digit in enumerate(outer))[:, None]
+            same = jnp.stack([adds[_INNER + d][digit] for d, digit in enumerate(outer)]).sum(0)
+            sums = shared + same[:, None]
             scores = env.score_of(architecture(finished(rest, sums), env.parts(params)), params)
             return jnp.max(scores), jnp.argmax(scores)
 

@@ -55,7 +55,7 @@ def from_models(
       pessimism, step_cost: see `LatentNASParams`.
       shaped: rewards for learning, see `LatentNAS`; their target is found by coordinate ascent.
     Raises:
-      UserError: `history` or `budget` is out of range, or `shaped` and `weighed` meet: there is no one best score.
+      UserError: `history` or `budget` is out of range.
     """
     if not 0 <= history <= 200:
         raise UserError(f"history is {history}; expected 0 to 200 past actions")
@@ -65,9 +65,7 @@ def from_models(
     params = dataclasses.replace(params, pessimism=pessimism, step_cost=step_cost)
     if budget is not None:
         params = dataclasses.replace(params, budget=float(budget))
-    if shaped and weighed:
-        raise UserError("shaped rewards have one best score as target, which weighed objectives have not")
-    if shaped:
+    if shaped and not weighed:
         plain = LatentNAS(params, "", history, budget is not None)
         best = np.max(ascent(plain, params, jax.random.key(0))[0])
         params = dataclasses.replace(params, target=float(best))

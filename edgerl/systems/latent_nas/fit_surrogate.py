@@ -23,7 +23,6 @@ from edgerl.systems.latent_nas.surrogate import (
     Member,
     Surrogate,
     features,
-    predict,
     side_by_side,
 )
 
@@ -72,7 +71,7 @@ def fit(table: Architectures, config: SurrogateConfig, seed: int) -> Surrogate:
     sees = np.concatenate([outer != np.arange(CALIBRATION)[:, None], np.ones((1, len(table)), bool)])
     inside = sees[:, None] & (fold != np.arange(config.members)[:, None])
     members = fit_members(table, config, settings_of(config), inside, seed)
-    *judges, ensemble = (jax.tree.map(lambda x, i=i: x[i], members) for i in range(len(sees)))
+    judges, ensemble = (jax.tree.map(lambda x, i=i: x[i], members) for i in (slice(CALIBRATION), CALIBRATION))
     return side_by_side(ensemble, _quantile(judges, table, outer))
 
 
@@ -220,16 +219,25 @@ def _unscaled(members: Member, mean: np.ndarray, deviation: np.ndarray) -> Membe
     return dataclasses.replace(members, out_kernel=kernel, out_bias=members.out_bias * scale + shift)
 
 
-def _quantile(judges: list[Member], table: Architectures, fold: np.ndarray) -> float:
-    """Of |measured - predicted| / uncertainty, each row predicted by the ensemble that saw nothing of its fold.
+def _quantile(judges: Member, table: Architectures, fold: np.ndarray) -> float:
+    """Of |measured - predicted| / uncertainty, each row predicted by the ensemble, of [E, K], that saw nothing of it.
 
     Lei et al., "Distribution-Free Predictive Inference for Regression", 2018; with folds: Barber et al., "Predictive
     Inference with the Jackknife+", 2021.
     """
-    scores = np.zeros(len(table))
-    for k, ensemble in enumerate(judges):
-        out = table[fold == k]
-        made = predict(side_by_side(ensemble, 1.0), out.genes)
-        scores[fold == k] = np.abs(out.targets[:, 0] - made.accuracy) / made.uncertainty
+    out = np.asarray(_answers(judges, jnp.asarray(table.genes), fold))
+    uncertainty = np.sqrt(out[..., 0].var(1) + np.exp(2 * out[..., 3]).mean(1))
+    scores = np.abs(table.targets[:, 0] - out[..., 0].mean(1)) / uncertainty
     rank = min(math.ceil((len(table) + 1) * COVERAGE), len(table))
     return float(np.sort(scores)[rank - 1])
+
+
+@jax.jit
+def _answers(judges: Member, genes: chex.Array, fold: chex.Array) -> chex.Array:
+    """What the members of ensembles [E, K] say of genes [N, 22], each row by its own ensemble: [N, K, OUTPUTS]."""
+
+    def one(row: tuple[chex.Array, chex.Array]) -> chex.Array:
+        seen = inputs(row[0])
+        return jax.vmap(jax.vmap(lambda member: member(*seen)))(judges)[row[1]]
+
+    return jax.lax.map(one, (genes, fold), batch_size=MOST_ROWS)

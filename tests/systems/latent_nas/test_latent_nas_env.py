@@ -12,7 +12,7 @@ import edgerl
 from edgerl.systems.latent_nas import baselines, bayesian, factory, space
 from edgerl.systems.latent_nas.env import STOP
 from edgerl.systems.latent_nas.evaluate import architectures, repeated, walk
-from edgerl.systems.latent_nas.exhaustive import exhaustive
+from edgerl.systems.latent_nas.exhaustive import best_of_codes
 
 KEY = jax.random.key(0)
 
@@ -58,6 +58,19 @@ def test_an_episode_by_hand(env):
     assert env.score(z, p) == pytest.approx(scores[-1], abs=1e-5)
 
 
+def test_many_latents_at_once_score_as_one_by_one(env, scored):
+    """Also where some lanes have networks of their own."""
+    p = env.default_params
+    latents = 2 * jax.random.normal(KEY, (50, 8))
+    score = jax.jit(env.score)
+    np.testing.assert_allclose(scored(latents), [score(z, p) for z in latents], atol=1e-6)
+    turned = jax.tree.map(lambda x: -jnp.asarray(x), p.decoder)
+    both = jax.tree.map(lambda x, y: jnp.stack([x, y]), p.decoder, turned)
+    axes = p.replace(**{**dict.fromkeys(vars(p)), "decoder": 0})
+    mixed = jax.jit(jax.vmap(lambda q, z: env.score(z, q), in_axes=(axes, None)))(p.replace(decoder=both), latents[0])
+    np.testing.assert_allclose(mixed, [score(latents[0], q) for q in (p, p.replace(decoder=turned))], atol=1e-6)
+
+
 def test_the_clock_truncates_and_stopping_at_the_last_moment_terminates(env):
     _, state = env.reset(KEY)
     step = jax.jit(env.step)
@@ -92,8 +105,15 @@ def test_shaped_rewards_by_hand():
     missing = [p.target - float(env.score(x.latent, p)) + 3e-4 for x in (start, state)]
     assert total == pytest.approx(np.log(missing[0] / missing[1]) - 0.2, abs=1e-3)
     assert missing[0] > 3e-4
-    with pytest.raises(edgerl.UserError, match="weighed"):
-        factory.from_models(factory.load_models(), shaped=True, weighed=True)
+
+
+def test_shaped_rewards_of_weighed_objectives_are_changes_of_the_score():
+    env = factory.from_models(factory.load_models(), weighed=True, shaped=True)
+    p = env.default_params
+    _, start = env.reset(KEY)
+    _, state, reward, *_ = jax.jit(env.step)(KEY, start, jnp.int32(5))
+    scores = [float(env.score(x.latent, p, start.weights)) for x in (start, state)]
+    assert float(reward) == pytest.approx(scores[1] - scores[0], abs=1e-5)
 
 
 def test_a_budget_costs_what_is_beyond_it():
@@ -141,18 +161,37 @@ def test_what_an_episode_earns_is_its_last_score(env, walks, scored):
     np.testing.assert_array_equal(walks.stopped, walks.steps < 200)
 
 
-def test_searches_improve_on_a_random_start_and_stay_below_the_bound(env, scored):
-    """The bound: coordinate ascent, from whose ends no single action leads further."""
+@pytest.fixture(scope="module")
+def ascents(env):
+    """(scores, latents) of coordinate ascent."""
+    return baselines.ascent(env, env.default_params, KEY, starts=16)
+
+
+def test_searches_improve_on_a_random_start_and_stay_below_the_bound(env, scored, ascents):
     p = env.default_params
-    scores, latents = baselines.ascent(env, p, KEY, starts=16)
-    np.testing.assert_allclose(scored(latents), scores, atol=1e-5)
-    neighbours = jax.vmap(lambda a: baselines._moved(latents[0], a, p))(jnp.arange(STOP))
-    assert float(scored(neighbours).max()) <= float(scores[0]) + 1e-6
     once = float(scored(jax.random.normal(KEY, (1000, 8))).mean())
     for search in (baselines.random_search, baselines.greedy_search, baselines.evolution):
         found = search(env, p, KEY, 150, 20)
         assert found.mean() > once
-        assert found.max() < scores.max() + 0.01
+        assert found.max() < ascents[0].max() + 0.01
+
+
+def test_nothing_found_is_better_than_the_best_of_the_whole_space(env, scored, ascents):
+    """The shipped surrogate sees of a network M, whether a block widens four times, and the first channels."""
+    p = env.default_params
+    assert p.surrogate.parts == {"widen"}
+    nets = []
+    for blocks, widen, channels in itertools.product(range(1, 6), (1, 4), range(8, 129)):
+        genes = np.where(space.active(np.full(22, blocks)), 1, 0)
+        genes[[0, 1, *space.WIDEN[:blocks]]] = channels, blocks, *[widen] * blocks
+        nets.append(genes)
+    assert space.buildable(np.array(nets)).all()
+    best = float(jax.jit(jax.vmap(lambda g: baselines.score_genes(env, p, g)))(np.array(nets)).max())
+    scores, latents = ascents
+    assert best - 1e-3 < float(scores.max()) <= best + 1e-6
+    neighbours = jax.vmap(lambda a: baselines._moved(latents[0], a, p))(jnp.arange(STOP))
+    assert float(scored(neighbours).max()) <= float(scores[0]) + 1e-6
+    np.testing.assert_allclose(scored(latents), scores, atol=1e-5)
 
 
 def test_bayesian_optimisation(env, scored):
@@ -169,7 +208,7 @@ def test_the_exhaustive_bound_is_the_best_of_all(env):
     every = np.array(list(itertools.product(range(3), repeat=8)))
     latents = np.asarray(p.codebook)[every, np.arange(8)]
     scores = jax.jit(jax.vmap(lambda z: env.score(z, p)))(latents)
-    score, latent = exhaustive(env, p)
+    score, latent = best_of_codes(env, p)
     assert score == pytest.approx(float(scores.max()), abs=1e-5)
     assert env.score(latent, p) == pytest.approx(float(score), abs=1e-5)
 
