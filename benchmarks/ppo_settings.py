@@ -41,6 +41,16 @@ TUNED: tuple[Numbers, ...] = (
     {**LARGE_STEPS, "num_envs": 64, "gamma": 0.99, "total_timesteps": 90_112},
     {**LARGE_STEPS, "num_envs": 32, "gamma": 0.98, "total_timesteps": 57_344, "agent_kwargs": {"activation": "relu"}},
     {**LARGE_STEPS, "num_envs": 64, "gamma": 0.99, "total_timesteps": 90_112, "agent_kwargs": {"activation": "relu"}},
+    *(
+        {
+            **LARGE_STEPS,
+            "num_envs": 32,
+            "gamma": 0.98,
+            "total_timesteps": 57_344,
+            "agent_kwargs": {"activation": activation, "hidden_layer_sizes": [32, 32]},  # edgerl's
+        }
+        for activation in ("tanh", "relu")
+    ),
 )
 
 # RL Baselines3 Zoo's hyper-parameters of PPO for CartPole-v1.
