@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 CACHE_BYTES = 2**30  # the least recently used programs go first
-LEAST_SECONDS = "0.3"  # of compiling, for a program to be kept
+LEAST_SECONDS = "0.05"  # of compiling, for a program to be kept
 
 
 def prepare_jax() -> None:
