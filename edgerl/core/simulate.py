@@ -223,6 +223,7 @@ def _lanes(x: np.ndarray, num_envs: int) -> np.ndarray:
     return np.moveaxis(x, 1, -1).reshape(-1, x.shape[1])[:num_envs]
 
 
+@functools.partial(jax.jit, static_argnames="num_envs")  # as single operations it would be two dozen compilations
 def _unblock(record: Transition, num_envs: int) -> Transition:
     """Arrays [blocks, num_steps, ..., block] as [num_steps, num_envs, ...]."""
 

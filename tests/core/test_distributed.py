@@ -109,7 +109,7 @@ def test_a_training_over_two_processes_is_that_of_one_with_two_devices(tmp_path)
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_process_that_dies_ends_the_other_and_the_run_goes_on(tmp_path, victim):
     """Killed in two processes, it goes on in one, to the same bits."""
-    running = training(tmp_path / "killed", 2, updates=2000)
+    running = training(tmp_path / "killed", 2, updates=200)
     log, deadline = tmp_path / "killed" / "log.csv", time.monotonic() + 120
     while not (log.is_file() and log.read_bytes().count(b"\n") > 30):
         assert time.monotonic() < deadline
@@ -124,8 +124,8 @@ def test_a_process_that_dies_ends_the_other_and_the_run_goes_on(tmp_path, victim
     assert error.startswith("edgerl train: another process is gone (")
     assert not (tmp_path / "killed" / "result.json").exists()
     if victim == 0:
-        finished(training(tmp_path / "killed", 1, updates=2000))
-        finished(training(tmp_path / "whole", 2, updates=2000))
+        finished(training(tmp_path / "killed", 1, updates=200))
+        finished(training(tmp_path / "whole", 2, updates=200))
         assert_same_run(tmp_path / "killed", tmp_path / "whole")
 
 
