@@ -31,10 +31,10 @@ class SubsetPolicyConfig:
     """The scorer and its lessons."""
 
     hidden: int = field(16, "width of the scorer's hidden layer", low=2)
-    learning_rate: float = field(1e-2, "Adam's step size", low=0)
+    learning_rate: float = field(3e-3, "Adam's step size", low=0)
     frequency: int = field(2, "training steps between two lessons", low=1)
-    coverage: float = field(0.25, "standard deviations of credit by which the layout is preferred", low=0)
-    noise: float = field(0.02, "scale of the Gumbel noise in training, in the same unit", low=0)
+    coverage: float = field(0.02, "standard deviations of credit by which the layout is preferred", low=0)
+    noise: float = field(0.01, "scale of the Gumbel noise in training, in the same unit", low=0)
 
 
 @struct.dataclass
