@@ -7,6 +7,7 @@ Gloo, which JAX chooses by itself.
 import contextlib
 import functools
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -20,6 +21,8 @@ Tree = TypeVar("Tree")
 
 # How launchers tell that a process is alone: it then needs no partners, and two such may share a host.
 _COUNTS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE")
+
+_CONNECTION = re.compile("Gloo|coordination|UNAVAILABLE|DEADLINE_EXCEEDED")
 
 
 @contextlib.contextmanager
@@ -50,9 +53,10 @@ def joined(name: str, coordinator: str | None, count: int | None, index: int | N
             jax.distributed.shutdown()
         except (UserError, KeyboardInterrupt):
             raise  # for the caller to tell; then `leave`
-        except jax.errors.JaxRuntimeError as error:
-            end(LOST, f"{name}: {loss(str(error))}")
-        except BaseException:
+        except BaseException as error:
+            # What a broken connection raises depends on where it is met: by a computation or between two.
+            if isinstance(error, jax.errors.JaxRuntimeError) or _CONNECTION.search(str(error)):
+                end(LOST, f"{name}: {loss(str(error))}")
             traceback.print_exc()
             end(1)
 

@@ -119,7 +119,7 @@ def test_a_process_that_dies_ends_the_other_and_the_run_goes_on(tmp_path, victim
     other = running[1 - victim]
     _, error = other.communicate(timeout=60)
     running[victim].communicate()
-    assert other.returncode == processes.LOST
+    assert other.returncode == processes.LOST, error
     assert error.count("\n") == 1, error
     assert error.startswith("edgerl train: another process is gone (")
     assert not (tmp_path / "killed" / "result.json").exists()
