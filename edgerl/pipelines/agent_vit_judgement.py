@@ -62,8 +62,7 @@ def marks_of(steps: int, most: float) -> tuple[int, ...]:
 
 def _macs(member: members.Member) -> float:
     """Of a step, in the mean over a long training; of AgentViT's agent an estimate, since it chooses how many."""
-    running = jax.eval_shape(member.start)
-    cost, env = members.step_macs(member, running), member.env
+    cost, env = members.step_macs(member.env, member.agent), member.env
     if env.rule == "mean":
         sizes = np.array([np.searchsorted(env.sizes, env.n_patch_desired)])
     else:

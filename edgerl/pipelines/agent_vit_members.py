@@ -6,6 +6,7 @@ and started again, it goes on to the same bits.
 
 import csv
 import dataclasses
+import functools
 import time
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,7 @@ def _loop(
 ) -> Running:
     from tqdm import tqdm
 
-    cost = step_macs(member, running)
+    cost = step_macs(member.env, member.agent)
     spent, seconds = 0.0, curve[-1]["seconds"] if curve else 0.0
     if done:
         spent = _spent(folder / LOG, done, cost)
@@ -147,22 +148,25 @@ def judged(member: Member, running: Running, test: Images) -> dict[str, Any]:
     return judge(member.env, member.agent, running.agent, running.env.mean, test, classes)
 
 
-def step_macs(member: Member, running: Running) -> dict[str, Any]:
+@functools.lru_cache(maxsize=32)
+def step_macs(env: PatchSelection, agent: Any) -> dict[str, Any]:
     """Multiply-accumulates of one step for the whole batch, read from the programs that run.
 
     Returns:
       "sizes": of the transformer's training for each of the environment's sizes, backward pass included; "choice": of
       what the agent sees and does at every step; "lesson": of a lesson; "every": steps between lessons, 0 for none.
     """
-    env, agent, key, at = member.env, member.agent, jax.random.key(0), jnp.int32(0)
+    params = env.default_params
+    running = jax.eval_shape(lambda: online.start(env, agent, generator.new_key(np.uint32(0), np.uint32(0)), params))
+    key, at = jax.random.key(0), jnp.int32(0)
     state, known, obs = running.env, running.agent, running.obs
     scores = jax.ShapeDtypeStruct((env.batch, env.patches), jnp.float32)
-    sizes = [count_macs(lambda s, a, n=size: env.train(s, a, n, member.params), state, scores) for size in env.sizes]
+    sizes = [count_macs(lambda s, a, n=size: env.train(s, a, n, params), state, scores) for size in env.sizes]
     choice = count_macs(env.observe, state) + count_macs(lambda k, o: agent.act(key, k, o, at), known, obs)
     lesson = 0
     if agent.every:
         action = jax.eval_shape(lambda k, o: agent.act(key, k, o, at), known, obs)
-        _, _, reward, _, _, info = jax.eval_shape(env.step, key, state, action, member.params)
+        _, _, reward, _, _, info = jax.eval_shape(env.step, key, state, action, params)
         one = Lesson(state, obs, action, reward, obs, info)
         lesson = count_macs(lambda k, x: agent.learn(key, k, env, x), known, one)
     return {"sizes": sizes, "choice": choice, "lesson": lesson, "every": agent.every}

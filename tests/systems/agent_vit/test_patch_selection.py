@@ -78,12 +78,11 @@ def played():
 
     @jax.jit
     def play(params):
-        _, state = env.reset(jax.random.key(0), params)
-        rows = []
-        for action in actions:
+        def step(state, action):
             _, state, reward, _, truncated, info = env.step(jax.random.key(9), state, action, params)
-            rows.append({"reward": reward, "truncated": truncated, **info})
-        return state, jax.tree.map(lambda *x: jnp.stack(x), *rows)
+            return state, {"reward": reward, "truncated": truncated, **info}
+
+        return jax.lax.scan(step, env.reset(jax.random.key(0), params)[1], actions)
 
     return env, *play(env.default_params)
 
