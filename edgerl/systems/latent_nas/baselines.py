@@ -19,20 +19,20 @@ POPULATION, TOURNAMENT = 50, 10
 _SWEEPS = 20
 
 
-@functools.partial(jax.jit, static_argnames=("env", "evaluations", "runs"))
+@functools.partial(jax.jit, static_argnames=("env", "runs"))
 def random_search(
     env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evaluations: int, runs: int
 ) -> chex.Array:
     """Latents from N(0, I), the best kept."""
 
-    def one(best: chex.Array, key: chex.PRNGKey) -> tuple[chex.Array, None]:
-        latents = jax.random.normal(key, (runs, LATENT))
-        return jnp.maximum(best, jax.vmap(lambda z: env.score(z, params))(latents)), None
+    def one(i: chex.Array, best: chex.Array) -> chex.Array:
+        latents = jax.random.normal(jax.random.fold_in(key, i), (runs, LATENT))
+        return jnp.maximum(best, jax.vmap(lambda z: env.score(z, params))(latents))
 
-    return jax.lax.scan(one, jnp.full(runs, -jnp.inf), jax.random.split(key, evaluations))[0]
+    return jax.lax.fori_loop(0, evaluations, one, jnp.full(runs, -jnp.inf))
 
 
-@functools.partial(jax.jit, static_argnames=("env", "evaluations", "runs"))
+@functools.partial(jax.jit, static_argnames=("env", "runs"))
 def greedy_search(
     env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evaluations: int, runs: int
 ) -> chex.Array:
@@ -40,14 +40,10 @@ def greedy_search(
 
     The last look is at as many actions, in random order, as evaluations are left.
     """
-    looks = -(-evaluations // (STOP + 1))
 
-    def look(
-        carry: tuple[chex.Array, ...], inputs: tuple[chex.Array, chex.PRNGKey]
-    ) -> tuple[tuple[chex.Array, ...], None]:
+    def look(number: chex.Array, key: chex.PRNGKey, carry: tuple[chex.Array, ...]) -> tuple[chex.Array, ...]:
         latent, score, best = carry
-        number, key = inputs
-        start_key, order_key = jax.random.split(key)
+        start_key, order_key = jax.random.split(jax.random.fold_in(key, number))
         # One evaluation of the latent itself and one of each neighbour.
         here = jnp.where(jnp.isfinite(score), score, env.score(latent, params))
         neighbours = jax.vmap(lambda a: _moved(latent, a, params))(jax.random.permutation(order_key, STOP))
@@ -58,17 +54,18 @@ def greedy_search(
         better = scores[top] > here
         best = jnp.maximum(best, jnp.maximum(here, scores[top]))
         fresh = jax.random.normal(start_key, (LATENT,))
-        return (jnp.where(better, neighbours[top], fresh), jnp.where(better, scores[top], -jnp.inf), best), None
+        return jnp.where(better, neighbours[top], fresh), jnp.where(better, scores[top], -jnp.inf), best
 
     def one(key: chex.PRNGKey) -> chex.Array:
         start_key, key = jax.random.split(key)
-        start = (jax.random.normal(start_key, (LATENT,)), jnp.float32(-jnp.inf), jnp.float32(-jnp.inf))
-        return jax.lax.scan(look, start, (jnp.arange(looks), jax.random.split(key, looks)))[0][2]
+        none = jnp.float32(-jnp.inf)
+        start: tuple[chex.Array, ...] = (jax.random.normal(start_key, (LATENT,)), none, none)
+        looks = (evaluations + STOP) // (STOP + 1)
+        return jax.lax.fori_loop(0, looks, lambda i, carry: look(i, key, carry), start)[2]
 
     return jax.vmap(one)(jax.random.split(key, runs))
 
 
-@functools.partial(jax.jit, static_argnames=("env", "evaluations", "runs"))
 def evolution(env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evaluations: int, runs: int) -> chex.Array:
     """Regularised evolution on genes: a parent wins a tournament, a gene of it changes, the oldest dies.
 
@@ -76,30 +73,30 @@ def evolution(env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evalua
     theirs, scaled down (from 100 and 25) to fewer evaluations, and half of these at most for the first population.
     """
     population = max(min(POPULATION, evaluations // 2), 1)
+    return _evolution(env, params, key, evaluations, runs, population)
+
+
+@functools.partial(jax.jit, static_argnames=("env", "runs", "population"))
+def _evolution(
+    env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evaluations: int, runs: int, population: int
+) -> chex.Array:
     tournament = max(min(TOURNAMENT, population // 2), 1)
 
-    def score(genes: chex.Array) -> chex.Array:
-        return score_genes(env, params, genes)
-
-    def child(
-        carry: tuple[chex.Array, ...], inputs: tuple[chex.Array, chex.PRNGKey]
-    ) -> tuple[tuple[chex.Array, ...], None]:
+    def child(number: chex.Array, key: chex.PRNGKey, carry: tuple[chex.Array, ...]) -> tuple[chex.Array, ...]:
         genes, scores, best = carry
-        number, key = inputs
-        pick_key, mutate_key = jax.random.split(key)
+        pick_key, mutate_key = jax.random.split(jax.random.fold_in(key, number))
         chosen = jax.random.randint(pick_key, (tournament,), 0, population)
         made = mutated(mutate_key, genes[chosen[jnp.argmax(scores[chosen])]])
-        reached = score(made)
+        reached = score_genes(env, params, made)
         oldest = number % population
-        return (genes.at[oldest].set(made), scores.at[oldest].set(reached), jnp.maximum(best, reached)), None
+        return genes.at[oldest].set(made), scores.at[oldest].set(reached), jnp.maximum(best, reached)
 
     def one(key: chex.PRNGKey) -> chex.Array:
         start_key, key = jax.random.split(key)
         genes = from_uniform(jax.random.uniform(start_key, (population, 22)))
-        scores = jax.vmap(score)(genes)
-        rest = evaluations - population
-        inputs = (jnp.arange(rest), jax.random.split(key, rest))
-        return jax.lax.scan(child, (genes, scores, jnp.max(scores)), inputs)[0][2]
+        scores = jax.vmap(lambda g: score_genes(env, params, g))(genes)
+        start: tuple[chex.Array, ...] = (genes, scores, jnp.max(scores))
+        return jax.lax.fori_loop(0, evaluations - population, lambda i, carry: child(i, key, carry), start)[2]
 
     return jax.vmap(one)(jax.random.split(key, runs))
 
