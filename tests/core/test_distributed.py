@@ -125,7 +125,7 @@ def test_a_process_that_dies_ends_the_other_and_the_run_goes_on(tmp_path, victim
     assert not (tmp_path / "killed" / "result.json").exists()
     if victim == 0:
         finished(training(tmp_path / "killed", 1, updates=200))
-        finished(training(tmp_path / "whole", 2, updates=200))
+        finished(training(tmp_path / "whole", 1, updates=200))
         assert_same_run(tmp_path / "killed", tmp_path / "whole")
 
 
