@@ -64,7 +64,7 @@ class LatentNASConfig(RunConfig):
     step_cost: float = field(0.05, "what an action must add to the reward to be worth it", low=0)
     evaluations: tuple[int, ...] = field((10, 100, 1000), "of the surrogate, at which searches are compared", low=2)
     bayesian_runs: int = field(3, "of Bayesian optimisation by Optuna, if installed: a minute each; 0: none", low=0)
-    exhaustive: bool = field(False, "judge against all 14^8 latents made of codes, too: minutes")
+    exhaustive: bool = field(False, "judge against all 14^8 latents made of codes, too: many minutes")
 
 
 def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict[str, Any]:
