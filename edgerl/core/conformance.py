@@ -123,8 +123,8 @@ def _check_one_trace(case: Case) -> None:
         case.require("one trace", count == 1, f"a jitted {name} was traced {count} times", right)
 
 
-def _few_steps(case: Case, params: Params, env: Environment | Case) -> Any:
-    """Everything that a reset and a few steps of `env` return: the case's own are not traced again."""
+def _few_steps(case: Case, params: Params, env: Case) -> Any:
+    """Everything that a reset and a few steps return, by the `reset` and `step` that `env` has traced, if it has."""
 
     def step(state: State, key: chex.PRNGKey) -> tuple[State, Any]:
         result = env.step(key, state, case.actions.sample(key), params)
@@ -139,16 +139,14 @@ def _check_results(case: Case) -> None:
     frozen = getattr(getattr(case.params, "__dataclass_params__", None), "frozen", True)
     case.require("params", frozen, "the parameters can be assigned to", "a frozen dataclass, as flax.struct.dataclass")
 
-    def play(env: Environment | Case) -> Any:
-        return _jit(lambda params: _few_steps(case, params, env))
-
-    once, again = play(case), play(case.env)
+    # Another case traces the environment anew.
+    once, again = (_jit(lambda params, by=by: _few_steps(case, params, by)) for by in (case, dataclasses.replace(case)))
     with case.guard("default_params", "params=None fails", "default_params where params is None"):
         without = _jit(lambda: _few_steps(case, None, case))()
     default = once(case.env.default_params)
     # A program of the same text gives the same result: it is not compiled again.
-    texts = [traced.lower(case.env.default_params).as_text() for traced in (once, again)]
-    equal = texts[0] == texts[1] or same(default, again(case.env.default_params))
+    first, second = (traced.lower(case.env.default_params).as_text() for traced in (once, again))
+    equal = first == second or same(default, again(case.env.default_params))
     case.require("pure", equal, "traced again, the result differs", "a function of its arguments alone")
     case.require("default_params", close(default, without), "params=None differs from default_params", "the same")
     alone, both = once(case.params), _jit(lambda params: _batched(case, params))(case.params)

@@ -10,8 +10,9 @@ from environments import Fixed, FixedParams, Walk, WalkParams, WalkState
 from flax import struct
 
 import edgerl
+from edgerl.core import conformance
 from edgerl.core.conformance import check_environment
-from edgerl.core.conformance_case import ConformanceError
+from edgerl.core.conformance_case import ConformanceError, same
 from edgerl.core.spaces import Box, Discrete
 
 
@@ -26,6 +27,13 @@ def test_the_tests_own_environments_conform():
     checked = check_environment(Walk())
     assert min(checked.terminated, checked.truncated) > 50
     assert check_environment(Fixed(default_params=FixedParams(5)), num_steps=20).terminated == 16 * 4
+
+
+def test_what_is_traced_to_the_same_program_is_not_run_again(monkeypatch):
+    compared = []
+    monkeypatch.setattr(conformance, "same", lambda a, b: compared.append(a) or same(a, b))
+    check_environment(Walk())
+    assert len(compared) == 1  # two plays of one program with the same key
 
 
 def test_parameters_and_key_may_be_given():

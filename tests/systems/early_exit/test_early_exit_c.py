@@ -92,7 +92,7 @@ def nasty_logits(exits, classes, seed=0):
     return logits.astype(np.float32)
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+@pytest.mark.skipif(shutil.which("cc") is None, reason="cc, a C compiler, is not installed")
 @pytest.mark.parametrize(
     ("extras", "classes", "options"), [((), 100, {}), (ALL, 100, {}), (("margin",), 2, {"draw_preference": True})]
 )

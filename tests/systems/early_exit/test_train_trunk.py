@@ -135,7 +135,7 @@ def test_weight_decay_is_on_kernels_only():
     assert moved == {True}
 
 
-@pytest.mark.skipif(len(jax.devices()) < 2, reason="needs two devices")
+@pytest.mark.skipif(len(jax.devices()) < 2, reason="JAX shows fewer than two devices here")
 def test_two_devices_with_the_same_images_do_what_one_does(blobs, monkeypatch):
     monkeypatch.setattr(train_trunk, "augment", lambda key, images, crop: images)
     config = build(TrainConfig, TINY | {"seed": 1, "warmup_epochs": 0.0})  # a seed of its own: nothing cached before
