@@ -27,6 +27,7 @@ XLA_OPTIONS = {
 }
 NUM_ENVS = tuple(2**k for k in (8, 10, 12, 14, 16))
 LIMIT = "limit (C)"
+EVERY_STEP = "edgerl, every step"  # the network decides on every step; else once in each of the table's states
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def contestants(workload: Workload) -> list[rounds.Contestant]:
 
     entrants = [rounds.Contestant("edgerl", "sim_edgerl.py", candidates(5e7 if workload.network else 3e8))]
     if workload.env == "EarlyExit-v0":
+        if workload.network:
+            entrants.append(rounds.Contestant(EVERY_STEP, "sim_edgerl.py", candidates(3e7, every_step=True)))
         # Nobody else has this environment: a scan over our own, as one would write it with gymnax.
         return [*entrants, scan("plain scan", "edgerl", None, 1)]
     entrants.append(scan("gymnax", "gymnax", "gymnax", 1))

@@ -1,5 +1,6 @@
 """EdgeRL's contestant in `sim`: the public `edgerl.simulate`, nothing else."""
 
+import dataclasses
 from importlib.metadata import version
 
 # ruff: noqa: I001
@@ -9,15 +10,28 @@ import jax.numpy as jnp
 from edgerl.core.lanes import lane_bytes
 from edgerl.core.policy import MLPPolicy
 from edgerl.core.simulate import random_policy
+from edgerl.systems.early_exit.env import EarlyExit, EarlyExitParams
 
 from house import make
 from network import weights
 from worker import Numbers, Prepared, compiled, serve
 
 
+class Uncounted(EarlyExit):
+    """EarlyExit-v0 which does not count its states, so that the policy is not tabulated: it decides on every step."""
+
+    def num_states(self, params: EarlyExitParams) -> None:
+        """Unknown."""
+
+
 def prepare(settings: Numbers) -> Prepared:
-    """Settings: `env`, `network` (hidden sizes, or none for random actions), `activation`, `num_envs`, `num_steps`."""
+    """Settings: `env`, `network` (hidden sizes, or none for random actions), `activation`, `num_envs`, `num_steps`.
+
+    With `every_step` the network decides on every step where else it is decided once a state.
+    """
     env = make(settings["env"])
+    if settings.get("every_step"):
+        env = Uncounted(**{field.name: getattr(env, field.name) for field in dataclasses.fields(env)})
     policy = random_policy(env)
     if settings["network"]:
         sizes = (*env.observation_space().shape, *settings["network"], env.action_space().n)

@@ -9,7 +9,7 @@ start's key depends on the lane and the number of the episode alone, so that res
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import chex
 import jax
@@ -18,24 +18,15 @@ from flax import struct
 
 from edgerl.core import generator
 from edgerl.core.compiling import one_kernel
+from edgerl.core.deciding import LanesPolicy, Policy, Tabulated
 from edgerl.core.environment import Environment, Params, State
 from edgerl.core.statistics import Episode, Totals, add_episode, no_totals
+from edgerl.core.unseen import Unseen
 
 USED, ENDED = 1, 2
 
 # Steps after which a lane's totals are put aside and begun anew: float32 sums of more episodes lose digits.
 CHUNK = 2**18
-
-Policy = Callable[[chex.PRNGKey, chex.Array], chex.Array]
-
-
-@runtime_checkable
-class LanesPolicy(Protocol):
-    """A policy that can also decide for many lanes at once, which products of matrices gain from."""
-
-    def lanes(self, obs: chex.Array) -> chex.Array:
-        """Actions [B] for observations [..., B]."""
-        ...
 
 
 @struct.dataclass
@@ -181,6 +172,7 @@ def run_block(
     name: str,
     trajectory: bool,
     separate: bool,
+    blank: chex.Array | None,
 ) -> tuple[Totals, Transition | None]:
     """Plays `num_steps` steps in each of B lanes.
 
@@ -189,9 +181,11 @@ def run_block(
       stream: words [B].
       trajectory: whether to return what happened on every step, arrays [num_steps, ..., B].
       separate: whether the environments' part of a step is a kernel of its own, apart from the policy's.
+      blank: what a policy that does not look at observations gets for one; else None.
     Returns:
       totals [chunks, B], whose sum over the chunks counts, and the trajectory or None.
     """
+    states, env = env, env if blank is None else Unseen(env)  # type: ignore[assignment]
     last = -1  # the lanes are the last axis of everything, so that short vectors do not stop the vector unit
 
     def many(function: Callable[..., Any], *arguments: Any, axes: tuple[Any, ...]) -> Any:
@@ -224,10 +218,13 @@ def run_block(
         return lane, happened if trajectory else None
 
     def act(lane: Lane, time: chex.Array) -> Lane:
+        if isinstance(policy, Tabulated):
+            return replace(lane, action=policy(many(states.number_of, lane.state, axes=(last,))))  # type: ignore[attr-defined]
         if isinstance(policy, LanesPolicy):
             return replace(lane, action=policy.lanes(lane.obs))
         choose = lambda words, obs: policy(_key(words, time, name), obs)  # noqa: E731
-        return replace(lane, action=many(choose, stream.policy, lane.obs, axes=(last, last)))
+        obs, axis = (lane.obs, last) if blank is None else (blank, None)
+        return replace(lane, action=many(choose, stream.policy, obs, axes=(last, axis)))
 
     def step(lane: Lane, time: chex.Array) -> tuple[Lane, Transition | None]:
         lane, happened = one_kernel(world, lane, time) if separate else world(lane, time)

@@ -15,10 +15,13 @@ from jax.sharding import Mesh, PartitionSpec
 from edgerl.core import generator as generators
 from edgerl.core import processes
 from edgerl.core.compiling import compiler_options, one_kernel
+from edgerl.core.deciding import Policy
 from edgerl.core.environment import Environment, Params
 from edgerl.core.errors import UserError
-from edgerl.core.lanes import Policy, Transition, run_block, streams
+from edgerl.core.lanes import Transition, run_block, streams
 from edgerl.core.statistics import Summary, Totals, summarise
+from edgerl.core.tabulated import states_to_tabulate, tabulate
+from edgerl.core.unseen import blank_for
 
 AXIS = "env"
 
@@ -93,7 +96,9 @@ def simulate(
 
     Args:
       policy: `policy(key, obs) -> action`, unbatched and pure. A pytree of arrays that can be called (`MLPPolicy`) is
-        passed as data: new weights do not compile again. Any other function is compiled once per object.
+        passed as data: new weights do not compile again. Any other function is compiled once per object. One that
+        does not use its key is decided once a state and then looked up, where the environment can count its states
+        (`FiniteStates`) and they are fewer than the steps.
       key: any kind of JAX key; it is consumed.
       num_envs: number of environments, at least 1.
       num_steps: steps of each, at least 1.
@@ -116,12 +121,14 @@ def simulate(
         raise UserError(f"simulate: the mesh has axes {tuple(mesh.axis_names)}; it must have one, named '{AXIS}'")
     params = env.default_params if params is None else params
     batched = _batched(params, env.default_params, num_envs)
-    devices, blocks, block = _layout(num_envs, mesh, _most_lanes(env, policy))
+    alike = not any(jax.tree.leaves(batched))
+    states = states_to_tabulate(env, policy, params, num_envs * num_steps) if alike else None
+    devices, blocks, block = _layout(num_envs, mesh, _most_lanes(env, policy, states))
     lanes = np.minimum(np.arange(devices * blocks * block, dtype=np.uint32), num_envs - 1)
     lanes = lanes.reshape(devices * blocks, block)
     params = jax.tree.map(lambda x, b: jnp.asarray(x)[lanes] if b else x, params, batched)
     static, dynamic = (policy, None) if not _is_data(policy) else (None, policy)
-    program = _program(env, static, mesh, num_steps, generator, trajectory, tuple(jax.tree.leaves(batched)))
+    program = _program(env, static, mesh, num_steps, generator, trajectory, tuple(jax.tree.leaves(batched)), states)
     split, shared = PartitionSpec(AXIS), PartitionSpec()
     params = jax.tree.map(lambda x, b: processes.place(x, mesh, split if b else shared), params, batched)
     base, dynamic = processes.place((generators.derive(key, generator), dynamic), mesh, shared)
@@ -137,9 +144,10 @@ def _is_data(policy: Policy) -> bool:
     return bool(leaves) and all(isinstance(leaf, (jax.Array, np.ndarray)) for leaf in leaves)
 
 
-def _most_lanes(env: Environment, policy: Policy) -> int:
+def _most_lanes(env: Environment, policy: Policy, states: int | None) -> int:
     """Lanes of a block on a CPU. An environment in which a network plays says so by `has_network`."""
-    return CPU_NETWORK_BLOCK if _is_data(policy) or getattr(env, "has_network", False) else CPU_BLOCK
+    decides = _is_data(policy) and states is None
+    return CPU_NETWORK_BLOCK if decides or getattr(env, "has_network", False) else CPU_BLOCK
 
 
 def _batched(params: Params, default: Params, num_envs: int) -> Any:
@@ -179,29 +187,34 @@ def _program(
     generator: str,
     trajectory: bool,
     batched: tuple[bool, ...],
+    states: int | None,
 ) -> Callable[..., tuple[Totals, Transition | None]]:
-    """The compiled simulation: blocks of lanes one after another on each device."""
+    """The compiled simulation: blocks of lanes one after another on each device.
+
+    `states`: how many states of the environment to tabulate the policy in first, or None.
+    """
 
     on_cpu = mesh.devices.flat[0].platform == "cpu"
-    separate = on_cpu and policy is None
+    separate = on_cpu and policy is None and states is None
+    blank = blank_for(env, policy, states) if not trajectory else None
 
     def on_device(base: chex.PRNGKey, lanes: chex.Array, params: Params, data: Any) -> tuple[Totals, Any]:
         leaves, tree = jax.tree.flatten(params)
         axes = jax.tree.unflatten(tree, [-1 if b else None for b in batched])
+        chosen: Any = policy if data is None else data
+        if states is not None:
+            chosen = tabulate(env, chosen, params, states)
 
         def one_block(inputs: tuple[chex.Array, list[Any]]) -> tuple[Totals, Any]:
             numbers, own = inputs
             values = iter(own)
             mixed = jax.tree.unflatten(tree, [next(values) if b else x for x, b in zip(leaves, batched, strict=True)])
             stream = jax.vmap(lambda lane: streams(base, lane))(numbers)
-            chosen: Any = policy if data is None else data
 
-            def run(chosen: Any, mixed: Params, stream: Any) -> tuple[Totals, Any]:
-                return run_block(env, chosen, mixed, axes, stream, num_steps, generator, trajectory, separate)
+            def run(mixed: Params, stream: Any) -> tuple[Totals, Any]:
+                return run_block(env, chosen, mixed, axes, stream, num_steps, generator, trajectory, separate, blank)
 
-            if on_cpu and not separate:
-                return one_kernel(functools.partial(run, policy), mixed, stream)
-            return run(chosen, mixed, stream)
+            return one_kernel(run, mixed, stream) if on_cpu and not separate else run(mixed, stream)
 
         own = [jnp.moveaxis(x, 1, -1) for x, b in zip(leaves, batched, strict=True) if b]
         return jax.lax.map(one_block, (lanes, own))

@@ -11,6 +11,7 @@ import numpy as np
 
 # pi in parts whose products with a small integer are exact in float32.
 _PI = (3.140625, 9.67502593994140625e-4, 1.509957990978376432e-7)
+_ROUNDER = np.float32(1.5 * 2**23)
 _SIN = (0.9999999764737512, -0.1666664755924616, 0.008332898539255373, -0.00019800818437851742, 2.5903277398936104e-06)
 _COS = (0.999999953289469, -0.49999905001339323, 0.04166357599619904, -0.0013853637567453412, 2.3152373887832862e-05)
 
@@ -18,14 +19,16 @@ _COS = (0.999999953289469, -0.49999905001339323, 0.04166357599619904, -0.0013853
 def sincos(x: chex.Array) -> tuple[chex.Array, chex.Array]:
     """(sin x, cos x) in float32, to 2e-7 absolute for |x| up to a few thousand radians."""
     x = jnp.asarray(x, jnp.float32)
-    half_turns = jnp.round(x * np.float32(1 / np.pi))
+    # Added to so large a number, the fraction is rounded away and the whole part stands in the lowest bits.
+    bits = jax.lax.bitcast_convert_type(x * np.float32(1 / np.pi) + _ROUNDER, jnp.int32)
+    half_turns = (bits - _ROUNDER.view(np.int32)).astype(jnp.float32)
     r = x
     for part in _PI:
         r = r - half_turns * part
     square = r * r
     sin, cos = r * _polynomial(_SIN, square), _polynomial(_COS, square)
     # An odd number of half turns flips both signs: its lowest bit becomes the sign bit.
-    flip = half_turns.astype(jnp.int32) << 31
+    flip = bits << 31
     return _flip(sin, flip), _flip(cos, flip)
 
 

@@ -13,7 +13,7 @@ from edgerl.agents import runner
 from edgerl.agents.config import RunConfig
 from edgerl.core import config as configuration
 from edgerl.core import files
-from edgerl.core.lanes import Policy
+from edgerl.core.deciding import Policy
 from edgerl.core.policy import MLPPolicy
 from edgerl.core.simulate import SimulationStats, random_policy
 from edgerl.pipelines import runs

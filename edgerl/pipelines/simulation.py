@@ -8,8 +8,8 @@ import jax
 
 import edgerl
 from edgerl import deploy
+from edgerl.core.deciding import Policy
 from edgerl.core.errors import UserError
-from edgerl.core.lanes import Policy
 from edgerl.core.policy import load_policy
 from edgerl.core.simulate import random_policy
 

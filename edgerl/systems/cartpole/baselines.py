@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from edgerl.core.lanes import Policy
+from edgerl.core.deciding import Policy
 from edgerl.core.simulate import simulate
 from edgerl.systems.cartpole.env import CartPole
 

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from edgerl.core.lanes import Policy
+from edgerl.core.deciding import Policy
 from edgerl.core.simulate import simulate
 from edgerl.systems.cartpole.env import CartPole
 

@@ -95,6 +95,18 @@ class EarlyExit:
         """0: continue, 1: exit."""
         return Discrete(2)
 
+    def num_states(self, params: EarlyExitParams) -> int | None:
+        """Images times exits; None where every episode draws a budget or a preference of its own."""
+        return None if self.draw_budget or self.draw_preference else params.words.shape[-1]
+
+    def state_at(self, number: chex.Array) -> EarlyExitState:
+        """The state at a place in the table."""
+        return EarlyExitState(number)
+
+    def number_of(self, state: EarlyExitState) -> chex.Array:
+        """A state's place in the table."""
+        return state.position
+
     def reset(self, key: chex.PRNGKey, params: EarlyExitParams | None = None) -> tuple[chex.Array, EarlyExitState]:
         """An image drawn uniformly, at its first exit."""
         p = self.default_params if params is None else params

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from edgerl.core.lanes import Policy
+from edgerl.core.deciding import Policy
 from edgerl.systems.latent_nas import baselines, bayesian
 from edgerl.systems.latent_nas.env import LatentNAS, LatentNASParams
 from edgerl.systems.latent_nas.exhaustive import best_of_codes
