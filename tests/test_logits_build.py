@@ -11,7 +11,15 @@ from edgerl.pipelines import logits
 from edgerl.systems.early_exit import train_trunk
 from edgerl.systems.early_exit.table import Table, load_table, save_table
 
-SMALL = ["trunk.width=2", "trunk.head_width=1", "epochs=1", "small_epochs=0", "decay_epochs=1", "batch=16"]
+SMALL = [
+    "trunk.width=2",
+    "trunk.head_width=1",
+    "epochs=1",
+    "head_epochs=0",
+    "small_epochs=0",
+    "decay_epochs=1",
+    "batch=16",
+]
 
 
 def write_cifar100(folder):

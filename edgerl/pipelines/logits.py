@@ -14,7 +14,7 @@ from edgerl.systems.early_exit.data import TEST, load_cifar100
 from edgerl.systems.early_exit.features import features
 from edgerl.systems.early_exit.import_logits import import_logits
 from edgerl.systems.early_exit.table import Table
-from edgerl.systems.early_exit.train_trunk import TrainConfig
+from edgerl.systems.early_exit.trunk_config import TrainConfig
 
 TABLE, WEIGHTS = "table.npz", "weights.npz"
 

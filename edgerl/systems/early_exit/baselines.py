@@ -163,14 +163,28 @@ class ThresholdPath:
         within = self.outcomes[:, 1] <= budget
         if not within.any():
             return self.thresholds[self.outcomes[:, 1].argmin()]
-        candidates = [self.thresholds[np.where(within, self.outcomes[:, 0], -1).argmax()]]
+        best = self.thresholds[np.where(within, self.outcomes[:, 0], -1).argmax()]
+        return max([best, *self._crossings(budget)], key=lambda thresholds: self._outcome(thresholds)[0])
+
+    def spend(self, budget: float) -> np.ndarray:
+        """The thresholds [K - 1] that come nearest to a budget of mean cost from below; else as `solve`.
+
+        Of a score that is worth its price everywhere, those are expected to be right most often. What `solve` prefers
+        may owe that to the images it was fitted on.
+        """
+        crossings = self._crossings(budget)
+        return max(crossings, key=lambda thresholds: self._outcome(thresholds)[1]) if crossings else self.solve(budget)
+
+    def _crossings(self, budget: float) -> list[np.ndarray]:
+        """Thresholds [K - 1] on the path where the mean cost is just within the budget and soon over it."""
+        within, found = self.outcomes[:, 1] <= budget, []
         for i in np.flatnonzero(within[:-1] != within[1:]):
             inside, outside = self.thresholds[[i, i + 1] if within[i] else [i + 1, i]]
             for _ in range(BISECTIONS):
                 middle = (inside + outside) / 2
                 inside, outside = (middle, outside) if self._outcome(middle)[1] <= budget else (inside, middle)
-            candidates.append(inside)
-        return max(candidates, key=lambda thresholds: self._outcome(thresholds)[0])
+            found.append(inside)
+        return found
 
     def _outcome(self, thresholds: np.ndarray) -> tuple[float, float]:
         return outcome(self.correct, self.cost, stop_by_threshold(self.score, thresholds))

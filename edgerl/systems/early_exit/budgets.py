@@ -26,7 +26,7 @@ BUDGETS = 20
 FINE = 61  # budgets tried for "as accurate as the last exit"
 KEPT = 0.003  # of accuracy that may be lost where the last exit's is "kept"
 ABOVE_ZERO = np.nextafter(np.float32(0), np.float32(1))  # a tie is CONTINUE, the lowest action
-NEIGHBOURS = 3  # policies of the front tried for a budget
+MEAN_OF = 1 / 8  # of the front's policies, those nearest to a budget
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Family:
     path: ThresholdPath
     test_score: np.ndarray  # float [m, K]
 
-    def solve(self, budget: float) -> tuple[np.ndarray, np.ndarray]:
+    def solve(self, budget: float, spend: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Where the rule for a budget stops the fitted and the test images."""
-        thresholds = self.path.solve(budget)
+        thresholds = self.path.spend(budget) if spend else self.path.solve(budget)
         return stop_by_threshold(self.path.score, thresholds), stop_by_threshold(self.test_score, thresholds)
 
 
@@ -59,10 +59,11 @@ def threshold_families(fit: Images, test: Images) -> dict[str, Family]:
 
 
 class Front:
-    """Policies of rising cost. For a budget between two of them, a policy's decision is shifted by a constant.
+    """Policies of rising cost. For a budget, the mean of those nearest to it, whose decision is shifted by a constant.
 
-    A policy exits where its score, the lead of EXIT over CONTINUE, is above 0. Adding a constant to the bias of its
-    last layer is the same as another threshold than 0, and is solved as thresholds are.
+    A policy exits where its score, the lead of EXIT over CONTINUE, is above 0. The mean of networks' scores is that of
+    one network, in which they stand side by side, and less a matter of chance than one of them. Adding a constant to
+    the bias of its last layer is the same as another threshold than 0, and is solved as thresholds are.
     """
 
     def __init__(self, fit_scores: np.ndarray, test_scores: np.ndarray, fit: Images) -> None:
@@ -70,22 +71,28 @@ class Front:
         self.test_scores = test_scores
         self._fit_scores = fit_scores
         self._fit = fit
-        self._families: dict[int, Family] = {}
+        self._families: dict[tuple[int, ...], Family] = {}
         macs = fit.costs["macs"]
-        self._costs = np.array([macs[stop_by_threshold(score, ABOVE_ZERO)].mean() for score in fit_scores])
+        exits = [stop_by_threshold(score, ABOVE_ZERO) for score in fit_scores]
+        self._costs = np.array([macs[stopped].mean() for stopped in exits])
+        self._accuracy = np.array([chosen(fit.correct, stopped).mean() for stopped in exits])
+
+    def best_at(self, price: float) -> int:
+        """Which policy earns most on the policy split, at a price for the last exit's multiply-accumulates."""
+        return int(np.argmax(self._accuracy - price * self._costs / self._fit.costs["macs"][-1]))
 
     def solve(self, budget: float) -> tuple[np.ndarray, np.ndarray]:
-        """Where the policy for a budget stops the fitted and the test images: of its neighbours the most accurate."""
-        nearest = np.argsort(np.abs(self._costs - budget), kind="stable")[:NEIGHBOURS]
-        solved = [self._family(int(i)).solve(budget) for i in nearest]
-        return max(solved, key=lambda exits: chosen(self._fit.correct, exits[0]).mean())
+        """Where the policy for a budget stops the fitted and the test images."""
+        nearest = np.argsort(np.abs(self._costs - budget), kind="stable")[: max(1, round(MEAN_OF * len(self._costs)))]
+        return self._family(tuple(sorted(nearest.tolist()))).solve(budget, spend=True)
 
-    def _family(self, i: int) -> Family:
-        if i not in self._families:
-            score, fit = self._fit_scores[i], self._fit
+    def _family(self, members: tuple[int, ...]) -> Family:
+        if members not in self._families:
+            fit, rows = self._fit, list(members)
+            score, test_score = (s[rows].mean(0, np.float64) for s in (self._fit_scores, self.test_scores))
             path = measured(shared_path(score), score, fit.correct, fit.costs["macs"])
-            self._families[i] = Family(path, self.test_scores[i])
-        return self._families[i]
+            self._families[members] = Family(path, test_score)
+        return self._families[members]
 
 
 def judge_front(front: Front, prices: np.ndarray, fit: Images, test: Images) -> dict[str, Any]:
@@ -94,7 +101,7 @@ def judge_front(front: Front, prices: np.ndarray, fit: Images, test: Images) -> 
     Returns:
       {"budgets": a list of rows, "compute_kept": see `compute_kept`, "worst_lead": the policy's smallest lead over the
       best threshold rule, in accuracy, "above_hull": whether it is above the fixed exits' hull at every budget,
-      "shares_of_bound": of each policy [P] at its own price, "worst_share_of_bound"}.
+      "shares_of_bound": at each price [P], "worst_share_of_bound"}.
     """
     shares = shares_of_bound(front, prices, fit, test)
     families = threshold_families(fit, test)
@@ -111,14 +118,17 @@ def judge_front(front: Front, prices: np.ndarray, fit: Images, test: Images) -> 
 
 
 def shares_of_bound(front: Front, prices: np.ndarray, fit: Images, test: Images) -> list[float]:
-    """Each policy's reward on the test images over that of optimal stopping, at its price [P] of compute."""
+    """At each price [P] of compute the front's reward on the test images over that of optimal stopping.
+
+    For a price the front has a policy trained at it, and others: taken is the one that earns most on the policy split.
+    """
     knots = cross_validated_knots(fit.observed, fit.reward)
     shares = []
-    for price, score in zip(prices, front.test_scores, strict=True):
+    for price in prices:
         cost = price * fit.costs["macs"] / fit.costs["macs"][-1]
         reward = test.correct - cost
         bound = fit_stopping(fit.observed, fit.correct - cost, knots).exits(test.observed)
-        earned = chosen(reward, stop_by_threshold(score, ABOVE_ZERO)).mean()
+        earned = chosen(reward, stop_by_threshold(front.test_scores[front.best_at(price)], ABOVE_ZERO)).mean()
         shares.append(share_of_bound(float(earned), float(chosen(reward, bound).mean())))
     return shares
 

@@ -17,7 +17,8 @@ from edgerl.systems.early_exit.data import FIT, POLICY, TEST, Dataset
 from edgerl.systems.early_exit.features import exit_features
 from edgerl.systems.early_exit.model import Trunk, exit_macs, predict
 from edgerl.systems.early_exit.table import Table, load_table, quantise, save_table
-from edgerl.systems.early_exit.train_trunk import CHECKPOINTS, CONFIG_FILE, TrainConfig, init_state, variables
+from edgerl.systems.early_exit.train_trunk import CHECKPOINTS, CONFIG_FILE, init_state, variables
+from edgerl.systems.early_exit.trunk_config import TrainConfig
 from edgerl.systems.early_exit.weights import int8_bytes, save_weights, stored
 
 
@@ -68,8 +69,9 @@ def _finished(run: Path) -> tuple[TrainConfig, Any]:
     config = build(TrainConfig, read_json(run / CONFIG_FILE), str(run / CONFIG_FILE))
     with open_checkpoints(run / CHECKPOINTS) as checkpoints:
         done = checkpoints.latest() or 0
-        if done < config.epochs:
-            raise UserError(f"{run} has {done} of {config.epochs} epochs: let the training finish first")
+        epochs = config.epochs + config.head_epochs
+        if done < epochs:
+            raise UserError(f"{run} has {done} of {epochs} epochs: let the training finish first")
         return config, jax.device_get(variables(checkpoints.restore(done, init_state(config, steps_per_epoch=1))))
 
 

@@ -1,11 +1,11 @@
 """Training the trunk: cross-entropy at every exit, and the last exit teaching the earlier ones.
 
 Zhang et al. (2019), "Be Your Own Teacher: Improve the Performance of Convolutional Neural Networks via Self
-Distillation". The batch is sharded over all devices, each with its own batch statistics; gradients are averaged. All
-draws derive from the seed and the step, so a run that was killed goes on to the same bits.
+Distillation". Then the early exits' heads alone learn on, from the last exit's answers to mixed images. The batch is
+sharded over all devices, each with its own batch statistics; gradients are averaged. All draws derive from the seed and
+the step, so a run that was killed goes on to the same bits.
 """
 
-import dataclasses
 import functools
 import time
 from collections.abc import Callable
@@ -22,36 +22,16 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from edgerl.core.checkpoint import open_checkpoints
-from edgerl.core.config import as_dict, field
+from edgerl.core.config import as_dict
 from edgerl.core.errors import UserError
 from edgerl.core.files import read_json, write_json
 from edgerl.systems.early_exit.data import FIT, POLICY, Dataset, augment, normalise
-from edgerl.systems.early_exit.model import Trunk, TrunkConfig, predict
+from edgerl.systems.early_exit.model import predict
+from edgerl.systems.early_exit.trunk_config import TrainConfig, network_of
+from edgerl.systems.early_exit.trunk_losses import EARLY_HEADS, heads_loss, joint_loss, mixed
 
 AXIS = "batch"
 CONFIG_FILE, CHECKPOINTS = "config.json", "checkpoints"  # in a run's folder
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainConfig:
-    """How the trunk is trained. SGD with Nesterov momentum; warm-up, a plateau, a cosine to zero."""
-
-    trunk: TrunkConfig = dataclasses.field(default_factory=TrunkConfig)
-    epochs: int = field(26, "passes over the fit split", low=1)
-    small_epochs: int = field(15, "first epochs on smaller crops, which cost half", low=0)
-    small_crop: int = field(24, "side of those crops", low=8, high=32)
-    batch: int = field(128, "images a step, over all devices", low=1)
-    learning_rate: float = field(0.1, "highest learning rate", low=0.0)
-    decay_epochs: int = field(14, "last epochs, in which the learning rate falls to zero as a cosine", low=1)
-    warmup_epochs: float = field(1.0, "epochs of linear rise from zero", low=0.0)
-    momentum: float = field(0.9, "Nesterov momentum", low=0.0, high=1.0)
-    weight_decay: float = field(5e-4, "on convolution and dense kernels only", low=0.0)
-    first_weight: float = field(0.5, "weight of the first exit's loss; rises linearly to 1 at the last", low=0.0)
-    distillation: float = field(0.4, "share of the early exits' loss that is distillation", low=0.0, high=1.0)
-    temperature: float = field(3.0, "temperature of the distillation", low=0.1)
-    bfloat16: bool = field(False, "compute in bfloat16; parameters stay float32. For GPUs")
-    evaluate_every: int = field(5, "epochs between two evaluations on the policy split", low=1)
-    seed: int = field(0, "seed of everything that is drawn", low=0)
 
 
 @flax.struct.dataclass
@@ -89,24 +69,25 @@ def train(
         raise UserError(f"batch: {config.batch} must be a multiple of {mesh.size} devices and at most {len(images)}")
     folder = Path(folder)
     _keep_config(config, folder / CONFIG_FILE)
-    update = make_update(config, steps, mesh)
+    updates = make_update(config, steps, mesh), make_update(config, steps, mesh, heads_only=True)
+    epochs = config.epochs + config.head_epochs
     state = jax.device_put(init_state(config, steps), NamedSharding(mesh, P()))
     with open_checkpoints(folder / CHECKPOINTS) as checkpoints:
         done = checkpoints.latest() or 0
         if done:
             state = checkpoints.restore(done, state)
-            report(f"resumed after epoch {done} of {config.epochs}")
-        for epoch in range(done, config.epochs):
+            report(f"resumed after epoch {done} of {epochs}")
+        for epoch in range(done, epochs):
             start = time.perf_counter()
             crop = config.small_crop if epoch < config.small_epochs else images.shape[1]
             history: list[tuple[chex.Array, chex.Array]] = []
             bar = tqdm(epoch_order(config, epoch, len(images)), f"epoch {epoch + 1}", leave=False, disable=None)
             for rows in bar:  # shown on a terminal only
-                state, metrics = update(state, images[rows], labels[rows], crop)
+                state, metrics = updates[epoch >= config.epochs](state, images[rows], labels[rows], crop)
                 history.append(metrics)
                 jax.block_until_ready(history[-2:-1])  # at most two steps under way
             loss, accuracy = (np.mean(jax.device_get([m[i] for m in history]), axis=0) for i in (0, 1))
-            line = f"epoch {epoch + 1}/{config.epochs} crop {crop} loss {loss:.4f} fit {_percent(accuracy)}"
+            line = f"epoch {epoch + 1}/{epochs} crop {crop} loss {loss:.4f} fit {_percent(accuracy)}"
             checkpoints.save(epoch + 1, state)
             seconds = time.perf_counter() - start
             if (epoch + 1) % config.evaluate_every == 0:
@@ -124,28 +105,34 @@ def epoch_order(config: TrainConfig, epoch: int, count: int) -> np.ndarray:
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def init_state(config: TrainConfig, steps_per_epoch: int) -> TrainState:
     """The state before the first step."""
-    initial = _network(config).init(jax.random.key(config.seed), jnp.zeros((1, 32, 32, 3)))
+    initial = network_of(config).init(jax.random.key(config.seed), jnp.zeros((1, 32, 32, 3)))
     params = initial["params"]
     return TrainState(jnp.int32(0), params, initial["batch_stats"], _optimizer(config, steps_per_epoch).init(params))
 
 
 @functools.lru_cache  # a run that resumes in the same process compiles nothing again
-def make_update(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Callable:
+def make_update(config: TrainConfig, steps_per_epoch: int, mesh: Mesh, heads_only: bool = False) -> Callable:
     """The compiled step `(state, images uint8 [B, S, S, 3], labels int32 [B], crop) -> (state, (loss, accuracy [K]))`.
 
-    It consumes `state`. `crop` is the side of the random crops and static.
+    It consumes `state`. `crop` is the side of the random crops and static. With `heads_only` the early exits' heads
+    learn from the last exit (`heads_loss`), else everything learns (`joint_loss`).
     """
+    objective = heads_loss if heads_only else joint_loss
     optimizer = _optimizer(config, steps_per_epoch)
 
     def local(state: TrainState, images: chex.Array, labels: chex.Array, crop: int) -> tuple[TrainState, Any]:
         key = jax.random.fold_in(jax.random.key(config.seed), state.step)
         key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
         x = augment(key, normalise(images), crop)
-        gradient = jax.value_and_grad(functools.partial(_loss, config), has_aux=True)
+        if heads_only:
+            x = mixed(jax.random.fold_in(key, 1), x)
+        gradient = jax.value_and_grad(functools.partial(objective, config), has_aux=True)
         varying = jax.lax.pcast(state.params, AXIS, to="varying")
         (loss, (statistics, accuracy)), grads = gradient(varying, state.statistics, x, labels)
         grads, statistics, loss, accuracy = jax.lax.pmean((grads, statistics, loss, accuracy), AXIS)
         updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params)
+        if heads_only:
+            updates = {n: u if n in EARLY_HEADS else jax.tree.map(jnp.zeros_like, u) for n, u in updates.items()}
         params = optax.apply_updates(state.params, updates)
         return TrainState(state.step + 1, params, statistics, optimizer_state), (loss, accuracy)
 
@@ -159,32 +146,9 @@ def make_update(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Callab
     return update
 
 
-def loss_and_accuracy(config: TrainConfig, logits: chex.Array, labels: chex.Array) -> tuple[chex.Array, chex.Array]:
-    """Weighted sum over exits of cross-entropy, mixed at the early exits with the divergence from the last exit.
-
-    The divergence is KL(last || exit) of the softened distributions, times temperature squared (Hinton et al., 2015);
-    the last exit gets no gradient from it.
-
-    Args:
-      logits: float [B, K, C].
-      labels: int [B].
-    Returns:
-      Loss [] and accuracy [K].
-    """
-    hard = optax.softmax_cross_entropy_with_integer_labels(logits, labels[:, None])
-    soft = jax.nn.log_softmax(logits / config.temperature)
-    teacher = jax.lax.stop_gradient(soft[:, -1:])
-    divergence = config.temperature**2 * optax.losses.kl_divergence_with_log_targets(soft, teacher)
-    exits = logits.shape[1]
-    share = config.distillation * (jnp.arange(exits) < exits - 1)
-    weights = jnp.linspace(config.first_weight, 1.0, exits)
-    accuracy = (logits.argmax(-1) == labels[:, None]).mean(0, dtype=jnp.float32)
-    return (weights * ((1 - share) * hard + share * divergence)).mean(0).sum(), accuracy
-
-
 def accuracies(config: TrainConfig, state: TrainState, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Accuracy of every exit on uint8 images, float [K]."""
-    logits = predict(_network(config), variables(state), images)
+    logits = predict(network_of(config), variables(state), images)
     return (logits.argmax(-1) == labels[:, None]).mean(0)
 
 
@@ -193,26 +157,16 @@ def variables(state: TrainState) -> dict[str, Any]:
     return {"params": state.params, "batch_stats": state.statistics}
 
 
-def _network(config: TrainConfig) -> Trunk:
-    return Trunk(config.trunk, jnp.bfloat16 if config.bfloat16 else jnp.float32)
-
-
 def _optimizer(config: TrainConfig, steps_per_epoch: int) -> optax.GradientTransformation:
     total = config.epochs * steps_per_epoch
     warmup = min(max(1, round(config.warmup_epochs * steps_per_epoch)), total - 1)
     decay_start = max(warmup, total - config.decay_epochs * steps_per_epoch)
     rise = optax.linear_schedule(0.0, config.learning_rate, warmup)
     fall = optax.cosine_decay_schedule(config.learning_rate, total - decay_start)
-    schedule = optax.join_schedules([rise, fall], [decay_start])
+    heads = optax.cosine_decay_schedule(config.head_learning_rate, max(1, config.head_epochs * steps_per_epoch))
+    schedule = optax.join_schedules([rise, fall, heads], [decay_start, total])
     decay = optax.add_decayed_weights(config.weight_decay, lambda params: jax.tree.map(lambda p: p.ndim > 1, params))
     return optax.chain(decay, optax.sgd(schedule, config.momentum, nesterov=True))
-
-
-def _loss(config: TrainConfig, params: Any, statistics: Any, x: chex.Array, labels: chex.Array) -> tuple:
-    both = {"params": params, "batch_stats": statistics}
-    logits, changed = _network(config).apply(both, x, train=True, mutable=["batch_stats"])
-    loss, accuracy = loss_and_accuracy(config, logits, labels)
-    return loss, (changed["batch_stats"], accuracy)
 
 
 def _keep_config(config: TrainConfig, path: Path) -> None:

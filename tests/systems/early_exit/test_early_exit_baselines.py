@@ -95,6 +95,17 @@ def test_rules_keep_their_budget_and_use_it(family):
     assert before >= correct[:, -1].mean()
 
 
+def test_a_budget_is_spent_to_the_grain_of_single_images():
+    score, correct = images()
+    rules = measured(shared_path(score), score, correct, COST)
+    grain = (COST[-1] - COST[0]) / len(score)
+    for budget in np.linspace(1.1, COST[-1] - 0.1, 8):
+        spent = outcome(correct, COST, stop_by_threshold(score, rules.spend(budget)))[1]
+        assert budget - 5 * grain < spent <= budget
+    for budget in (0.5, COST[-1] + 1):  # below the cheapest and above the dearest rule: none is nearest from below
+        np.testing.assert_array_equal(rules.spend(budget), rules.solve(budget))
+
+
 def test_the_geometric_family_stops_the_shares_that_it_names():
     score, _ = images(n=3000)
     path = geometric_path(score)

@@ -6,6 +6,7 @@ import pytest
 from jax.sharding import Mesh
 
 from edgerl import UserError
+from edgerl.core.checkpoint import open_checkpoints
 from edgerl.core.config import build
 from edgerl.systems.early_exit import train_trunk
 from edgerl.systems.early_exit.build_table import build_table
@@ -13,21 +14,22 @@ from edgerl.systems.early_exit.data import FIT, TEST, Dataset
 from edgerl.systems.early_exit.features import features
 from edgerl.systems.early_exit.model import Trunk, predict
 from edgerl.systems.early_exit.train_trunk import (
-    TrainConfig,
     accuracies,
     epoch_order,
     init_state,
-    loss_and_accuracy,
     make_update,
     train,
 )
+from edgerl.systems.early_exit.trunk_config import TrainConfig
+from edgerl.systems.early_exit.trunk_losses import EARLY_HEADS, heads_loss, loss_and_accuracy, mixed
 from edgerl.systems.early_exit.weights import load_weights
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
 
 TINY = {
     "trunk": {"width": 4, "classes": 3},
-    "epochs": 5,
+    "epochs": 4,
+    "head_epochs": 1,
     "small_epochs": 1,
     "batch": 16,
     "evaluate_every": 1,
@@ -37,6 +39,10 @@ TINY = {
 
 def assert_same_bits(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def moved(a, b):
+    return any(jax.tree.leaves(jax.tree.map(lambda x, y: not np.array_equal(x, y), a, b)))
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +94,55 @@ def test_it_learns(blobs, finished):
     _, state = finished
     images, labels = blobs.part(TEST)
     assert accuracies(build(TrainConfig, TINY), state, images, labels)[-1] >= 0.75  # chance is 1/3
+
+
+def test_at_the_end_only_the_early_heads_learn(tmp_path, blobs, finished):
+    def after_joint(line):
+        if line.startswith("epoch 4"):
+            raise KeyboardInterrupt
+
+    config = build(TrainConfig, TINY)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, blobs, tmp_path / "run", report=after_joint)
+    with open_checkpoints(tmp_path / "run" / "checkpoints") as checkpoints:
+        before = checkpoints.restore(4, init_state(config, 6))
+    after = finished[1]
+    for part in ("params", "statistics"):
+        old, new = getattr(before, part), getattr(after, part)
+        assert set(EARLY_HEADS) < set(old)
+        for name in old:
+            assert moved(old[name], new[name]) == (name in EARLY_HEADS)
+
+
+def test_what_the_heads_learn_by_hand():
+    """The divergence from the last exit at head_temperature 2; the accuracy of the second image, which is not mixed."""
+    config = build(TrainConfig, TINY | {"head_temperature": 2.0})
+    state = init_state(config, 3)
+    x, labels = jax.random.normal(jax.random.key(1), (2, 32, 32, 3)), jnp.array([0, 2])
+    loss, (statistics, accuracy) = heads_loss(config, state.params, state.statistics, x, labels)
+    network, both = train_trunk.network_of(config), train_trunk.variables(state)
+    expected, right, features = 0.0, [], x
+    last = network.apply(both, x)[:, -1]
+    for i, name in enumerate(EARLY_HEADS):
+        features = network.apply(both, i, features, method="stage")
+        answer, _ = network.apply(both, i, features, True, method="head", mutable=["batch_stats"])
+        student, teacher = (jax.nn.softmax(z / 2) for z in (answer, last))
+        expected += 4 * (teacher * jnp.log(teacher / student)).sum(-1).mean()
+        right.append(answer[1].argmax() == 2)
+        assert moved(statistics[name], state.statistics[name])
+    assert float(loss) == pytest.approx(float(expected), rel=1e-4)
+    np.testing.assert_array_equal(accuracy, [*right, last[1].argmax() == 2])
+
+
+def test_every_other_image_is_mixed_with_the_one_before():
+    images = jax.random.uniform(jax.random.key(0), (4, 2, 2, 3))
+    made = mixed(jax.random.key(1), images)
+    np.testing.assert_array_equal(made[1::2], images[1::2])
+    for i in (0, 2):
+        own, other = images[i] - images[i - 1], made[i] - images[i - 1]
+        share = (other * own).sum() / (own * own).sum()
+        assert 0 <= share < 1
+        np.testing.assert_allclose(other, share * own, atol=1e-6)
 
 
 def test_batches_that_do_not_fit(tmp_path, blobs):
