@@ -14,9 +14,13 @@ import pytest
 
 import edgerl
 from edgerl import cli
+from edgerl.agents import online
+from edgerl.core import config
 from edgerl.core.policy import load_policy, same
-from edgerl.pipelines import agent_vit
+from edgerl.pipelines import agent_vit, agent_vit_judgement
 from edgerl.pipelines import agent_vit_members as members
+from edgerl.pipelines import agent_vit_methods as methods
+from edgerl.systems.agent_vit.env import PatchSelectionState
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
 
@@ -156,6 +160,20 @@ def test_evaluate_then_figures(policy):
     table = (policy / "figures" / "table.md").read_text().splitlines()
     assert [line.split(" | ")[0] for line in table[2:]] == ["| full", "| random", "| policy"]
     assert f"{100 * rows['random']['equal_macs']['own']['mean']:.1f}" in table[3]
+
+
+def test_a_training_with_phases_is_timed_in_each_of_them():
+    settings = config.load(methods.AgentViTConfig, None, TINY)
+    splits = methods.load_splits(settings)
+    nothing = online.Running(PatchSelectionState(*[None] * 9), None, None, None)
+
+    def timed(name):
+        one = methods.member(settings, splits, name, 0)
+        times = [running.env.time for running in agent_vit_judgement._phases(one, nothing)]
+        return [int(one.env._size(time, np.zeros((1, 16)), one.params)[1]) for time in times]
+
+    assert timed("random") == [6]
+    assert timed("annealed") == list(methods.growing(6, 16))
 
 
 def test_export(policy, tmp_path):

@@ -1,5 +1,6 @@
 """Every way to choose patches, judged at equal epochs, equal multiply-accumulates and equal time."""
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -95,19 +96,32 @@ def choices(settings: AgentViTConfig, splits: Splits, run: Path, name: str) -> n
 
 
 def _seconds(timed: dict[str, Any], path: Path) -> dict[str, float]:
-    """Seconds of one step of each method, all in one run, in turns: the median of the rounds."""
+    """Seconds of one step of each method, all in one run, in turns: the median of the rounds, the mean of phases."""
     if path.is_file():
         return files.read_json(path)
-    taken: dict[str, list[float]] = {name: [] for name in timed}
+    taken: dict[str, list[list[float]]] = {name: [] for name in timed}
     for _ in range(ROUNDS + 1):
         for name, (one, running) in timed.items():
-            steps = min(one.every, TIMED)  # the program of the training, with no step more
-            began = time.perf_counter()
-            jax.block_until_ready(online.advance(one.env, one.agent, running, one.params, jnp.int32(steps), one.every))
-            taken[name].append((time.perf_counter() - began) / steps)
-    seconds = {name: float(np.median(values[1:])) for name, values in taken.items()}  # the first compiles
+            taken[name].append([_seconds_a_step(one, at) for at in _phases(one, running)])
+    # The first round compiles.
+    seconds = {name: float(np.median(values[1:], axis=0).mean()) for name, values in taken.items()}
     files.write_json(path, seconds)
     return seconds
+
+
+def _phases(member: members.Member, running: online.Running) -> list[online.Running]:
+    """The training at the beginning of each of its phases: with k annealed, a step costs more in the later ones."""
+    phases = max(1, len(member.env.phases))
+    times = [jnp.int32(member.marks[-1] * i // phases) for i in range(phases)]
+    return [dataclasses.replace(running, env=dataclasses.replace(running.env, time=time)) for time in times]
+
+
+def _seconds_a_step(member: members.Member, running: online.Running) -> float:
+    steps = min(member.every, TIMED)  # the program of the training, with no step more
+    began = time.perf_counter()
+    args = member.env, member.agent, running, member.params
+    jax.block_until_ready(online.advance(*args, jnp.int32(steps), member.every))
+    return (time.perf_counter() - began) / steps
 
 
 def _row(curves: list[list[dict[str, Any]]], steps: int, budget: float, steps_in_time: float) -> dict[str, Any]:

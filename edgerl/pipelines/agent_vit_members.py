@@ -161,7 +161,7 @@ def step_macs(env: PatchSelection, agent: Any) -> dict[str, Any]:
     key, at = jax.random.key(0), jnp.int32(0)
     state, known, obs = running.env, running.agent, running.obs
     scores = jax.ShapeDtypeStruct((env.batch, env.patches), jnp.float32)
-    sizes = [count_macs(lambda s, a, n=size: env.train(s, a, n, params), state, scores) for size in env.sizes]
+    sizes = [count_macs(lambda s, a, n=size: env.gradients(s, a, n), state, scores) for size in env.sizes]
     choice = count_macs(env.observe, state) + count_macs(lambda k, o: agent.act(key, k, o, at), known, obs)
     lesson = 0
     if agent.every:

@@ -132,8 +132,9 @@ class PatchSelection:
         p = self.default_params if params is None else params
         scores = jnp.broadcast_to(action, (self.batch, self.patches))
         which, count = self._size(state.time, scores, p)
-        branches = [lambda state, scores, n=size: self.train(state, scores, n, p) for size in self.sizes]
-        state, seen = jax.lax.switch(which, branches, state, scores)
+        branches = [lambda n=size: self.gradients(state, scores, n) for size in self.sizes]
+        grads, seen = jax.lax.switch(which, branches)
+        state = self.update(state, grads, p)
         loss = seen["loss"]
         first = jnp.where(state.time == 0, loss, state.first_loss)
         info = {**seen, "patches": count, "size": which}
@@ -154,10 +155,8 @@ class PatchSelection:
         seen = selection.view(self.sees, self.network, state.network, state.patches)
         return seen if self.mask == "image" else seen.mean(axis=0)
 
-    def train(
-        self, state: PatchSelectionState, scores: chex.Array, size: int, params: PatchSelectionParams
-    ) -> tuple[PatchSelectionState, dict[str, chex.Array]]:
-        """The state after a step on the `size` patches with the highest of the scores [B, N], and what was seen.
+    def gradients(self, state: PatchSelectionState, scores: chex.Array, size: int) -> tuple[Any, dict[str, chex.Array]]:
+        """Of the loss on the `size` patches with the highest of the scores [B, N], and what was seen.
 
         "loss" and "correct" are the batch's mean loss and share. "credit" [B, N], where it is asked for, is by how much
         an image's loss falls as a patch's weight rises from 1, at first order; 0 for patches that were not chosen. It
@@ -178,16 +177,19 @@ class PatchSelection:
 
         if self.credited:
             (grads, slopes), seen = jax.grad(objective, argnums=(0, 1), has_aux=True)(state.network, weights)
-            credit = jnp.zeros((self.batch, self.patches))
-            seen["credit"] = credit.at[jnp.arange(self.batch)[:, None], rows].set(-slopes * self.batch)
+            seen["credit"] = selection.placed(-slopes * self.batch, rows, self.patches)
         else:
             grads, seen = jax.grad(objective, has_aux=True)(state.network, weights)
+        return grads, seen
+
+    def update(self, state: PatchSelectionState, grads: Any, params: PatchSelectionParams) -> PatchSelectionState:
+        """The state after a step of Adam."""
         updates, optimiser = ADAM.update(grads, state.optimiser)
         network = jax.tree.map(lambda x, u: x - params.learning_rate * u, state.network, updates)
         # Early on the mean is over as many steps as there were.
         decay = jnp.minimum(params.average, (state.time + 1) / (state.time + 10))
         mean = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.mean, network)
-        return dataclasses.replace(state, network=network, mean=mean, optimiser=optimiser), seen
+        return dataclasses.replace(state, network=network, mean=mean, optimiser=optimiser)
 
     def _size(
         self, time: chex.Array, scores: chex.Array, params: PatchSelectionParams

@@ -35,6 +35,13 @@ def test_rules():
     assert selection.border(16).reshape(4, 4)[1:3, 1:3].sum() == 0
 
 
+def test_values_are_placed_where_a_scatter_puts_them():
+    rows = selection.top(jax.random.uniform(jax.random.key(0), (3, 16)), 7)
+    values = jax.random.normal(jax.random.key(1), (3, 7))
+    scattered = jnp.zeros((3, 16)).at[jnp.arange(3)[:, None], rows].set(values)
+    np.testing.assert_array_equal(selection.placed(values, rows, 16), scattered)
+
+
 def test_layouts_are_evenly_spread_and_disjoint():
     board = np.indices((8, 8)).sum(axis=0).ravel() % 2
     black, white = selection.layouts(64, 30)
