@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import jax
 import orbax.checkpoint as ocp
 
+from edgerl.core import interrupts
+
 Tree = TypeVar("Tree")
 
 
@@ -22,9 +24,13 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def save(self, step: int, tree: Any) -> None:
-        """Writes `tree` and waits until it is complete on disk. Typed PRNG keys are stored as their words."""
-        self._manager.save(step, args=ocp.args.StandardSave(_words(tree)))
-        self._manager.wait_until_finished()
+        """Writes `tree` and waits until it is complete on disk. Typed PRNG keys are stored as their words.
+
+        Ctrl-C takes effect when that is done: Orbax would be left in the middle, and warn of it at exit.
+        """
+        with interrupts.held():
+            self._manager.save(step, args=ocp.args.StandardSave(_words(tree)))
+            self._manager.wait_until_finished()
 
     def restore(self, step: int, like: Tree) -> Tree:
         """The tree saved at `step`, with the structure, dtypes, sharding and key types of `like`."""
