@@ -109,6 +109,13 @@ def test_a_reader_that_goes_away_is_no_error():
     assert "Traceback" not in done.stderr
 
 
+def test_a_full_disk_is_told():
+    command = f"{sys.executable} -m edgerl.cli simulate CartPole-v1 --envs 8 --steps 8 > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "edgerl simulate: cannot write to standard output: No space left on device\n"
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A run of two updates and its export: the commands work, the policy need not."""

@@ -35,10 +35,17 @@ def seed_mesh(num_seeds: int) -> Mesh:
 def spread(tree: Any, num_seeds: int, mesh: Mesh) -> Any:
     """Arrays [S, ...] that every process has, over the devices; the last seed is repeated until all have as many."""
     most = -(-num_seeds // mesh.size) * mesh.size
-    padded = jax.tree.map(lambda x: x[np.minimum(np.arange(most), num_seeds - 1)] if most > num_seeds else x, tree)
-    if jax.process_count() > 1:
-        return processes.place(padded, mesh, _SPLIT)
-    return jax.device_put(padded, NamedSharding(mesh, _SPLIT))
+
+    def put(x: Any) -> jax.Array:
+        if processes.is_key(x):
+            return jax.random.wrap_key_data(put(jax.random.key_data(x)), impl=jax.random.key_impl(x))
+        x = np.asarray(x)  # the host's: from device to device, each shape would be a program to compile
+        padded = x[np.minimum(np.arange(most), num_seeds - 1)] if most > num_seeds else x
+        if jax.process_count() > 1:
+            return processes.place(padded, mesh, _SPLIT)
+        return jax.device_put(padded, NamedSharding(mesh, _SPLIT))
+
+    return jax.tree.map(put, tree)
 
 
 def collect(tree: Any, num_seeds: int, mesh: Mesh) -> Any:

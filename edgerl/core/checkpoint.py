@@ -9,6 +9,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from edgerl.core import interrupts
+from edgerl.core.processes import is_key
 
 Tree = TypeVar("Tree")
 
@@ -38,7 +39,7 @@ class Checkpoints:
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, plain)
         saved = self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
         return jax.tree.map(
-            lambda old, new: jax.random.wrap_key_data(new, impl=jax.random.key_impl(old)) if _is_key(old) else new,
+            lambda old, new: jax.random.wrap_key_data(new, impl=jax.random.key_impl(old)) if is_key(old) else new,
             like,
             saved,
         )
@@ -61,9 +62,5 @@ def open_checkpoints(folder: str | Path, keep: int = 2) -> Iterator[Checkpoints]
         yield Checkpoints(manager)
 
 
-def _is_key(x: Any) -> bool:
-    return isinstance(x, jax.Array) and jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
-
-
 def _words(tree: Any) -> Any:
-    return jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, tree)
+    return jax.tree.map(lambda x: jax.random.key_data(x) if is_key(x) else x, tree)

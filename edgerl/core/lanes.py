@@ -157,8 +157,8 @@ def lane_bytes(env: Environment, params: Params) -> int:
 
 
 def _any(x: chex.Array) -> chex.Array:
-    """Scalar bool: any of bool [B]. In two steps, of which the compiler vectorises the first."""
-    rows = x.astype(jnp.int32).reshape(-1, math.gcd(x.size, 128))
+    """Scalar bool: any of bool [B]. In two steps, of which the compiler vectorises the first, as wide as a vector."""
+    rows = x.astype(jnp.int32).reshape(-1, math.gcd(x.size, 16))
     return jnp.max(jax.lax.optimization_barrier(jnp.max(rows, axis=0))) > 0
 
 

@@ -94,7 +94,7 @@ def place(tree: Tree, mesh: Any, spec: Any) -> Tree:
     sharding = jax.sharding.NamedSharding(mesh, spec)
 
     def put(x: Any) -> Any:
-        if _is_key(x):
+        if is_key(x):
             return jax.random.wrap_key_data(put(jax.random.key_data(x)), impl=jax.random.key_impl(x))
         x = np.asarray(x, jax.dtypes.canonicalize_dtype(np.asarray(x).dtype))
         return jax.make_array_from_callback(x.shape, sharding, lambda part: x[part])
@@ -116,7 +116,7 @@ def whole(tree: Any, mesh: Any) -> Any:
     import jax
     import numpy as np
 
-    plain = jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, tree)
+    plain = jax.tree.map(lambda x: jax.random.key_data(x) if is_key(x) else x, tree)
     return jax.tree.map(np.asarray, gathered(plain, mesh))
 
 
@@ -129,7 +129,7 @@ def share(tree: Tree) -> Tree:
         return tree
     from jax.experimental import multihost_utils
 
-    plain = jax.tree.map(lambda x: np.asarray(jax.random.key_data(x) if _is_key(x) else x, order="C"), tree)
+    plain = jax.tree.map(lambda x: np.asarray(jax.random.key_data(x) if is_key(x) else x, order="C"), tree)
     leaves, structure = jax.tree.flatten(plain)
     # As bytes: the exchange is a sum, in which a negative zero would become a positive one.
     flat = np.concatenate([x.reshape(-1).view(np.uint8) for x in leaves])
@@ -137,7 +137,7 @@ def share(tree: Tree) -> Tree:
     ends = np.cumsum([x.nbytes for x in leaves])
     parts = (flat[end - x.nbytes : end].view(x.dtype).reshape(x.shape) for x, end in zip(leaves, ends, strict=True))
     return jax.tree.map(
-        lambda old, new: jax.random.wrap_key_data(new, impl=jax.random.key_impl(old)) if _is_key(old) else new,
+        lambda old, new: jax.random.wrap_key_data(new, impl=jax.random.key_impl(old)) if is_key(old) else new,
         tree,
         jax.tree.unflatten(structure, parts),
     )
@@ -149,7 +149,8 @@ def _several() -> bool:
     return jax.process_count() > 1
 
 
-def _is_key(x: Any) -> bool:
+def is_key(x: Any) -> bool:
+    """Whether it is an array of typed PRNG keys."""
     import jax
 
     return isinstance(x, jax.Array) and jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)

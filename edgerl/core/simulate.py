@@ -26,7 +26,7 @@ from edgerl.core.unseen import blank_for
 AXIS = "env"
 
 # Lanes that are stepped together on one CPU device, so that their arrays stay in its caches.
-CPU_BLOCK = 2048
+CPU_BLOCK = 512
 CPU_NETWORK_BLOCK = 1024  # with a network that decides or that the environment plays, with many values a lane
 
 

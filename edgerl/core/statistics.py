@@ -85,26 +85,42 @@ class Summary:
 
 def summarise(totals: Totals) -> tuple[int, Summary, Summary]:
     """Number of episodes, and their returns and lengths, from NumPy totals of any shape: added in float64, in order."""
-    count = totals.episodes.astype(np.float64)
+    lanes = {field.name: getattr(totals, field.name).reshape(-1) for field in dataclasses.fields(totals)}
     episodes = int(totals.episodes.sum(dtype=np.int64))
     if not episodes:
         empty = Summary(math.nan, math.nan, math.nan, math.nan)
         return 0, empty, empty
-    played = np.maximum(count, 1)
-    offset = totals.total.astype(np.float64) / played
-    returns = _pooled(count, totals.center + offset, totals.squares.astype(np.float64) - count * offset**2)
-    mean = totals.length_total / played
-    difference = mean - totals.length_center
-    lengths = _pooled(count, mean, totals.length_squares.astype(np.float64) - count * difference**2)
+    # Sums around one center that is near all values, so that the squares keep their digits.
+    first = (lanes["episodes"] > 0).argmax()
+    centers = float(lanes["center"][first]), float(lanes["length_center"][first])
+    pieces = range(0, len(lanes["episodes"]), _PIECE)
+    parts = (Totals(**{name: x[i : i + _PIECE] for name, x in lanes.items()}) for i in pieces)
+    sums = np.sum([_moments(part, *centers) for part in parts], axis=0) / episodes
+    (mean, std), (mean_length, std_length) = (
+        (center + total, math.sqrt(max(squares - total**2, 0.0)))
+        for center, total, squares in zip(centers, sums[::2].tolist(), sums[1::2].tolist(), strict=True)
+    )
     return (
         episodes,
-        Summary(*returns, float(totals.lowest.min()), float(totals.highest.max())),
-        Summary(*lengths, float(totals.shortest.min()), float(totals.longest.max())),
+        Summary(mean, std, float(totals.lowest.min()), float(totals.highest.max())),
+        Summary(mean_length, std_length, float(totals.shortest.min()), float(totals.longest.max())),
     )
 
 
-def _pooled(count: np.ndarray, mean: np.ndarray, squares: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of all, from the count, the mean and the sum of squared deviations of each part."""
-    overall = float((count * mean).sum() / count.sum())
-    variance = (squares + count * (mean - overall) ** 2).sum() / count.sum()
-    return overall, math.sqrt(max(float(variance), 0.0))
+_PIECE = 2**15  # lanes whose numbers stay in the processor's cache
+
+
+def _moments(totals: Totals, center: float, length_center: float) -> tuple[float, float, float, float]:
+    """Sums of deviations from the centers and of their squares, of returns and of lengths; `totals` are of lanes [n]."""
+    count = totals.episodes.astype(np.float64)
+    own = totals.length_center.astype(np.float64)
+    return (
+        *_moved(count, totals.total.astype(np.float64), totals.squares, totals.center - np.float64(center)),
+        *_moved(count, totals.length_total - count * own, totals.length_squares, own - length_center),
+    )
+
+
+def _moved(count: np.ndarray, total: np.ndarray, squares: np.ndarray, shift: np.ndarray) -> tuple[float, float]:
+    """Sums of deviations and of their squares around centers that lie `shift` [n] lower."""
+    moved = total + count * shift  # of a lane without episodes 0, whatever its center
+    return float(moved.sum()), float(squares.sum(dtype=np.float64) + ((total + moved) * shift).sum())

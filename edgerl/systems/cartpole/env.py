@@ -86,6 +86,8 @@ class CartPole:
         sin, cos = sincos(state.theta)
         per_mass = 1 / p.total_mass  # one division for three: it does not depend on the state
         temp = (force + p.polemass_length * state.theta_dot**2 * sin) * per_mass
+        # Both accelerations need them: the compiler would compute them, and the sine, once for each.
+        temp, cos = jax.lax.optimization_barrier((temp, cos))
         theta_acc = (p.gravity * sin - cos * temp) / (p.length * (4.0 / 3.0 - p.masspole * per_mass * cos**2))
         x_acc = temp - p.polemass_length * per_mass * theta_acc * cos
         state = CartPoleState(
