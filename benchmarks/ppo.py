@@ -14,18 +14,19 @@ from pathlib import Path
 import numpy as np
 import report
 import rounds
-from ppo_settings import RECOMMENDED, TUNED
+from ppo_settings import RECOMMENDED, TUNED, ZOO
 from report import Numbers
 
 SEEDS = 20
 TRIAL_SEEDS = range(100, 105)
 MANY, MANY_REPEATS = 100, 5  # seeds trained side by side, and how often that is timed
+SBX_ROUNDS = 3  # of its half minutes
 SOLVED = 475.0
 MOST_STEPS = 50_000
 
 
 def contestants(figure: bool) -> list[rounds.Contestant]:
-    """edgerl with what `edgerl train cartpole` starts from, and rejax; for a figure with learning curves."""
+    """edgerl with what `edgerl train cartpole` starts from, rejax and SBX; for a figure with learning curves."""
 
     def entrant(name: str, script: str, configs: tuple[Numbers, ...], peer: str | None = None) -> rounds.Contestant:
         settings = tuple({"config": config, "curve": figure} for config in configs)
@@ -35,6 +36,7 @@ def contestants(figure: bool) -> list[rounds.Contestant]:
         entrant("edgerl", "ppo_edgerl.py", (ours(),)),
         entrant("rejax recommended", "ppo_rejax.py", RECOMMENDED, "rejax"),
         entrant("rejax tuned here", "ppo_rejax.py", TUNED, "rejax"),
+        rounds.Contestant("sbx", "ppo_sbx.py", ({"config": ZOO},), "sbx", install=False, most_rounds=SBX_ROUNDS),
     ]
 
 

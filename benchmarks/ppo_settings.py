@@ -1,4 +1,4 @@
-"""What rejax is given in `ppo`: its own settings, and settings tuned here."""
+"""What peers are given in `ppo`: their own settings, and for rejax settings tuned here."""
 
 from report import Numbers
 
@@ -52,3 +52,17 @@ TUNED: tuple[Numbers, ...] = (
         for activation in ("tanh", "relu")
     ),
 )
+
+# RL Baselines3 Zoo's hyper-parameters of PPO for CartPole-v1.
+ZOO: Numbers = {
+    "num_envs": 8,
+    "total_timesteps": 100_000,
+    "rate": 0.001,
+    "clip": 0.2,
+    "n_steps": 32,
+    "batch_size": 256,
+    "gae_lambda": 0.8,
+    "gamma": 0.98,
+    "n_epochs": 20,
+    "ent_coef": 0.0,
+}

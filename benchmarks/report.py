@@ -53,7 +53,7 @@ def ratio(a: Mapping[str, Any], b: Mapping[str, Any], quantity: Callable[[Number
     """How many times as much of a `quantity` A has as B: of the medians, and in each round.
 
     Args:
-      a, b: results of `rounds.measure` with the same number of repeats.
+      a, b: results of `rounds.measure`; where one has fewer repeats, only so many rounds are compared.
       quantity: from one repeat to a positive number.
     Returns:
       `of_medians`, `rounds`, `low`, `high` (the rounds' smallest and largest); None if either did not run.
@@ -61,7 +61,7 @@ def ratio(a: Mapping[str, Any], b: Mapping[str, Any], quantity: Callable[[Number
     if "repeats" not in a or "repeats" not in b:
         return None
     ours, theirs = ([quantity(repeat) for repeat in result["repeats"]] for result in (a, b))
-    each = [x / y for x, y in zip(ours, theirs, strict=True)]
+    each = [x / y for x, y in zip(ours, theirs, strict=False)]
     return {
         "of_medians": statistics.median(ours) / statistics.median(theirs),
         "rounds": each,

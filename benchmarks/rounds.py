@@ -32,6 +32,7 @@ class Contestant:
       peer: whose environment it runs in (`peers/NAME.txt`); None: this one.
       environment: variables of its process, which are set before its libraries start.
       install: whether to install the peer if it is absent.
+      most_rounds: in which it takes part, where a repeat takes long; None: all.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Contestant:
     peer: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     install: bool = True
+    most_rounds: int | None = None
 
 
 class Worker:
@@ -162,7 +164,8 @@ def measure(
                 results[contestant.name]["repeats"] = []
                 workers[contestant.name] = worker
         for number, arguments in enumerate(repeats):
-            for name in list(workers):
+            taking_part = {c.name for c in contestants if c.most_rounds is None or number < c.most_rounds}
+            for name in [name for name in workers if name in taking_part]:
                 with _recorded(results[name], name, log):
                     results[name]["repeats"].append(workers[name].run(**arguments))
                 if "failed" in results[name]:

@@ -9,7 +9,7 @@ from types import FrameType
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """An interrupt that arrives within the block takes effect at its end. In the main thread; elsewhere none arrives."""
+    """An interrupt that arrives within the block takes effect at its end. Only the main thread gets any."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

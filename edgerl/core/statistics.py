@@ -111,7 +111,7 @@ _PIECE = 2**15  # lanes whose numbers stay in the processor's cache
 
 
 def _moments(totals: Totals, center: float, length_center: float) -> tuple[float, float, float, float]:
-    """Sums of deviations from the centers and of their squares, of returns and of lengths; `totals` are of lanes [n]."""
+    """Sums of deviations from the centers and of their squares, of returns, of lengths; `totals` are of lanes [n]."""
     count = totals.episodes.astype(np.float64)
     own = totals.length_center.astype(np.float64)
     return (

@@ -16,9 +16,14 @@ def interrupt():
 
 def test_an_interrupt_waits_for_the_end_of_the_block():
     done = []
-    with pytest.raises(KeyboardInterrupt), held():
-        interrupt()
-        done.append("the rest")
+
+    def work():
+        with held():
+            interrupt()
+            done.append("the rest")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert done == ["the rest"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

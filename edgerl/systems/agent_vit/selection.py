@@ -3,7 +3,6 @@
 from typing import Any
 
 import chex
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -15,9 +14,16 @@ PIXEL_FEATURES = 10  # of a patch, before its position's one-hot code
 
 def top(scores: chex.Array, size: int) -> chex.Array:
     """Positions int32 [..., size] of the highest scores [..., N], in the order of the grid. Ties: the lowest index."""
-    if size == scores.shape[-1]:
+    count = scores.shape[-1]
+    if size == count:
         return jnp.broadcast_to(jnp.arange(size), scores.shape)
-    return jnp.sort(jax.lax.top_k(scores, size)[1], axis=-1)
+    # By comparing all pairs: to sort is a loop over single elements on a CPU.
+    place = np.arange(count)
+    mine, other = scores[..., :, None], scores[..., None, :]
+    ahead = jnp.where(place < place[:, None], other >= mine, other > mine)  # of equal scores, the lower index
+    chosen = ahead.sum(axis=-1) < size
+    before = jnp.where(place < place[:, None], chosen[..., None, :], False).sum(axis=-1)  # chosen ones of lower index
+    return jnp.where(chosen[..., None, :] & (before[..., None, :] == np.arange(size)[:, None]), place, 0).sum(axis=-1)
 
 
 def gather(patches: chex.Array, rows: chex.Array) -> chex.Array:
