@@ -5,6 +5,7 @@ Exit status: 0 done, 1 a check failed, 2 the user's input is wrong, 3 another pr
 
 import argparse
 import contextlib
+import errno
 import gc
 import json
 import os
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     try:
         status = _COMMANDS[options.command](options)
-        _flush()
+        sys.stdout.flush()  # here, where a reader that went away is met
         return status
     except UserError as error:
         print(f"edgerl {options.command}: {error}", file=sys.stderr)
@@ -48,16 +49,12 @@ def _run(options: argparse.Namespace) -> int:
     except BrokenPipeError:
         _drop_output()  # its reader went away (`| head`): nothing to report
         return 0
-
-
-def _flush() -> None:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
     except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
         _drop_output()
-        raise UserError(f"cannot write to standard output: {error.strerror}") from error
+        print(f"edgerl {options.command}: {error.strerror}: {error.filename or 'standard output'}", file=sys.stderr)
+        return 2
 
 
 def _drop_output() -> None:

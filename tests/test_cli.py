@@ -1,6 +1,7 @@
 """The command line: its help, its exit statuses, and one clear line for each kind of wrong input."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -109,11 +110,13 @@ def test_a_reader_that_goes_away_is_no_error():
     assert "Traceback" not in done.stderr
 
 
-def test_a_full_disk_is_told():
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_is_told(unbuffered):
     command = f"{sys.executable} -m edgerl.cli simulate CartPole-v1 --envs 8 --steps 8 > /dev/full"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 2
-    assert done.stderr == "edgerl simulate: cannot write to standard output: No space left on device\n"
+    assert done.stderr == "edgerl simulate: No space left on device: standard output\n"
 
 
 @pytest.fixture(scope="module")

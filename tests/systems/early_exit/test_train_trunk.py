@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("quick_compile")
 
 TINY = {
     "trunk": {"width": 4, "classes": 3},
-    "epochs": 4,
+    "epochs": 5,
     "head_epochs": 1,
     "small_epochs": 1,
     "batch": 16,
@@ -66,8 +66,8 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bits(tmp_path, blobs, finishe
         train(config, blobs, tmp_path / "killed", report=killed)
     state, _ = train(config, blobs, tmp_path / "killed", report=lines.append)
     assert "resumed after epoch 2" in lines[2]
-    assert len(lines) == 6
-    assert int(state.step) == 30
+    assert len(lines) == 7
+    assert int(state.step) == 36
     assert_same_bits(state, finished[1])
 
 
@@ -75,7 +75,7 @@ def test_a_finished_run_is_not_trained_again(blobs, finished):
     folder, state = finished
     lines = []
     again, _ = train(build(TrainConfig, TINY), blobs, folder, report=lines.append)
-    assert lines == ["resumed after epoch 5 of 5"]
+    assert lines == ["resumed after epoch 6 of 6"]
     assert_same_bits(again, state)
 
 
@@ -98,14 +98,14 @@ def test_it_learns(blobs, finished):
 
 def test_at_the_end_only_the_early_heads_learn(tmp_path, blobs, finished):
     def after_joint(line):
-        if line.startswith("epoch 4"):
+        if line.startswith("epoch 5"):
             raise KeyboardInterrupt
 
     config = build(TrainConfig, TINY)
     with pytest.raises(KeyboardInterrupt):
         train(config, blobs, tmp_path / "run", report=after_joint)
     with open_checkpoints(tmp_path / "run" / "checkpoints") as checkpoints:
-        before = checkpoints.restore(4, init_state(config, 6))
+        before = checkpoints.restore(5, init_state(config, 6))
     after = finished[1]
     for part in ("params", "statistics"):
         old, new = getattr(before, part), getattr(after, part)
@@ -220,7 +220,8 @@ def test_the_table_holds_what_the_stored_weights_answer(tmp_path, blobs, finishe
     assert report["command"] == "the command"
     test = features(table, table.rows(TEST))
     np.testing.assert_allclose(report["quantisation"]["test_accuracy"], test.correct.mean(0))
-    assert np.max(report["quantisation"]["confidence_largest_difference"]) < 0.02
+    # Half a step in each logit moves 1 - H / log C by less than a step, since sum p |log p + H| is at most 2 H.
+    assert np.max(report["quantisation"]["confidence_largest_difference"]) < step.max()
 
 
 def test_no_table_of_an_unfinished_run(tmp_path, blobs):
@@ -229,6 +230,6 @@ def test_no_table_of_an_unfinished_run(tmp_path, blobs):
 
     with pytest.raises(KeyboardInterrupt):
         train(build(TrainConfig, TINY), blobs, tmp_path / "run", report=killed)
-    with pytest.raises(UserError, match="1 of 5 epochs"):
+    with pytest.raises(UserError, match="1 of 6 epochs"):
         build_table(tmp_path / "run", blobs, tmp_path / "t.npz", tmp_path / "w.npz", "")
     assert not (tmp_path / "t.npz").exists()
