@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental.xla_metadata import set_xla_metadata
 
@@ -23,8 +24,8 @@ _SIMPLE = frozenset((
     "dynamic_update_slice", "eq", "erf", "erf_inv", "exp", "exp2", "expm1", "floor", "gather", "ge", "gt",
     "integer_pow", "iota", "is_finite", "jit", "le", "log", "log1p", "logistic", "lt", "max", "min", "mul", "ne", "neg",
     "not", "optimization_barrier", "or", "population_count", "pow", "random_bits", "random_fold_in", "random_split",
-    "random_unwrap", "random_wrap", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_sum", "rem",
-    "reshape", "rev", "round", "rsqrt", "select_n", "shift_left", "shift_right_arithmetic",
+    "random_unwrap", "random_wrap", "reduce", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_sum",
+    "rem", "reshape", "rev", "round", "rsqrt", "select_n", "shift_left", "shift_right_arithmetic",
     "shift_right_logical", "sign", "sin", "slice", "sqrt", "square", "squeeze", "stack", "stop_gradient", "sub", "tan",
     "tanh", "threefry2x32", "transpose", "xor",
 ))
@@ -67,3 +68,59 @@ def _equations(jaxpr: Any) -> Iterator[Any]:
             inner = getattr(parameter, "jaxpr", parameter)
             if hasattr(inner, "eqns"):
                 yield from _equations(inner)
+
+
+# LLVM compares the addresses of all arrays that a loop writes with each other and with those that it reads, up to so
+# many pairs. A loop with more is not vectorised, which is worse than several loops.
+_MOST_PAIRS = 128
+
+
+def in_one_loop(tree: Any, reads: int = 24) -> Any:
+    """The same arrays, which a CPU then computes in one loop where they have one shape, or in few.
+
+    XLA on a CPU computes each array in a loop of its own, in which all that several of them need is computed again or
+    read from memory, unless one operation has several results. A reduction has: it is made to be one, over the arrays
+    and zeros.
+
+    Args:
+      reads: how many arrays and numbers the loop may read at most.
+    """
+    if jax.default_backend() != "cpu":
+        return tree
+    most = max(n for n in range(1, 9) if n * reads + n * (n - 1) // 2 <= _MOST_PAIRS)
+    leaves, structure = jax.tree.flatten(tree)
+    shapes = [x.shape for x in leaves]
+    for shape in dict.fromkeys(shapes):
+        alike = [i for i, other in enumerate(shapes) if other == shape]
+        for group in (alike[k : k + most] for k in range(0, len(alike), most)):
+            for i, leaf in zip(group, _reduced([leaves[i] for i in group]), strict=True):
+                leaves[i] = leaf
+    return jax.tree.unflatten(structure, leaves)
+
+
+@jax.custom_jvp
+def _reduced(arrays: list[jax.Array]) -> list[jax.Array]:
+    """Each array plus a zero, all as results of one reduction."""
+    if len(arrays) == 1:
+        return arrays
+    shape = (2, *arrays[0].shape)
+    # 1, which LLVM knows and XLA does not: XLA would leave the reduction out.
+    one = (2 + (jax.lax.bitcast_convert_type(arrays[0], jnp.int32) & 1)) >> 1
+    real = jax.lax.broadcasted_iota(jnp.int32, shape, 0) < jnp.broadcast_to(one, shape)
+    # -0 and not 0, which would turn -0 into 0.
+    zeros = [x.dtype.type(-0.0 if _is_float(x) else 0) for x in arrays]
+    operands = [jnp.where(real, jnp.broadcast_to(x, shape), zero) for x, zero in zip(arrays, zeros, strict=True)]
+    return list(jax.lax.reduce(tuple(operands), tuple(zeros), _sum, (0,)))
+
+
+def _sum(first: tuple[jax.Array, ...], second: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    return tuple(a + b if _is_float(a) else a | b for a, b in zip(first, second, strict=True))
+
+
+def _is_float(x: jax.Array) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.floating)
+
+
+@_reduced.defjvp
+def _reduced_jvp(primals: Any, tangents: Any) -> Any:
+    return _reduced(*primals), tangents[0]

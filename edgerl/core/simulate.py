@@ -14,11 +14,13 @@ from jax.sharding import Mesh, PartitionSpec
 
 from edgerl.core import generator as generators
 from edgerl.core import processes
+from edgerl.core.block import run_block
 from edgerl.core.compiling import compiler_options, one_kernel
+from edgerl.core.constants import constant_reward
 from edgerl.core.deciding import Policy
 from edgerl.core.environment import Environment, Params
 from edgerl.core.errors import UserError
-from edgerl.core.lanes import Transition, run_block, streams
+from edgerl.core.lanes import Transition, streams
 from edgerl.core.statistics import Summary, Totals, summarise
 from edgerl.core.tabulated import states_to_tabulate, tabulate
 from edgerl.core.unseen import blank_for
@@ -128,13 +130,16 @@ def simulate(
     lanes = lanes.reshape(devices * blocks, block)
     params = jax.tree.map(lambda x, b: jnp.asarray(x)[lanes] if b else x, params, batched)
     static, dynamic = (policy, None) if not _is_data(policy) else (None, policy)
-    program = _program(env, static, mesh, num_steps, generator, trajectory, tuple(jax.tree.leaves(batched)), states)
+    fixed = _fixed(params, env.default_params)
+    program = _program(
+        env, static, mesh, num_steps, generator, trajectory, tuple(jax.tree.leaves(batched)), fixed, states
+    )
     split, shared = PartitionSpec(AXIS), PartitionSpec()
     params = jax.tree.map(lambda x, b: processes.place(x, mesh, split if b else shared), params, batched)
     base, dynamic = processes.place((generators.derive(key, generator), dynamic), mesh, shared)
     totals, record = program(base, processes.place(lanes, mesh, split), params, dynamic)
     totals = processes.whole(totals, mesh)
-    episodes, returns, lengths = summarise(jax.tree.map(lambda x: _lanes(x, num_envs), totals))
+    episodes, returns, lengths = summarise(jax.tree.map(lambda x: _lanes(x, num_envs), totals), constant_reward(env))
     unblocked = _unblock(processes.gathered(record, mesh), num_envs) if record is not None else None
     return SimulationStats(episodes, num_envs * num_steps, returns, lengths, unblocked)
 
@@ -168,6 +173,17 @@ def _batched(params: Params, default: Params, num_envs: int) -> Any:
     return jax.tree.map(check, params, default)
 
 
+def _fixed(params: Params, default: Params) -> tuple[bool, ...]:
+    """For each leaf of the parameters, whether it is a number equal to the default, which is compiled as a constant."""
+    pairs = zip(jax.tree.leaves(params), jax.tree.leaves(default), strict=True)
+    return tuple(np.ndim(x) == 0 and np.ndim(d) == 0 and bool(x == d) for x, d in pairs)
+
+
+def _constant(x: Any) -> Any:
+    """A number as a NumPy scalar of the precision in which JAX would compute with it."""
+    return np.asarray(x, jax.dtypes.canonicalize_dtype(np.result_type(x)))[()]
+
+
 def _layout(num_envs: int, mesh: Mesh, most: int) -> tuple[int, int, int]:
     """(devices, blocks a device, lanes a block), for at least `num_envs` lanes; on CPUs `most` a block."""
     share = math.ceil(num_envs / mesh.size)
@@ -187,6 +203,7 @@ def _program(
     generator: str,
     trajectory: bool,
     batched: tuple[bool, ...],
+    fixed: tuple[bool, ...],
     states: int | None,
 ) -> Callable[..., tuple[Totals, Transition | None]]:
     """The compiled simulation: blocks of lanes one after another on each device.
@@ -200,6 +217,8 @@ def _program(
 
     def on_device(base: chex.PRNGKey, lanes: chex.Array, params: Params, data: Any) -> tuple[Totals, Any]:
         leaves, tree = jax.tree.flatten(params)
+        defaults = jax.tree.leaves(env.default_params)
+        leaves = [_constant(d) if f else x for x, d, f in zip(leaves, defaults, fixed, strict=True)]
         axes = jax.tree.unflatten(tree, [-1 if b else None for b in batched])
         chosen: Any = policy if data is None else data
         if states is not None:

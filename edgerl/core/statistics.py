@@ -10,23 +10,22 @@ from flax import struct
 
 
 @struct.dataclass
-class Episode:
-    """The running or the last finished episode of a lane."""
+class Returns:
+    """Sums over the returns of one lane's finished episodes, around the first one, to keep their digits. float32."""
 
-    total_reward: chex.Array  # float32
-    length: chex.Array  # int32
+    center: chex.Array  # the first return
+    total: chex.Array  # sum of (return - center)
+    squares: chex.Array  # sum of (return - center)²
+    lowest: chex.Array
+    highest: chex.Array
 
 
 @struct.dataclass
 class Totals:
-    """Sums over the finished episodes of one lane, returns and squares around the first one, to keep their digits."""
+    """Sums over the finished episodes of one lane."""
 
     episodes: chex.Array  # int32
-    center: chex.Array  # float32: the first return
-    total: chex.Array  # float32: sum of (return - center)
-    squares: chex.Array  # float32: sum of (return - center)²
-    lowest: chex.Array  # float32
-    highest: chex.Array  # float32
+    returns: Returns | None  # None where every step pays the same
     length_center: chex.Array  # int32: the first length
     length_total: chex.Array  # int32: sum of lengths
     length_squares: chex.Array  # float32: sum of (length - length_center)²
@@ -34,42 +33,38 @@ class Totals:
     longest: chex.Array  # int32
 
 
-def no_totals() -> Totals:
+def no_totals(with_returns: bool) -> Totals:
     """Totals of no episode."""
-    zero, none = jnp.float32(0), jnp.int32(0)
-    return Totals(
-        episodes=none,
-        center=zero,
-        total=zero,
-        squares=zero,
-        lowest=jnp.float32(jnp.inf),
-        highest=jnp.float32(-jnp.inf),
-        length_center=none,
-        length_total=none,
-        length_squares=zero,
-        shortest=jnp.int32(2**31 - 1),
-        longest=none,
-    )
+    zero, none, infinite = jnp.float32(0), jnp.int32(0), jnp.float32(jnp.inf)
+    returns = Returns(zero, zero, zero, lowest=infinite, highest=-infinite) if with_returns else None
+    return Totals(none, returns, none, none, zero, shortest=jnp.int32(2**31 - 1), longest=none)
 
 
-def add_episode(totals: Totals, episode: Episode) -> Totals:
+def add_episode(totals: Totals, total_reward: chex.Array | None, length: chex.Array) -> Totals:
     """Totals with one more finished episode."""
-    first, length = totals.episodes == 0, episode.length
-    center = jnp.where(first, episode.total_reward, totals.center)
-    length_center = jnp.where(first, length, totals.length_center)
-    deviation, difference = episode.total_reward - center, (length - length_center).astype(jnp.float32)
+    first = totals.episodes == 0
+    center = jnp.where(first, length, totals.length_center)
+    difference = (length - center).astype(jnp.float32)
     return Totals(
         episodes=totals.episodes + 1,
-        center=center,
-        total=totals.total + deviation,
-        squares=totals.squares + deviation * deviation,
-        lowest=jnp.minimum(totals.lowest, episode.total_reward),
-        highest=jnp.maximum(totals.highest, episode.total_reward),
-        length_center=length_center,
+        returns=None if totals.returns is None else _add_return(totals.returns, total_reward, first),
+        length_center=center,
         length_total=totals.length_total + length,
         length_squares=totals.length_squares + difference * difference,
         shortest=jnp.minimum(totals.shortest, length),
         longest=jnp.maximum(totals.longest, length),
+    )
+
+
+def _add_return(returns: Returns, value: chex.Array, first: chex.Array) -> Returns:
+    center = jnp.where(first, value, returns.center)
+    deviation = value - center
+    return Returns(
+        center=center,
+        total=returns.total + deviation,
+        squares=returns.squares + deviation * deviation,
+        lowest=jnp.minimum(returns.lowest, value),
+        highest=jnp.maximum(returns.highest, value),
     )
 
 
@@ -83,44 +78,43 @@ class Summary:
     max: float
 
 
-def summarise(totals: Totals) -> tuple[int, Summary, Summary]:
-    """Number of episodes, and their returns and lengths, from NumPy totals of any shape: added in float64, in order."""
-    lanes = {field.name: getattr(totals, field.name).reshape(-1) for field in dataclasses.fields(totals)}
+def summarise(totals: Totals, reward: float | None = None) -> tuple[int, Summary, Summary]:
+    """Number of episodes, and their returns and lengths, from NumPy totals of any shape: added in float64, in order.
+
+    Args:
+      reward: what every step paid, where the totals have no returns.
+    """
     episodes = int(totals.episodes.sum(dtype=np.int64))
     if not episodes:
         empty = Summary(math.nan, math.nan, math.nan, math.nan)
         return 0, empty, empty
-    # Sums around one center that is near all values, so that the squares keep their digits.
-    first = (lanes["episodes"] > 0).argmax()
-    centers = float(lanes["center"][first]), float(lanes["length_center"][first])
-    pieces = range(0, len(lanes["episodes"]), _PIECE)
-    parts = (Totals(**{name: x[i : i + _PIECE] for name, x in lanes.items()}) for i in pieces)
-    sums = np.sum([_moments(part, *centers) for part in parts], axis=0) / episodes
-    (mean, std), (mean_length, std_length) = (
-        (center + total, math.sqrt(max(squares - total**2, 0.0)))
-        for center, total, squares in zip(centers, sums[::2].tolist(), sums[1::2].tolist(), strict=True)
+    sums = Returns(
+        totals.length_center, totals.length_total, totals.length_squares, lowest=totals.shortest, highest=totals.longest
     )
-    return (
-        episodes,
-        Summary(mean, std, float(totals.lowest.min()), float(totals.highest.max())),
-        Summary(mean_length, std_length, float(totals.shortest.min()), float(totals.longest.max())),
-    )
+    lengths = _summary(totals.episodes, sums, around_zero=True)
+    if totals.returns is not None:
+        return episodes, _summary(totals.episodes, totals.returns), lengths
+    assert reward is not None
+    extremes = sorted((reward * lengths.min, reward * lengths.max))
+    return episodes, Summary(reward * lengths.mean, abs(reward) * lengths.std, *extremes), lengths
 
 
 _PIECE = 2**15  # lanes whose numbers stay in the processor's cache
 
 
-def _moments(totals: Totals, center: float, length_center: float) -> tuple[float, float, float, float]:
-    """Sums of deviations from the centers and of their squares, of returns, of lengths; `totals` are of lanes [n]."""
-    count = totals.episodes.astype(np.float64)
-    own = totals.length_center.astype(np.float64)
-    return (
-        *_moved(count, totals.total.astype(np.float64), totals.squares, totals.center - np.float64(center)),
-        *_moved(count, totals.length_total - count * own, totals.length_squares, own - length_center),
-    )
-
-
-def _moved(count: np.ndarray, total: np.ndarray, squares: np.ndarray, shift: np.ndarray) -> tuple[float, float]:
-    """Sums of deviations and of their squares around centers that lie `shift` [n] lower."""
-    moved = total + count * shift  # of a lane without episodes 0, whatever its center
-    return float(moved.sum()), float(squares.sum(dtype=np.float64) + ((total + moved) * shift).sum())
+def _summary(count: np.ndarray, sums: Returns, around_zero: bool = False) -> Summary:
+    """Of lanes that saw `count` values each. `around_zero`: their totals are of the values and not of deviations."""
+    episodes, center, total, squares = (x.reshape(-1) for x in (count, sums.center, sums.total, sums.squares))
+    # Sums around one center that is near all values, so that the squares keep their digits.
+    middle = float(center[(episodes > 0).argmax()])
+    deviations = np.zeros(2)
+    for start in range(0, len(episodes), _PIECE):
+        part = slice(start, start + _PIECE)
+        own, number = center[part].astype(np.float64), episodes[part].astype(np.float64)
+        apart = total[part] - (number * own if around_zero else 0.0)
+        shift = own - middle
+        moved = apart + number * shift  # of a lane without episodes 0, whatever its center
+        deviations += moved.sum(), squares[part].sum(dtype=np.float64) + ((apart + moved) * shift).sum()
+    mean, square = (deviations / episodes.sum(dtype=np.int64)).tolist()
+    deviation = math.sqrt(max(square - mean**2, 0.0))
+    return Summary(middle + mean, deviation, float(sums.lowest.min()), float(sums.highest.max()))

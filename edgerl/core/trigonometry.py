@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# pi in parts whose products with a small integer are exact in float32.
-_PI = (3.140625, 9.67502593994140625e-4, 1.509957990978376432e-7)
+# pi in two parts, of which the first's product with a small integer is exact in float32.
+_PI = (3.140625, 9.676535897932e-4)
 _ROUNDER = np.float32(1.5 * 2**23)
 _SIN = (0.9999999764737512, -0.1666664755924616, 0.008332898539255373, -0.00019800818437851742, 2.5903277398936104e-06)
 _COS = (0.999999953289469, -0.49999905001339323, 0.04166357599619904, -0.0013853637567453412, 2.3152373887832862e-05)
@@ -33,11 +33,10 @@ def sincos(x: chex.Array) -> tuple[chex.Array, chex.Array]:
 
 
 def _polynomial(coefficients: tuple[float, ...], x: chex.Array) -> chex.Array:
-    """Horner's rule, lowest power first."""
-    value = jnp.float32(coefficients[-1])
-    for coefficient in reversed(coefficients[:-1]):
-        value = value * x + np.float32(coefficient)
-    return value
+    """Of degree four, lowest power first, by Estrin's scheme: what waits for x waits half as long as by Horner's."""
+    c0, c1, c2, c3, c4 = (np.float32(c) for c in coefficients)
+    square = x * x
+    return (c0 + c1 * x) + square * ((c2 + c3 * x) + square * c4)
 
 
 def _flip(x: chex.Array, sign: chex.Array) -> chex.Array:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from edgerl.core.deciding import Policy
 from edgerl.core.environment import Environment, Params, State, Step
+from edgerl.core.spaces import Space
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,6 +17,15 @@ class Unseen:
     """An environment of whose observations nothing is left: the compiler does not drop what a loop carries along."""
 
     env: Environment
+
+    @property
+    def default_params(self) -> Params:
+        """The environment's own."""
+        return self.env.default_params
+
+    def action_space(self, params: Params | None = None) -> Space:
+        """The environment's own."""
+        return self.env.action_space(params)
 
     def reset(self, key: chex.PRNGKey, params: Params) -> tuple[tuple[()], State]:
         """The environment's own, without the observation."""

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from edgerl.core.compiling import in_one_loop
 from edgerl.core.environment import Step
 from edgerl.core.spaces import Box, Discrete
 from edgerl.core.trigonometry import sincos
@@ -82,13 +83,13 @@ class CartPole:
         """One Euler step of `params.tau` seconds. Deterministic: the key is not used."""
         del key
         p = self.default_params if params is None else params
-        force = jnp.where(action == 1, p.force_mag, -p.force_mag)
-        sin, cos = sincos(state.theta)
         per_mass = 1 / p.total_mass  # one division for three: it does not depend on the state
-        temp = (force + p.polemass_length * state.theta_dot**2 * sin) * per_mass
-        # Both accelerations need them: the compiler would compute them, and the sine, once for each.
-        temp, cos = jax.lax.optimization_barrier((temp, cos))
-        theta_acc = (p.gravity * sin - cos * temp) / (p.length * (4.0 / 3.0 - p.masspole * per_mass * cos**2))
+        push = p.force_mag * per_mass
+        sin, cos = sincos(state.theta)
+        temp = jnp.where(action == 1, push, -push) + p.polemass_length * per_mass * state.theta_dot**2 * sin
+        # All that needs the sine and the cosine at once: the compiler would compute them once for each.
+        temp, cos, torque = in_one_loop((temp, cos, p.gravity * sin - cos * temp))
+        theta_acc = torque / (p.length * (4.0 / 3.0 - p.masspole * per_mass * cos**2))
         x_acc = temp - p.polemass_length * per_mass * theta_acc * cos
         state = CartPoleState(
             x=state.x + p.tau * state.x_dot,
