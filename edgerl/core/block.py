@@ -33,8 +33,12 @@ def _arrays(tree: Any) -> list[Any]:
 
 
 def _any(x: chex.Array) -> chex.Array:
-    """Scalar bool: any of bool [B]. In two steps, of which the compiler vectorises the first, as wide as a vector."""
-    rows = x.astype(jnp.int32).reshape(-1, math.gcd(x.size, 16))
+    """Scalar bool: any of bool [B]. In two steps, of which the compiler vectorises the first: by 16, a vector, and by
+    more where it would take too many rows to write them all out."""
+    columns = 16
+    while x.size > 32 * columns:
+        columns *= 2
+    rows = x.astype(jnp.int32).reshape(-1, math.gcd(x.size, columns))
     return jnp.max(jax.lax.optimization_barrier(jnp.max(rows, axis=0))) > 0
 
 

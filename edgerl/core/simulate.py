@@ -21,6 +21,7 @@ from edgerl.core.deciding import Policy
 from edgerl.core.environment import Environment, Params
 from edgerl.core.errors import UserError
 from edgerl.core.lanes import Transition, streams
+from edgerl.core.parameters import batched_leaves, constant, fixed_leaves
 from edgerl.core.statistics import Summary, Totals, summarise
 from edgerl.core.tabulated import states_to_tabulate, tabulate
 from edgerl.core.unseen import blank_for
@@ -122,7 +123,7 @@ def simulate(
     if tuple(mesh.axis_names) != (AXIS,):
         raise UserError(f"simulate: the mesh has axes {tuple(mesh.axis_names)}; it must have one, named '{AXIS}'")
     params = env.default_params if params is None else params
-    batched = _batched(params, env.default_params, num_envs)
+    batched = batched_leaves(params, env.default_params, num_envs)
     alike = not any(jax.tree.leaves(batched))
     states = states_to_tabulate(env, policy, params, num_envs * num_steps) if alike else None
     devices, blocks, block = _layout(num_envs, mesh, _most_lanes(env, policy, states))
@@ -130,7 +131,7 @@ def simulate(
     lanes = lanes.reshape(devices * blocks, block)
     params = jax.tree.map(lambda x, b: jnp.asarray(x)[lanes] if b else x, params, batched)
     static, dynamic = (policy, None) if not _is_data(policy) else (None, policy)
-    fixed = _fixed(params, env.default_params)
+    fixed = fixed_leaves(params, env.default_params)
     program = _program(
         env, static, mesh, num_steps, generator, trajectory, tuple(jax.tree.leaves(batched)), fixed, states
     )
@@ -153,35 +154,6 @@ def _most_lanes(env: Environment, policy: Policy, states: int | None) -> int:
     """Lanes of a block on a CPU. An environment in which a network plays says so by `has_network`."""
     decides = _is_data(policy) and states is None
     return CPU_NETWORK_BLOCK if decides or getattr(env, "has_network", False) else CPU_BLOCK
-
-
-def _batched(params: Params, default: Params, num_envs: int) -> Any:
-    """For each leaf of the parameters, whether it holds a value an environment."""
-
-    trees: list[Any] = [jax.tree.structure(x) for x in (params, default)]
-    if trees[0] != trees[1]:
-        raise UserError(f"simulate: params is {trees[0]}; expected the form of the default, {trees[1]}")
-
-    def check(leaf: Any, reference: Any) -> bool:
-        shape, usual = np.shape(leaf), np.shape(reference)
-        if shape == usual:
-            return False
-        if shape == (num_envs, *usual):
-            return True
-        raise UserError(f"simulate: a parameter has shape {shape}; expected {usual} or {(num_envs, *usual)}")
-
-    return jax.tree.map(check, params, default)
-
-
-def _fixed(params: Params, default: Params) -> tuple[bool, ...]:
-    """For each leaf of the parameters, whether it is a number equal to the default, which is compiled as a constant."""
-    pairs = zip(jax.tree.leaves(params), jax.tree.leaves(default), strict=True)
-    return tuple(np.ndim(x) == 0 and np.ndim(d) == 0 and bool(x == d) for x, d in pairs)
-
-
-def _constant(x: Any) -> Any:
-    """A number as a NumPy scalar of the precision in which JAX would compute with it."""
-    return np.asarray(x, jax.dtypes.canonicalize_dtype(np.result_type(x)))[()]
 
 
 def _layout(num_envs: int, mesh: Mesh, most: int) -> tuple[int, int, int]:
@@ -218,7 +190,7 @@ def _program(
     def on_device(base: chex.PRNGKey, lanes: chex.Array, params: Params, data: Any) -> tuple[Totals, Any]:
         leaves, tree = jax.tree.flatten(params)
         defaults = jax.tree.leaves(env.default_params)
-        leaves = [_constant(d) if f else x for x, d, f in zip(leaves, defaults, fixed, strict=True)]
+        leaves = [constant(d) if f else x for x, d, f in zip(leaves, defaults, fixed, strict=True)]
         axes = jax.tree.unflatten(tree, [-1 if b else None for b in batched])
         chosen: Any = policy if data is None else data
         if states is not None:
@@ -230,10 +202,10 @@ def _program(
             mixed = jax.tree.unflatten(tree, [next(values) if b else x for x, b in zip(leaves, batched, strict=True)])
             stream = jax.vmap(lambda lane: streams(base, lane))(numbers)
 
-            def run(mixed: Params, stream: Any) -> tuple[Totals, Any]:
+            def run(stream: Any) -> tuple[Totals, Any]:
                 return run_block(env, chosen, mixed, axes, stream, num_steps, generator, trajectory, separate, blank)
 
-            return one_kernel(run, mixed, stream) if on_cpu and not separate else run(mixed, stream)
+            return one_kernel(run, stream) if on_cpu and not separate else run(stream)
 
         own = [jnp.moveaxis(x, 1, -1) for x, b in zip(leaves, batched, strict=True) if b]
         return jax.lax.map(one_block, (lanes, own))
