@@ -113,7 +113,7 @@ def run_block(
 
     def play(carry: Any, steps: int) -> tuple[Any, Transition | None]:
         # Two steps a turn: the arrays that a step reads and those that it writes then change places without a copy.
-        return jax.lax.scan(step, carry, None, steps, unroll=2)
+        return jax.lax.scan(step, carry, None, steps, unroll=1 if separate else 2)
 
     def chunk(carry: Any, _: None) -> tuple[Any, Totals]:
         (lane, *others), _none = play(carry, CHUNK)

@@ -87,7 +87,7 @@ def in_one_loop(tree: Any, reads: int = 24) -> Any:
     """
     if jax.default_backend() != "cpu":
         return tree
-    most = max(n for n in range(1, 9) if n * reads + n * (n - 1) // 2 <= _MOST_PAIRS)
+    most = max([1, *(n for n in range(2, 9) if n * reads + n * (n - 1) // 2 <= _MOST_PAIRS)])
     leaves, structure = jax.tree.flatten(tree)
     shapes = [x.shape for x in leaves]
     for shape in dict.fromkeys(shapes):
@@ -105,7 +105,7 @@ def _reduced(arrays: list[jax.Array]) -> list[jax.Array]:
         return arrays
     shape = (2, *arrays[0].shape)
     # 1, which LLVM knows and XLA does not: XLA would leave the reduction out.
-    one = (2 + (jax.lax.bitcast_convert_type(arrays[0], jnp.int32) & 1)) >> 1
+    one = (2 + (_word(arrays[0]) & 1)) >> 1
     real = jax.lax.broadcasted_iota(jnp.int32, shape, 0) < jnp.broadcast_to(one, shape)
     # -0 and not 0, which would turn -0 into 0.
     zeros = [x.dtype.type(-0.0 if _is_float(x) else 0) for x in arrays]
@@ -115,6 +115,13 @@ def _reduced(arrays: list[jax.Array]) -> list[jax.Array]:
 
 def _sum(first: tuple[jax.Array, ...], second: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
     return tuple(a + b if _is_float(a) else a | b for a, b in zip(first, second, strict=True))
+
+
+def _word(x: jax.Array) -> jax.Array:
+    """int32 of x's bits, whatever they mean."""
+    if x.dtype != bool:
+        x = jax.lax.bitcast_convert_type(x, jnp.dtype(f"uint{8 * x.dtype.itemsize}"))
+    return x.astype(jnp.int32)
 
 
 def _is_float(x: jax.Array) -> bool:

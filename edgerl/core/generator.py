@@ -43,12 +43,12 @@ def nth_key(a: chex.Array, b: chex.Array, n: chex.Array, generator: str = NAME) 
     """Key number `n` (uint32 scalar) of the stream of keys that two uint32 scalars stand for.
 
     A simulator makes one on every step, so that of this generator it costs a third of a `fold_in`: one round of
-    `_mix`, to which the draws from the key add two.
+    `_mix`, to which the draws from the key add two. The second word counts too, without which no draw would repeat.
     """
     if generator != NAME:
         return jax.random.fold_in(new_key(a, b, generator), n)
     x = a + n * _SPLIT
-    return new_key((x ^ (x >> 16)) * _M1 + b, b)
+    return new_key((x ^ (x >> 16)) * _M1 + b, b + n * _WEYL)
 
 
 def _mix(x: chex.Array) -> chex.Array:

@@ -27,12 +27,14 @@ def batched_leaves(params: Params, default: Params, num_envs: int) -> Any:
     return jax.tree.map(check, params, default)
 
 
-def fixed_leaves(params: Params, default: Params) -> tuple[bool, ...]:
-    """For each leaf of the parameters, whether it is a number equal to the default, which is compiled as a constant."""
+def are_usual(params: Params, default: Params) -> bool:
+    """Whether all numbers among the parameters are the default ones. These are compiled as constants, which is faster;
+    all others share one program."""
     pairs = zip(jax.tree.leaves(params), jax.tree.leaves(default), strict=True)
-    return tuple(np.ndim(x) == 0 and np.ndim(d) == 0 and bool(x == d) for x, d in pairs)
+    return all(np.ndim(x) == 0 and bool(x == d) for x, d in pairs if np.ndim(d) == 0)
 
 
-def constant(x: Any) -> Any:
-    """A number as a NumPy scalar of the precision in which JAX would compute with it."""
-    return np.asarray(x, jax.dtypes.canonicalize_dtype(np.result_type(x)))[()]
+def with_constants(leaves: list[Any], default: Params) -> list[Any]:
+    """The leaves of parameters that `are_usual`, numbers as NumPy scalars of the precision in which JAX computes."""
+    usual = zip(leaves, jax.tree.leaves(default), strict=True)
+    return [x if np.ndim(d) else np.asarray(d, jax.dtypes.canonicalize_dtype(np.result_type(d)))[()] for x, d in usual]

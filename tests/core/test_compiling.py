@@ -1,11 +1,11 @@
-"""A function compiled as one kernel: the same numbers, and left alone where XLA could not compile it so."""
+"""A function compiled as one kernel, or several arrays in one loop: the same numbers, compiled so where it can be."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from edgerl.core.compiling import compiler_options, one_kernel
+from edgerl.core.compiling import compiler_options, in_one_loop, one_kernel
 
 OPTIONS = compiler_options(np.array(jax.local_devices()[:1]))
 X = jnp.linspace(-1, 1, 4096)
@@ -54,3 +54,45 @@ def test_several_results_and_arguments() -> None:
     np.testing.assert_allclose(first, loop(X), rtol=1e-5)
     np.testing.assert_allclose(second["sum"], 3 * X, rtol=1e-6)
     assert second["untouched"] == 3
+
+
+ODD = {
+    "floats": jnp.array([0.0, -0.0, jnp.inf, -jnp.inf, jnp.nan, 1e-45, -1.5, 3e38], jnp.float32),
+    "integers": jnp.array([0, -1, 2**31 - 1, -(2**31), 5, 6, 7, 8], jnp.int32),
+    "words": jnp.array([0, 2**32 - 1, 1, 2, 3, 4, 5, 6], jnp.uint32),
+    "booleans": jnp.array([True, False] * 4),
+    "more floats": jnp.arange(8, dtype=jnp.float32),
+    "of another shape": jnp.ones((2, 3)),
+    "scalar": jnp.float32(-0.0),
+}
+
+
+@pytest.mark.parametrize("reads", [1, 24, 1000])
+def test_in_one_loop_changes_no_bit(reads: int) -> None:
+    result = jax.jit(lambda tree: in_one_loop(tree, reads))(ODD)
+    assert jax.tree.structure(result) == jax.tree.structure(ODD)
+    for name, value in ODD.items():
+        assert result[name].dtype == value.dtype
+        assert np.asarray(result[name]).tobytes() == np.asarray(value).tobytes(), name
+
+
+def test_in_one_loop_makes_one_loop() -> None:
+    def function(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        y = x * x + 1
+        return y * 2, y * 3
+
+    def loops(function) -> list[str]:
+        text = jax.jit(function).lower(X).compile().as_text()
+        return [line for line in text[text.index("ENTRY") :].splitlines() if " fusion(" in line]
+
+    assert len(loops(lambda x: function(x + 1))) == 2
+    assert len(loops(lambda x: in_one_loop(function(x + 1)))) == 1
+
+
+def test_in_one_loop_can_be_batched_and_differentiated() -> None:
+    def function(x: jax.Array) -> jax.Array:
+        a, b = in_one_loop((x * x, 3 * x))
+        return a + b
+
+    np.testing.assert_allclose(jax.vmap(function)(X), X * X + 3 * X, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(jax.vmap(jax.grad(function))(X), 2 * X + 3, rtol=1e-6)

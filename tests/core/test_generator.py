@@ -32,6 +32,16 @@ def _child(keys, number):
     return jax.vmap(lambda k: jax.random.fold_in(k, number))(keys)
 
 
+def _nth(key, numbers):
+    """The keys of one lane's steps, as the simulator makes them."""
+    return jax.vmap(lambda i: generator.nth_key(*jax.random.key_data(key), i.astype(jnp.uint32)))(numbers)
+
+
+def _step_of(keys, number):
+    """The keys of many lanes at one step."""
+    return jax.vmap(lambda k: generator.nth_key(*jax.random.key_data(k), jnp.uint32(number)))(keys)
+
+
 def _chain(key, advance):
     """Draws along a sequence of keys; `advance(key) -> (next key, key to draw with)`."""
 
@@ -52,9 +62,14 @@ def _fold_chain(key):
 
 STREAMS = {
     "one key's draws": lambda key: jax.random.bits(key, (N,), jnp.uint32),
-    "a lane's steps": lambda key: _bits(_fold(key, jnp.arange(N))),
-    "the lanes at one step": lambda key: _bits(_child(_fold(key, jnp.arange(N)), 12345)),
-    "few lanes, few steps": lambda key: jax.vmap(lambda lane: _bits(_fold(lane, jnp.arange(512))))(
+    "a lane's steps": lambda key: _bits(_nth(key, jnp.arange(N))),
+    "the lanes at one step": lambda key: _bits(_step_of(_fold(key, jnp.arange(N)), 12345)),
+    "few lanes, few steps": lambda key: jax.vmap(lambda lane: _bits(_nth(lane, jnp.arange(512))))(
+        _fold(key, jnp.arange(N // 512))
+    ).reshape(-1),
+    "a key's children": lambda key: _bits(_fold(key, jnp.arange(N))),
+    "the same child of many": lambda key: _bits(_child(_fold(key, jnp.arange(N)), 12345)),
+    "few children of few": lambda key: jax.vmap(lambda lane: _bits(_fold(lane, jnp.arange(512))))(
         _fold(key, jnp.arange(N // 512))
     ).reshape(-1),
     "split's children": lambda key: _bits(jax.random.split(key, N)),
@@ -62,6 +77,9 @@ STREAMS = {
     "fold_in again and again": _fold_chain,
     "seeds": lambda key: _bits(jax.vmap(lambda s: jax.random.key(s, impl=generator._IMPLEMENTATION))(jnp.arange(N))),
     "four draws a step": lambda key: jax.vmap(lambda k: jax.random.bits(k, (4,), jnp.uint32))(
+        _nth(key, jnp.arange(N // 4))
+    ).reshape(-1),
+    "four draws a child": lambda key: jax.vmap(lambda k: jax.random.bits(k, (4,), jnp.uint32))(
         _fold(key, jnp.arange(N // 4))
     ).reshape(-1),
 }
@@ -75,13 +93,24 @@ def test_a_stream_is_uniform_and_without_memory(name):
 
 PAIRS = {
     "a step and the next, across lanes": lambda key: [
-        _bits(_child(_fold(key, jnp.arange(N)), time)) for time in (7, 8)
+        _bits(_step_of(_fold(key, jnp.arange(N)), time)) for time in (7, 8)
     ],
     "a lane and the next, at the same step": lambda key: [
-        _bits(_fold(jax.random.fold_in(key, lane), jnp.arange(N))) for lane in (3, 4)
+        _bits(_nth(jax.random.fold_in(key, lane), jnp.arange(N))) for lane in (3, 4)
     ],
     "a lane and the next, a step later": lambda key: [
-        _bits(_fold(jax.random.fold_in(key, 3 + i), jnp.arange(N) + i)) for i in range(2)
+        _bits(_nth(jax.random.fold_in(key, 3 + i), jnp.arange(N) + i)) for i in range(2)
+    ],
+    "two lanes, one some steps ahead of the other": lambda key: _ahead(key, 1),
+    "two lanes, one ahead, their second words far apart": lambda key: _ahead(key, 0x8F1BBCDC),
+    "a lane's step and the step's child": lambda key: [
+        _bits(_nth(key, jnp.arange(N))), _bits(_child(_nth(key, jnp.arange(N)), 0))
+    ],
+    "one child and the next, of many": lambda key: [
+        _bits(_child(_fold(key, jnp.arange(N)), time)) for time in (7, 8)
+    ],
+    "the same children of a key and the next": lambda key: [
+        _bits(_fold(jax.random.fold_in(key, lane), jnp.arange(N))) for lane in (3, 4)
     ],
     "a key and its child": lambda key: [
         _bits(_fold(key, jnp.arange(N))), _bits(_child(_fold(key, jnp.arange(N)), 0))
@@ -100,6 +129,14 @@ PAIRS = {
     ),
     "two lanes that walk the same way": lambda key: _same_way(key),
 }  # fmt: skip
+
+
+def _ahead(key, difference):
+    """The first words of two lanes' steps follow one another: only the second word tells the lanes apart."""
+    a, b = jax.random.key_data(key)
+    steps = 1000
+    other = new_key(a - jnp.uint32(steps) * generator._SPLIT, b + jnp.uint32(difference))
+    return [_bits(_nth(key, jnp.arange(N))), _bits(_nth(other, jnp.arange(N) + steps))]
 
 
 def _same_way(key):

@@ -9,10 +9,10 @@ import pytest
 from environments import Fixed, FixedParams, Walk
 
 from edgerl import simulate
-from edgerl.core import lanes
+from edgerl.core import block
 from edgerl.core import simulate as module
 from edgerl.core.simulate import random_policy
-from edgerl.core.statistics import Totals, summarise
+from edgerl.core.statistics import Returns, Totals, summarise
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
 
@@ -63,7 +63,7 @@ def test_long_runs_are_summed_in_chunks(monkeypatch):
     """With any chunk: the same episodes, and float32 sums short enough to keep their digits."""
     results = []
     for chunk in (2**18, 7, 50):
-        monkeypatch.setattr(lanes, "CHUNK", chunk)
+        monkeypatch.setattr(block, "CHUNK", chunk)
         module._program.cache_clear()
         results.append(simulate(Walk(), random_policy(Walk()), KEY, num_envs=300, num_steps=100))
     module._program.cache_clear()
@@ -84,11 +84,13 @@ def test_counts_beyond_32_bits_are_exact():
     full = 2**31 - 1
     totals = Totals(
         episodes=np.full(count, full, np.int32),
-        center=np.full(count, 2.0, np.float32),
-        total=np.zeros(count, np.float32),
-        squares=np.zeros(count, np.float32),
-        lowest=np.full(count, 2.0, np.float32),
-        highest=np.full(count, 2.0, np.float32),
+        returns=Returns(
+            center=np.full(count, 2.0, np.float32),
+            total=np.zeros(count, np.float32),
+            squares=np.zeros(count, np.float32),
+            lowest=np.full(count, 2.0, np.float32),
+            highest=np.full(count, 2.0, np.float32),
+        ),
         length_center=np.ones(count, np.int32),
         length_total=np.full(count, full, np.int32),
         length_squares=np.zeros(count, np.float32),
@@ -104,11 +106,13 @@ def test_lanes_are_pooled_as_one_sample():
     """Lane 0 saw the returns 1, 2 and 6; lane 1 none; lane 2 saw 10."""
     totals = Totals(
         episodes=np.array([3, 0, 1], np.int32),
-        center=np.array([1, 0, 10], np.float32),
-        total=np.array([0 + 1 + 5, 0, 0], np.float32),
-        squares=np.array([0 + 1 + 25, 0, 0], np.float32),
-        lowest=np.array([1, np.inf, 10], np.float32),
-        highest=np.array([6, -np.inf, 10], np.float32),
+        returns=Returns(
+            center=np.array([1, 0, 10], np.float32),
+            total=np.array([0 + 1 + 5, 0, 0], np.float32),
+            squares=np.array([0 + 1 + 25, 0, 0], np.float32),
+            lowest=np.array([1, np.inf, 10], np.float32),
+            highest=np.array([6, -np.inf, 10], np.float32),
+        ),
         length_center=np.array([1, 0, 10], np.int32),
         length_total=np.array([1 + 2 + 6, 0, 10], np.int32),
         length_squares=np.array([0 + 1 + 25, 0, 0], np.float32),
@@ -120,3 +124,21 @@ def test_lanes_are_pooled_as_one_sample():
     assert episodes == 4
     for summary in (returns, lengths):
         np.testing.assert_allclose(dataclasses.astuple(summary), [values.mean(), values.std(), 1, 10], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("reward", "expected"), [(2.0, (4.0, 2.0, 2.0, 6.0)), (-2.0, (-4.0, 2.0, -6.0, -2.0))])
+def test_returns_of_a_constant_reward_follow_from_the_lengths(reward, expected):
+    """Lengths 1 and 3."""
+    totals = Totals(
+        episodes=np.array([2], np.int32),
+        returns=None,
+        length_center=np.array([1], np.int32),
+        length_total=np.array([4], np.int32),
+        length_squares=np.array([4], np.float32),
+        shortest=np.array([1], np.int32),
+        longest=np.array([3], np.int32),
+    )
+    episodes, returns, lengths = summarise(totals, reward)
+    assert episodes == 2
+    assert dataclasses.astuple(lengths) == (2.0, 1.0, 1.0, 3.0)
+    assert dataclasses.astuple(returns) == expected

@@ -1,0 +1,57 @@
+"""What an environment gives whatever happens is known before it is simulated."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from environments import Fixed, FixedParams, Walk
+
+import edgerl
+from edgerl.core.constants import constant_reward, constant_start
+from edgerl.core.simulate import random_policy
+from edgerl.systems.cartpole.env import CartPole
+
+KEY = jax.random.key(0)
+
+
+def test_a_reward_is_constant_only_if_neither_state_nor_parameters_change_it():
+    assert constant_reward(edgerl.make("CartPole-v1")) == 1.0
+    assert constant_reward(edgerl.make("EarlyExit-v0")) is None
+    assert constant_reward(Walk()) is None
+    assert constant_reward(Fixed()) is None  # a parameter
+
+
+def test_the_clock_starts_at_0_and_all_else_is_drawn():
+    obs, state = constant_start(edgerl.make("CartPole-v1"))
+    assert (obs, state.x, state.x_dot, state.theta, state.theta_dot) == (None,) * 5
+    assert state.time == 0
+    assert state.time.dtype == np.int32
+
+
+@dataclasses.dataclass(frozen=True)
+class Paying(Fixed):
+    """The same, and what every step pays is a constant."""
+
+    pays: float = 0.0
+
+    def step(self, key, state, action, params=None):
+        obs, state, _, terminated, truncated, info = super().step(key, state, action, params)
+        return obs, state, jnp.float32(self.pays), terminated, truncated, info
+
+
+def test_returns_are_those_of_the_same_reward_summed(quick_compile):
+    for reward in (0.5, -2.0, 0.0):
+        summed = Fixed(default_params=FixedParams(7, reward))
+        known = Paying(default_params=FixedParams(7), pays=reward)
+        assert constant_reward(known) == reward
+        results = [edgerl.simulate(e, random_policy(e), KEY, num_envs=3, num_steps=100) for e in (summed, known)]
+        assert results[0] == results[1]
+        assert results[1].returns.mean == 7 * reward
+
+
+def test_cartpoles_returns_are_its_lengths(quick_compile):
+    env = edgerl.make("CartPole-v1")
+    assert isinstance(env, CartPole)
+    stats = edgerl.simulate(env, random_policy(env), KEY, num_envs=50, num_steps=200)
+    assert stats.returns == stats.lengths
