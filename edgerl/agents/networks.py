@@ -54,7 +54,19 @@ def _product_forward(kernel: chex.Array, x: chex.Array) -> tuple[chex.Array, tup
 def _product_backward(inputs: tuple[chex.Array, chex.Array], gradient: chex.Array) -> tuple[chex.Array, chex.Array]:
     kernel, x = inputs
     turned = jax.lax.optimization_barrier(kernel.T)
-    return gradient.reshape(len(gradient), -1) @ x.reshape(len(x), -1).T, jnp.tensordot(turned, gradient, 1)
+    return _over_samples(gradient, x), jnp.tensordot(turned, gradient, 1)
+
+
+def _over_samples(a: chex.Array, b: chex.Array) -> chex.Array:
+    """`a bᵀ`, float32 [m, n], for [m, ...] and [n, ...].
+
+    Not by turning b round, which XLA would do element by element under `vmap`. The longer side is the result's last,
+    which the library computes a vector at a time.
+    """
+    if len(b) < len(a):
+        return _over_samples(b, a).T
+    samples = tuple(range(1, a.ndim))
+    return jnp.tensordot(a, b, (samples, samples))
 
 
 _product.defvjp(_product_forward, _product_backward)

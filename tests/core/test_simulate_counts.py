@@ -72,7 +72,7 @@ def test_long_runs_are_summed_in_chunks(monkeypatch):
             results[0].episodes, results[0].lengths.min, results[0].lengths.max
         )  # fmt: skip
         np.testing.assert_allclose(
-            dataclasses.astuple(other.returns), dataclasses.astuple(results[0].returns), rtol=1e-6
+            dataclasses.astuple(other.returns), dataclasses.astuple(results[0].returns), rtol=1e-6, atol=1e-6
         )
         np.testing.assert_allclose(
             dataclasses.astuple(other.lengths), dataclasses.astuple(results[0].lengths), rtol=1e-6
