@@ -89,6 +89,16 @@ def test_in_one_loop_makes_one_loop() -> None:
     assert len(loops(lambda x: in_one_loop(function(x + 1)))) == 1
 
 
+@pytest.mark.parametrize(("reads", "sizes"), [(10, [8, 2]), (17, [6, 4]), (26, [4, 4, 2]), (100, [])])
+def test_a_loop_that_reads_much_writes_little(reads: int, sizes: list[int]) -> None:
+    """LLVM compares at most 128 pairs of addresses: of each array written with those read and those written."""
+    arrays = [X + i for i in range(10)]
+    traced = jax.make_jaxpr(lambda xs: in_one_loop(xs, reads))(arrays)
+    found = [len(equation.outvars) for equation in traced.eqns if equation.primitive.name == "custom_jvp_call"]
+    assert [n for n in found if n > 1] == sizes
+    assert all(n * reads + n * (n - 1) // 2 <= 128 for n in sizes)
+
+
 def test_in_one_loop_can_be_batched_and_differentiated() -> None:
     def function(x: jax.Array) -> jax.Array:
         a, b = in_one_loop((x * x, 3 * x))
