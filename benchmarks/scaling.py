@@ -81,6 +81,6 @@ def draw(found: Numbers, path: Path, limits: dict[str, float]) -> None:
                 axis.axhline(limits[panel], color="grey", linestyle="--", label="the C program")
             axis.set(title=panel, xlabel="environments", ylabel="steps / s")
             axis.set_xscale("log", base=2)
-            axis.set_ylim(bottom=1e6)
+            axis.set_ylim(1e6, 3 * axis.get_ylim()[1])
             axis.grid(True, which="major", alpha=0.3)
-            axis.legend(fontsize=8)
+            axis.legend(fontsize=8, loc="lower right")
