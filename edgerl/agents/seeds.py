@@ -22,7 +22,7 @@ from edgerl.core.environment import Environment, Params
 from edgerl.core.policy import MLPPolicy
 
 AXIS = "seed"
-CPU_BATCH = 4  # trainings that a CPU interleaves: more leave its cache
+CPU_BATCH = 4  # trainings that a CPU interleaves, or up to twice as many: more leave its cache
 _SPLIT, _SHARED = PartitionSpec(AXIS), PartitionSpec()
 
 
@@ -78,11 +78,22 @@ def train(
 @functools.cache
 def _trainer(env: Environment, mesh: Mesh) -> Callable[..., tuple[ppo.TrainState, ppo.Metrics]]:
     def on_device(config: ppo.PPOConfig, keys: chex.PRNGKey, env_params: Params) -> Any:
-        batch = CPU_BATCH if mesh.devices.flat[0].platform == "cpu" else len(keys)
-        return jax.lax.map(lambda key: ppo.train(env, config, key, env_params), keys, batch_size=batch)
+        return _in_batches(lambda key: ppo.train(env, config, key, env_params), keys, mesh)
 
     mapped = _mapped(on_device, mesh, (_SHARED, _SPLIT, _SHARED), _SPLIT)
     return jax.jit(mapped, compiler_options=compiler_options(mesh.devices))
+
+
+def _in_batches(function: Callable[..., Any], seeds: Any, mesh: Mesh) -> Any:
+    """`vmap` over a device's seeds, the first axis of `seeds`; on a CPU over some at a time, one batch after another.
+
+    Of equal size if it can be: a smaller last one would be another program to compile.
+    """
+    count = jax.tree.leaves(seeds)[0].shape[0]
+    if mesh.devices.flat[0].platform != "cpu" or count < 2 * CPU_BATCH:
+        return jax.vmap(function)(seeds)
+    batch = max([n for n in range(2, 2 * CPU_BATCH) if count % n == 0], default=CPU_BATCH)
+    return jax.lax.map(function, seeds, batch_size=batch)
 
 
 # Measured on a CPU: half the compile time, and the same speed.
@@ -116,11 +127,12 @@ def advance(
         config: ppo.PPOConfig, states: ppo.TrainState, env_params: Params, count: chex.Array
     ) -> tuple[ppo.TrainState, ppo.Metrics]:
         def body(i: chex.Array, carry: tuple[ppo.TrainState, ppo.Metrics]) -> tuple[ppo.TrainState, ppo.Metrics]:
-            states, metrics = jax.vmap(lambda state: ppo.update(env, config, state, env_params))(carry[0])
-            return states, jax.tree.map(lambda rows, row: rows.at[i].set(row), carry[1], metrics)
+            state, metrics = ppo.update(env, config, carry[0], env_params)
+            return state, jax.tree.map(lambda values, value: values.at[i].set(value), carry[1], metrics)
 
-        empty = {name: jnp.zeros((length, states.key.shape[0])) for name in ppo.METRICS}
-        return jax.lax.fori_loop(0, count, body, (states, empty))
+        empty = {name: jnp.zeros(length) for name in ppo.METRICS}
+        states, metrics = _in_batches(lambda s: jax.lax.fori_loop(0, count, body, (s, empty)), states, mesh)
+        return states, jax.tree.map(jnp.transpose, metrics)
 
     takes, gives = (_SHARED, _SPLIT, _SHARED, _SHARED), (_SPLIT, PartitionSpec(None, AXIS))
     return _mapped(on_device, mesh, takes, gives)(config, states, env_params, count)
