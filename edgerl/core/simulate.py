@@ -105,7 +105,8 @@ def simulate(
       key: any kind of JAX key; it is consumed.
       num_envs: number of environments, at least 1.
       num_steps: steps of each, at least 1.
-      params: environment parameters. A leaf with a leading axis of `num_envs` gives each environment its own value.
+      params: environment parameters. A leaf with a leading axis of `num_envs` gives each environment its own value. The
+        default numbers are compiled as constants, all others are data: new ones do not compile again.
       mesh: devices, one axis named "env"; by default all, of other processes too (`jax.distributed`): then each process
         makes the same call and gets the same result.
       generator: "edgerl" (fast) or "threefry2x32" (JAX's own) for the lanes' keys.
