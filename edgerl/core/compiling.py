@@ -76,7 +76,7 @@ _MOST_PAIRS = 128
 
 
 def in_one_loop(tree: Any, reads: int = 24) -> Any:
-    """The same arrays, which a CPU then computes in one loop where they have one shape, or in few.
+    """The same arrays, which a CPU then computes in one loop where they have one shape, or in few. Of any type.
 
     XLA on a CPU computes each array in a loop of its own, in which all that several of them need is computed again or
     read from memory, unless one operation has several results. A reduction has: it is made to be one, over the arrays
@@ -89,9 +89,9 @@ def in_one_loop(tree: Any, reads: int = 24) -> Any:
         return tree
     most = max([1, *(n for n in range(2, 9) if n * reads + n * (n - 1) // 2 <= _MOST_PAIRS)])
     leaves, structure = jax.tree.flatten(tree)
-    shapes = [x.shape for x in leaves]
-    for shape in dict.fromkeys(shapes):
-        alike = [i for i, other in enumerate(shapes) if other == shape]
+    shapes = {i: x.shape for i, x in enumerate(leaves) if _is_real(x)}
+    for shape in dict.fromkeys(shapes.values()):
+        alike = [i for i, other in shapes.items() if other == shape]
         for group in (alike[k : k + most] for k in range(0, len(alike), most)):
             for i, leaf in zip(group, _reduced([leaves[i] for i in group]), strict=True):
                 leaves[i] = leaf
@@ -122,6 +122,11 @@ def _word(x: jax.Array) -> jax.Array:
     if x.dtype != bool:
         x = jax.lax.bitcast_convert_type(x, jnp.dtype(f"uint{8 * x.dtype.itemsize}"))
     return x.astype(jnp.int32)
+
+
+def _is_real(x: jax.Array) -> bool:
+    """Whether these are numbers or booleans: no random keys, no complex numbers."""
+    return any(jnp.issubdtype(x.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
 
 
 def _is_float(x: jax.Array) -> bool:

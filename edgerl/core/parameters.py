@@ -27,14 +27,27 @@ def batched_leaves(params: Params, default: Params, num_envs: int) -> Any:
     return jax.tree.map(check, params, default)
 
 
-def are_usual(params: Params, default: Params) -> bool:
-    """Whether all numbers among the parameters are the default ones. These are compiled as constants, which is faster;
-    all others share one program."""
-    pairs = zip(jax.tree.leaves(params), jax.tree.leaves(default), strict=True)
-    return all(np.ndim(x) == 0 and bool(x == d) for x, d in pairs if np.ndim(d) == 0)
+Numbers = tuple[tuple[float, str] | None, ...]  # a number and its type for each leaf of parameters, None for an array
 
 
-def with_constants(leaves: list[Any], default: Params) -> list[Any]:
-    """The leaves of parameters that `are_usual`, numbers as NumPy scalars of the precision in which JAX computes."""
-    usual = zip(leaves, jax.tree.leaves(default), strict=True)
-    return [x if np.ndim(d) else np.asarray(d, jax.dtypes.canonicalize_dtype(np.result_type(d)))[()] for x, d in usual]
+def usual_numbers(params: Params, default: Params) -> Numbers | None:
+    """All numbers among the parameters if they are the default ones, else None.
+
+    The default numbers are compiled as constants, which is faster; all others share one program. The numbers
+    themselves, and not only that they are the default, since environments that are equal may have other defaults.
+    """
+    pairs = list(zip(jax.tree.leaves(params), jax.tree.leaves(default), strict=True))
+    if not all(np.ndim(x) == 0 and bool(x == d) for x, d in pairs if np.ndim(d) == 0):
+        return None
+    return tuple(None if np.ndim(d) else _number(d) for _, d in pairs)
+
+
+def _number(x: Any) -> tuple[float, str]:
+    value = np.asarray(x, jax.dtypes.canonicalize_dtype(np.result_type(x)))  # as precise as JAX computes
+    return value.item(), value.dtype.str
+
+
+def with_constants(leaves: list[Any], numbers: Numbers) -> list[Any]:
+    """The leaves of parameters, the numbers as NumPy scalars."""
+    pairs = zip(leaves, numbers, strict=True)
+    return [x if number is None else np.dtype(number[1]).type(number[0]) for x, number in pairs]

@@ -21,7 +21,7 @@ from edgerl.core.deciding import Policy
 from edgerl.core.environment import Environment, Params
 from edgerl.core.errors import UserError
 from edgerl.core.lanes import Transition, streams
-from edgerl.core.parameters import are_usual, batched_leaves, with_constants
+from edgerl.core.parameters import Numbers, batched_leaves, usual_numbers, with_constants
 from edgerl.core.statistics import Summary, Totals, summarise
 from edgerl.core.tabulated import states_to_tabulate, tabulate
 from edgerl.core.unseen import blank_for
@@ -132,7 +132,7 @@ def simulate(
     lanes = lanes.reshape(devices * blocks, block)
     params = jax.tree.map(lambda x, b: jnp.asarray(x)[lanes] if b else x, params, batched)
     static, dynamic = (policy, None) if not _is_data(policy) else (None, policy)
-    given = tuple(jax.tree.leaves(batched)), are_usual(params, env.default_params)
+    given = tuple(jax.tree.leaves(batched)), usual_numbers(params, env.default_params)
     program = _program(env, static, mesh, num_steps, generator, trajectory, *given, states)
     split, shared = PartitionSpec(AXIS), PartitionSpec()
     params = jax.tree.map(lambda x, b: processes.place(x, mesh, split if b else shared), params, batched)
@@ -174,12 +174,12 @@ def _program(
     generator: str,
     trajectory: bool,
     batched: tuple[bool, ...],
-    usual: bool,
+    usual: Numbers | None,
     states: int | None,
 ) -> Callable[..., tuple[Totals, Transition | None]]:
     """The compiled simulation: blocks of lanes one after another on each device.
 
-    `usual`: whether the parameters' numbers are the default ones. `states`: how many states of the environment to
+    `usual`: the parameters' numbers if they are the default ones. `states`: how many states of the environment to
     tabulate the policy in first, or None.
     """
 
@@ -189,7 +189,7 @@ def _program(
 
     def on_device(base: chex.PRNGKey, lanes: chex.Array, params: Params, data: Any) -> tuple[Totals, Any]:
         leaves, tree = jax.tree.flatten(params)
-        leaves = with_constants(leaves, env.default_params) if usual else leaves
+        leaves = with_constants(leaves, usual) if usual else leaves
         axes = jax.tree.unflatten(tree, [-1 if b else None for b in batched])
         chosen: Any = policy if data is None else data
         if states is not None:

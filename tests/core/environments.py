@@ -76,3 +76,38 @@ class Fixed:
         ended, no = state + 1 == p.length, jnp.asarray(False)
         flags = (ended, no) if self.terminates else (no, ended)
         return (state + 1.0)[None], state + 1, jnp.float32(p.reward), *flags, {}
+
+
+@struct.dataclass
+class KeyedState:
+    x: jax.Array
+    sum: jax.Array
+    key: jax.Array
+    time: jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Keyed:
+    """A walk that keeps its own random key in its state, as some environments of others do."""
+
+    id: str = "Keyed-v0"
+    default_params: Any = dataclasses.field(default_factory=WalkParams)
+
+    def observation_space(self, params=None):
+        return Box(float("-inf"), float("inf"), (1,))
+
+    def action_space(self, params=None):
+        return Discrete(2)
+
+    def reset(self, key, params=None):
+        key, draw = jax.random.split(key)
+        x = jax.random.uniform(draw)
+        return x[None], KeyedState(x, x, key, jnp.int32(0))
+
+    def step(self, key, state, action, params=None):
+        p = self.default_params if params is None else params
+        key, draw = jax.random.split(state.key)
+        x = state.x + p.scale * jax.random.normal(draw)
+        state = KeyedState(x, state.sum + x, key, state.time + 1)
+        terminated = jnp.abs(x) > p.limit
+        return x[None], state, x, terminated, (state.time >= p.max_steps) & ~terminated, {}

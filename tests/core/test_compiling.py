@@ -89,6 +89,15 @@ def test_in_one_loop_makes_one_loop() -> None:
     assert len(loops(lambda x: in_one_loop(function(x + 1)))) == 1
 
 
+def test_in_one_loop_leaves_alone_what_is_no_number() -> None:
+    keys = jax.random.split(jax.random.key(0), 8)
+    tree = {"a": ODD["floats"], "keys": keys, "complex": ODD["floats"] * 1j, "b": ODD["integers"]}
+    result = jax.jit(in_one_loop)(tree)
+    assert np.array_equal(jax.random.key_data(result["keys"]), jax.random.key_data(keys))
+    np.testing.assert_array_equal(result["complex"], tree["complex"])
+    np.testing.assert_array_equal(result["b"], tree["b"])
+
+
 @pytest.mark.parametrize(("reads", "sizes"), [(10, [8, 2]), (17, [6, 4]), (26, [4, 4, 2]), (100, [])])
 def test_a_loop_that_reads_much_writes_little(reads: int, sizes: list[int]) -> None:
     """LLVM compares at most 128 pairs of addresses: of each array written with those read and those written."""

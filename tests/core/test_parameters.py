@@ -9,7 +9,7 @@ import pytest
 import edgerl
 from edgerl import simulate
 from edgerl.core.simulate import random_policy
-from edgerl.systems.cartpole.env import CartPoleParams
+from edgerl.systems.cartpole.env import CartPole, CartPoleParams
 
 KEY = jax.random.key(0)
 ENV = edgerl.make("CartPole-v1")
@@ -25,3 +25,15 @@ def test_the_default_numbers_given_one_by_one_are_the_default():
     longer = dataclasses.replace(CartPoleParams(), max_steps_in_episode=501)
     other = simulate(ENV, random_policy(ENV), KEY, num_envs=100, num_steps=300, params=longer)
     assert other.lengths.mean == pytest.approx(stats[0].lengths.mean, rel=0.02)
+
+
+def test_equal_environments_with_other_defaults_are_not_mistaken_for_each_other():
+    @dataclasses.dataclass(frozen=True)
+    class Alike(CartPole):
+        default_params: CartPoleParams = dataclasses.field(default_factory=CartPoleParams, compare=False)
+
+    short, long = (Alike("Alike-v0", CartPoleParams(max_steps_in_episode=n)) for n in (5, 7))
+    assert short == long
+    policy = random_policy(short)
+    lengths = [simulate(env, policy, KEY, num_envs=8, num_steps=35).lengths.max for env in (short, long)]
+    assert lengths == [5, 7]

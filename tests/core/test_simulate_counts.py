@@ -6,7 +6,7 @@ import math
 import jax
 import numpy as np
 import pytest
-from environments import Fixed, FixedParams, Walk
+from environments import Fixed, FixedParams, Keyed, Walk
 
 from edgerl import simulate
 from edgerl.core import block
@@ -77,6 +77,14 @@ def test_long_runs_are_summed_in_chunks(monkeypatch):
         np.testing.assert_allclose(
             dataclasses.astuple(other.lengths), dataclasses.astuple(results[0].lengths), rtol=1e-6
         )
+
+
+def test_a_state_may_hold_a_random_key():
+    env = Keyed()
+    record = simulate(env, random_policy(env), KEY, num_envs=30, num_steps=50, trajectory=True)
+    ended = np.asarray(record.trajectory.terminated | record.trajectory.truncated)
+    assert record.episodes == ended.sum() > 30
+    assert len(np.unique(record.trajectory.reward)) == 30 * 50
 
 
 def test_counts_beyond_32_bits_are_exact():
