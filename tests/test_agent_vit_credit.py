@@ -34,7 +34,7 @@ def learn():
         running = online.start(env, agent, jax.random.key(seed), params)
         running, _ = online.advance(env, agent, running, params, jnp.int32(STEPS), STEPS)
         patches = patchify(data.normalise(jnp.asarray(splits.test.images)), env.network.config.patch_size)
-        return np.asarray(choose(env, agent, running.agent, running.env.mean, patches)[1]), places
+        return np.asarray(choose(env, agent, running.agent, running.env.mean, patches, jax.random.key(7))[1]), places
 
     return run
 

@@ -75,7 +75,7 @@ class ScoreDQN:
         scores = state.network.logits(obs)
         return jnp.where(random, jax.random.uniform(score_key, scores.shape), scores)
 
-    def greedy(self, state: DQNState, obs: chex.Array) -> chex.Array:
+    def greedy(self, key: chex.PRNGKey, state: DQNState, obs: chex.Array) -> chex.Array:
         """Q-values [..., N]."""
         return state.network.logits(obs)
 

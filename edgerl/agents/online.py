@@ -49,8 +49,11 @@ class ScoringAgent(Protocol):
         """Scores to act by at step `time`, with as much chance as the agent needs to learn."""
         ...
 
-    def greedy(self, state: AgentState, obs: chex.Array) -> chex.Array:
-        """The scores that it thinks best. It may be given more images than a step has."""
+    def greedy(self, key: chex.PRNGKey, state: AgentState, obs: chex.Array) -> chex.Array:
+        """The scores that it thinks best. It may be given more images than a step has.
+
+        The key, another one for every batch, is for an agent whose choice is chance itself.
+        """
         ...
 
     def learn(self, key: chex.PRNGKey, state: AgentState, env: Environment, lesson: Lesson) -> AgentState: ...

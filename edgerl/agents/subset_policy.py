@@ -77,7 +77,7 @@ class SubsetPolicy:
         noise = self.config.noise * jax.random.gumbel(noise_key, scores.shape)
         return scores + self.config.coverage * jnp.asarray(self.layouts)[which] + noise
 
-    def greedy(self, state: SubsetPolicyState, obs: chex.Array) -> chex.Array:
+    def greedy(self, key: chex.PRNGKey, state: SubsetPolicyState, obs: chex.Array) -> chex.Array:
         """Scores [..., N], by the first layout."""
         return scores_of(state.scorer, obs) + self.config.coverage * jnp.asarray(self.layouts[0])
 

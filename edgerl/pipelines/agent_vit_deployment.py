@@ -25,7 +25,7 @@ def deployable(member: Member, running: Running, splits: Splits) -> MLPPolicy:
         return running.agent.network
     seen = observations(member, running, splits)
     images = jnp.asarray(seen.reshape(-1, member.env.patches, seen.shape[-1]))
-    scores = np.asarray(member.agent.greedy(running.agent, images))
+    scores = np.asarray(member.agent.greedy(jax.random.key(0), running.agent, images))
     return member.agent.deployed(running.agent, float(np.quantile(scores, 1 - member.agent.size / member.env.patches)))
 
 

@@ -55,18 +55,18 @@ def test_training_draws_each_layout(taught):
     quiet = SubsetPolicy(SubsetPolicyConfig(noise=0.0, coverage=2.0), 3, LAYOUTS)
     drawn = np.asarray(quiet.act(jax.random.key(5), flat, obs, jnp.int32(0)))
     assert {tuple(row / 2) for row in drawn} == set(LAYOUTS)
-    np.testing.assert_array_equal(quiet.greedy(flat, obs)[0] / 2, LAYOUTS[0])
+    np.testing.assert_array_equal(quiet.greedy(jax.random.key(0), flat, obs)[0] / 2, LAYOUTS[0])
 
 
 def test_evidence_overrules_the_layout(taught):
     agent, state, obs = taught
     assert LAYOUTS[0][2] == 0
-    assert np.asarray(agent.greedy(state, obs)).mean(axis=0).argmax() == 2
+    assert np.asarray(agent.greedy(jax.random.key(0), state, obs)).mean(axis=0).argmax() == 2
 
 
 def test_one_network_takes_what_scores_over_the_threshold(taught):
     agent, state, obs = taught
-    scores = np.asarray(agent.greedy(state, obs))
+    scores = np.asarray(agent.greedy(jax.random.key(0), state, obs))
     network = agent.deployed(state, 1.25)
     np.testing.assert_array_equal(network(jax.random.key(0), obs), (scores > 1.25).astype(int))
     assert network.sizes == (10, 17, 2)

@@ -22,9 +22,9 @@ class _Fixed:
         return ()
 
     def act(self, key: chex.PRNGKey, state: tuple[()], obs: chex.Array, time: chex.Array) -> chex.Array:
-        return self.greedy(state, obs)
+        return self.greedy(key, state, obs)
 
-    def greedy(self, state: tuple[()], obs: chex.Array) -> chex.Array:
+    def greedy(self, key: chex.PRNGKey, state: tuple[()], obs: chex.Array) -> chex.Array:
         raise NotImplementedError
 
     def learn(self, key: chex.PRNGKey, state: tuple[()], env: Any, lesson: Any) -> tuple[()]:
@@ -38,7 +38,7 @@ class _Fixed:
 class Observed(_Fixed):
     """The observation itself is the score: attention received, or the embedding's norm."""
 
-    def greedy(self, state: tuple[()], obs: chex.Array) -> chex.Array:
+    def greedy(self, key: chex.PRNGKey, state: tuple[()], obs: chex.Array) -> chex.Array:
         return obs
 
 
@@ -46,7 +46,7 @@ class Observed(_Fixed):
 class Centre(_Fixed):
     """The patches nearest to the middle."""
 
-    def greedy(self, state: tuple[()], obs: chex.Array) -> chex.Array:
+    def greedy(self, key: chex.PRNGKey, state: tuple[()], obs: chex.Array) -> chex.Array:
         return jnp.broadcast_to(jnp.asarray(selection.centre(obs.shape[-1])), obs.shape)
 
 
@@ -63,7 +63,7 @@ class Spread(_Fixed):
     def act(self, key: chex.PRNGKey, state: tuple[()], obs: chex.Array, time: chex.Array) -> chex.Array:
         return jnp.asarray(self.layouts)[jax.random.randint(key, obs.shape[:-1], 0, len(self.layouts))]
 
-    def greedy(self, state: tuple[()], obs: chex.Array) -> chex.Array:
+    def greedy(self, key: chex.PRNGKey, state: tuple[()], obs: chex.Array) -> chex.Array:
         return jnp.broadcast_to(jnp.asarray(self.layouts[0]), obs.shape)
 
 
@@ -71,9 +71,6 @@ class Spread(_Fixed):
 class Random(_Fixed):
     """Every subset is as likely as any other."""
 
-    def act(self, key: chex.PRNGKey, state: tuple[()], obs: chex.Array, time: chex.Array) -> chex.Array:
+    def greedy(self, key: chex.PRNGKey, state: tuple[()], obs: chex.Array) -> chex.Array:
+        """A draw for each image, in training and in evaluation: what is judged is a random choice, not a fixed one."""
         return jax.random.uniform(key, obs.shape)
-
-    def greedy(self, state: tuple[()], obs: chex.Array) -> chex.Array:
-        """A draw, too: what is judged is a random choice, not one fixed choice. The same one every time."""
-        return jax.random.uniform(jax.random.key(0), obs.shape)

@@ -16,11 +16,11 @@ from edgerl.systems.agent_vit.model import classify, patchify
 
 
 def choose(
-    env: PatchSelection, agent: Any, known: Any, network: Any, patches: chex.Array
+    env: PatchSelection, agent: Any, known: Any, network: Any, patches: chex.Array, key: chex.PRNGKey
 ) -> tuple[chex.Array, chex.Array]:
-    """(scores [B, N], chosen bool [B, N]) of the agent without chance, for a batch of patches [B, N, P]."""
+    """(scores [B, N], chosen bool [B, N]) of the agent without exploration, for a batch of patches [B, N, P]."""
     seen = selection.view(env.sees, env.network, network, patches)
-    scores = agent.greedy(known, seen if env.mask == "image" else seen.mean(axis=0))
+    scores = agent.greedy(key, known, seen if env.mask == "image" else seen.mean(axis=0))
     scores = jnp.broadcast_to(scores, patches.shape[:2])
     if env.rule == "mean":
         return scores, selection.above_mean(scores)
@@ -29,9 +29,11 @@ def choose(
 
 
 @functools.partial(jax.jit, static_argnames=("env", "agent"))
-def _batch(env: PatchSelection, agent: Any, known: Any, network: Any, images: chex.Array) -> tuple[chex.Array, ...]:
+def _batch(
+    env: PatchSelection, agent: Any, known: Any, network: Any, images: chex.Array, number: chex.Array
+) -> tuple[chex.Array, ...]:
     patches = patchify(normalise(images), env.network.config.patch_size)
-    _, chosen = choose(env, agent, known, network, patches)
+    _, chosen = choose(env, agent, known, network, patches, jax.random.fold_in(jax.random.key(0), number))
     rows = jnp.broadcast_to(jnp.arange(env.patches), chosen.shape)
     answers = [classify(env.network, network, patches, rows)]
     if env.rule == "mean":
@@ -47,9 +49,11 @@ def predict(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(classes int [2, M] with all patches and with the agent's own, chosen bool [M, N]) for uint8 images [M, S, S, 3].
 
-    In batches as in training, since one mask may hold for a batch; the last is filled up with the first images.
+    In batches as in training, since one mask may hold for a batch; the last is filled up with the first images. The
+    same images get the same answers: a choice by chance is drawn anew for every batch, from a fixed key.
     """
-    parts = [_batch(env, agent, known, network, batch) for batch in _batches(images, env.batch)]
+    batches = enumerate(_batches(images, env.batch))
+    parts = [_batch(env, agent, known, network, batch, np.uint32(number)) for number, batch in batches]
     answers, chosen = (np.concatenate([np.asarray(p[j]) for p in parts], axis=1 - j) for j in (0, 1))
     return answers[:, : len(images)], chosen[: len(images)]
 

@@ -11,7 +11,7 @@ import edgerl
 from edgerl import UserError
 from edgerl.systems.agent_vit import baselines, data, factory, selection
 from edgerl.systems.agent_vit.data import Images
-from edgerl.systems.agent_vit.evaluate import scores
+from edgerl.systems.agent_vit.evaluate import predict, scores
 from edgerl.systems.agent_vit.model import ViTConfig
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
@@ -60,7 +60,20 @@ def test_the_spread_baseline_draws_a_layout_in_training_and_keeps_to_the_first_a
     agent, obs = baselines.Spread(layouts), jnp.zeros((32, 16))
     drawn = np.asarray(agent.act(jax.random.key(0), (), obs, jnp.int32(0)))
     assert {tuple(row) for row in drawn.tolist()} == set(layouts)
-    np.testing.assert_array_equal(agent.greedy((), obs)[3], layouts[0])
+    np.testing.assert_array_equal(agent.greedy(jax.random.key(0), (), obs)[3], layouts[0])
+
+
+def test_random_patches_are_drawn_for_every_image_in_evaluation_too():
+    env = tiny(batch=4, mask="image", rule="top", sees="nothing")
+    _, state = jax.jit(env.reset)(jax.random.key(0))
+    images = np.zeros((400, 8, 8, 3), np.uint8)
+    again = [predict(env, baselines.Random(), (), state.network, images)[1] for _ in range(2)]
+    np.testing.assert_array_equal(*again)
+    masks, counts = np.unique(again[0], axis=0, return_counts=True)
+    assert len(masks) == 6  # every pair of 4 patches
+    assert counts == pytest.approx(400 / 6, abs=5 * np.sqrt(400 / 6))
+    batches = again[0].reshape(100, -1)
+    assert len(np.unique(batches, axis=0)) > 90  # of 1,296; with one key for all batches it was 1
 
 
 def test_pixel_features_of_flat_and_of_busy_patches():
