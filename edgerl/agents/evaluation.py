@@ -9,7 +9,7 @@ import numpy as np
 from flax import struct
 
 from edgerl.core import generator
-from edgerl.core.environment import Environment, Params
+from edgerl.core.environment import Environment, Params, take_step
 from edgerl.core.policy import MLPPolicy
 
 
@@ -40,13 +40,13 @@ def play_episodes(
         alive, time, obs, state, episodes = carry
         act_key, step_key = jax.random.split(jax.random.fold_in(key, time))
         action = policy(act_key, obs)
-        obs, state, reward, terminated, truncated, _ = jax.vmap(lambda k, s, a: env.step(k, s, a, params))(
+        obs, state, reward, terminated, truncated, _ = jax.vmap(lambda k, s, a: take_step(env, k, s, a, params))(
             jax.random.split(step_key, num_envs), state, action
         )
         episodes = Episodes(episodes.returns + jnp.where(alive, reward, 0), episodes.lengths + alive)
         return alive & ~(terminated | truncated), time + 1, obs, state, episodes
 
-    none = Episodes(jnp.zeros(num_envs), jnp.zeros(num_envs, jnp.int32))
+    none = Episodes(jnp.zeros(num_envs, jnp.float32), jnp.zeros(num_envs, jnp.int32))
     return jax.lax.while_loop(going, step, (alive, jnp.int32(0), obs, state, none))[-1]
 
 

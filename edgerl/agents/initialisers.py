@@ -17,7 +17,7 @@ def orthogonal(gain: float) -> Callable[[chex.PRNGKey, tuple[int, int]], chex.Ar
 
     def init(key: chex.PRNGKey, shape: tuple[int, int]) -> chex.Array:
         short, long = min(shape), max(shape)
-        drawn = jax.random.normal(key, (long, short)).T
+        drawn = jax.random.normal(key, (long, short), jnp.float32).T
 
         def add(i: chex.Array, found: chex.Array) -> chex.Array:
             vector = drawn[i]
@@ -25,7 +25,7 @@ def orthogonal(gain: float) -> Callable[[chex.PRNGKey, tuple[int, int]], chex.Ar
                 vector = vector - (found @ vector) @ found
             return found.at[i].set(vector / jnp.linalg.norm(vector))
 
-        vectors = jax.lax.fori_loop(0, short, add, jnp.zeros((short, long)))
+        vectors = jax.lax.fori_loop(0, short, add, jnp.zeros((short, long), jnp.float32))
         return gain * (vectors if shape == (short, long) else vectors.T)
 
     return init

@@ -11,8 +11,9 @@ from flax import struct
 
 from edgerl.agents.config import PPOConfig
 from edgerl.agents.initialisers import orthogonal
-from edgerl.core.environment import Environment
+from edgerl.core.environment import Environment, Params
 from edgerl.core.errors import UserError
+from edgerl.core.parameters import spaces_of
 from edgerl.core.policy import ACTIVATIONS, MLPPolicy
 from edgerl.core.spaces import Discrete
 
@@ -34,7 +35,7 @@ class Dense(nn.Module):
         """float32 [features, ...] for float32 [inputs, ...]."""
         shape = (self.features, x.shape[0])
         kernel = self.param("kernel", orthogonal(self.gain), shape)
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
         return _product(kernel, x) + bias.reshape(-1, *(1,) * (x.ndim - 1))
 
 
@@ -113,7 +114,7 @@ class Networks:
     def init(self, key: chex.PRNGKey) -> Variables:
         """Variables of both; the key is consumed."""
         policy_key, value_key = jax.random.split(key)
-        obs = jnp.zeros(len(self.policy.input_scale))
+        obs = jnp.zeros(len(self.policy.input_scale), jnp.float32)
         return {"policy": self.policy.init(policy_key, obs), "value": self.value.init(value_key, obs)}
 
     def logits(self, variables: Variables, obs: chex.Array) -> chex.Array:
@@ -138,13 +139,14 @@ class Networks:
         return jax.lax.optimization_barrier(x)
 
 
-def make_networks(env: Environment, config: PPOConfig) -> Networks:
-    """Networks for an environment.
+def make_networks(env: Environment, config: PPOConfig, env_params: Params | None = None) -> Networks:
+    """Networks for an environment, whose spaces its parameters decide (by default the published ones).
 
     Raises:
       UserError: the actions are not discrete, observations are not vectors, or `observation_scale` does not fit them.
     """
-    actions, shape = env.action_space(), env.observation_space().shape
+    observations, actions = spaces_of(env, env.default_params if env_params is None else env_params)
+    shape = observations.shape
     if not isinstance(actions, Discrete):
         raise UserError(f"PPO needs discrete actions; {env.id} has a space of type {type(actions).__name__}")
     if len(shape) != 1:

@@ -4,7 +4,6 @@ PPO collects episodes of many environments. Here there is one environment whose 
 to be played twice: the agent acts at every step, and every so many steps it has a lesson.
 """
 
-import functools
 from typing import Any, Protocol
 
 import chex
@@ -12,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from edgerl.core.content import jit_by_content
 from edgerl.core.environment import Environment, Info, Params, State
 
 AgentState = Any  # a pytree of arrays
@@ -73,7 +73,7 @@ class Running:
     key: chex.PRNGKey
 
 
-@functools.partial(jax.jit, static_argnames=("env", "agent"))
+@jit_by_content("env", "agent")
 def start(env: Environment, agent: ScoringAgent, key: chex.PRNGKey, env_params: Params) -> Running:
     """Before the first step. The key is consumed."""
     env_key, agent_key, key = jax.random.split(key, 3)
@@ -99,7 +99,7 @@ def step(
     return Running(state, obs, known, key), metrics
 
 
-@functools.partial(jax.jit, static_argnames=("env", "agent", "length"))
+@jit_by_content("env", "agent", "length")
 def advance(
     env: Environment, agent: ScoringAgent, running: Running, env_params: Params, count: chex.Array, length: int
 ) -> tuple[Running, dict[str, chex.Array]]:
@@ -109,5 +109,5 @@ def advance(
         running, metrics = step(env, agent, carry[0], env_params)
         return running, jax.tree.map(lambda rows, row: rows.at[i].set(row), carry[1], metrics)
 
-    empty = {name: jnp.zeros(length) for name in METRICS}
+    empty = {name: jnp.zeros(length, jnp.float32) for name in METRICS}
     return jax.lax.fori_loop(0, count, body, (running, empty))

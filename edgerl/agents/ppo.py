@@ -3,7 +3,6 @@
 Reference: Schulman et al., "Proximal Policy Optimization Algorithms", 2017.
 """
 
-import functools
 from typing import Any
 
 import chex
@@ -22,7 +21,10 @@ from edgerl.agents.networks import Networks, Variables, make_networks
 from edgerl.agents.rollout import LAST, Finished, Playing, begin, rollout
 from edgerl.agents.shuffle import permutation
 from edgerl.core import generator
+from edgerl.core.content import jit_by_content
+from edgerl.core.entry import environment_of
 from edgerl.core.environment import Environment, Params
+from edgerl.core.forms import environment_forms
 from edgerl.core.lanes import Transition
 from edgerl.core.policy import MLPPolicy
 
@@ -47,9 +49,11 @@ def init(env: Environment, config: PPOConfig, key: chex.PRNGKey, env_params: Par
       UserError: the configuration does not fit itself or the environment.
     """
     config.check()
+    env = environment_of(env, "ppo")
     env_params = env.default_params if env_params is None else env_params
     network_key, reset_key, key = jax.random.split(generator.derive(key), 3)
-    params = make_networks(env, config).init(network_key)
+    environment_forms("ppo", env, env_params)
+    params = make_networks(env, config, env_params).init(network_key)
     opt_state = optimiser(config).init(ravel_pytree(params)[0])
     return TrainState(params, opt_state, begin(env, reset_key, env_params, config.num_envs), key)
 
@@ -65,7 +69,7 @@ def update(
       loss and of the gradient's norm, and the `explained_variance` of the value function before it learnt.
     """
     env_params = env.default_params if env_params is None else env_params
-    networks = make_networks(env, config)
+    networks = make_networks(env, config, env_params)
     key, play_key, learn_key = jax.random.split(state.key, 3)
 
     def act(key: chex.PRNGKey, obs: chex.Array) -> tuple[chex.Array, chex.Array]:
@@ -79,7 +83,7 @@ def update(
     return TrainState(params, opt_state, playing, key), metrics
 
 
-@functools.partial(jax.jit, static_argnames="env")
+@jit_by_content("env")
 def train(
     env: Environment, config: PPOConfig, key: chex.PRNGKey, env_params: Params | None = None
 ) -> tuple[TrainState, Metrics]:
@@ -96,9 +100,11 @@ def train(
     return jax.lax.scan(step, init(env, config, key, env_params), None, config.num_updates)
 
 
-def greedy_policy(env: Environment, config: PPOConfig, state: TrainState) -> MLPPolicy:
+def greedy_policy(
+    env: Environment, config: PPOConfig, state: TrainState, env_params: Params | None = None
+) -> MLPPolicy:
     """What a state has learnt, without exploration."""
-    return make_networks(env, config).greedy(state.params)
+    return make_networks(env, config, env_params).greedy(state.params)
 
 
 def optimiser(config: PPOConfig) -> optax.GradientTransformation:

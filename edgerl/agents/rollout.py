@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from edgerl.core.environment import Environment, Params, State
+from edgerl.core.environment import Environment, Params, State, take_step
 from edgerl.core.lanes import Transition
 
 LAST = -1  # environments are the last axis of everything: short vectors would stop the vector unit
@@ -39,7 +39,7 @@ class Finished:
 def begin(env: Environment, key: chex.PRNGKey, params: Params, num_envs: int) -> Playing:
     """Resets all environments; the key is consumed."""
     obs, state = jax.vmap(lambda k: env.reset(k, params), out_axes=LAST)(jax.random.split(key, num_envs))
-    return Playing(obs, state, jnp.zeros(num_envs), jnp.zeros(num_envs, jnp.int32))
+    return Playing(obs, state, jnp.zeros(num_envs, jnp.float32), jnp.zeros(num_envs, jnp.int32))
 
 
 def rollout(
@@ -55,7 +55,7 @@ def rollout(
 
     def lane(playing: Playing, action: chex.Array, key: chex.PRNGKey) -> tuple[Playing, Transition, Finished]:
         step_key, reset_key = jax.random.split(key)
-        obs, state, reward, terminated, truncated, _ = env.step(step_key, playing.state, action, params)
+        obs, state, reward, terminated, truncated, _ = take_step(env, step_key, playing.state, action, params)
         going = Playing(obs, state, playing.episode_return + reward, playing.episode_length + 1)
         fresh = Playing(*env.reset(reset_key, params), jnp.float32(0), jnp.int32(0))
         ended = terminated | truncated
@@ -75,6 +75,6 @@ def rollout(
         return (playing, jax.tree.map(jnp.add, finished, done)), (happened, log_prob)
 
     none = jnp.zeros(num_envs, jnp.int32)
-    start = (playing, Finished(none, jnp.zeros(num_envs), none))
+    start = (playing, Finished(none, jnp.zeros(num_envs, jnp.float32), none))
     (playing, finished), (steps, log_probs) = jax.lax.scan(step, start, jax.random.split(key, num_steps))
     return playing, steps, log_probs, jax.tree.map(jnp.sum, finished)

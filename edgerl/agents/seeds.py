@@ -18,6 +18,7 @@ from edgerl.agents.config import RunConfig
 from edgerl.agents.evaluation import Episodes, play_episodes
 from edgerl.core import generator, processes
 from edgerl.core.compiling import compiler_options
+from edgerl.core.content import cache_by_content, jit_by_content
 from edgerl.core.environment import Environment, Params
 from edgerl.core.policy import MLPPolicy
 
@@ -75,7 +76,7 @@ def train(
     return jax.tree.map(lambda x: x[:count], processes.gathered(trained, mesh))
 
 
-@functools.cache
+@cache_by_content()
 def _trainer(env: Environment, mesh: Mesh) -> Callable[..., tuple[ppo.TrainState, ppo.Metrics]]:
     def on_device(config: ppo.PPOConfig, keys: chex.PRNGKey, env_params: Params) -> Any:
         return _in_batches(lambda key: ppo.train(env, config, key, env_params), keys, mesh)
@@ -102,13 +103,13 @@ _COMPILE = {"xla_llvm_disable_expensive_passes": True}
 _ONCE = {**_COMPILE, "xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
 
 
-@functools.partial(jax.jit, static_argnames="env", compiler_options=_ONCE)
+@jit_by_content("env", compiler_options=_ONCE)
 def start(env: Environment, config: ppo.PPOConfig, seeds: chex.PRNGKey, env_params: Params) -> ppo.TrainState:
     """States [S] before the first update of the seeds' keys [S]."""
     return jax.vmap(lambda key: ppo.init(env, config, key, env_params))(seeds)
 
 
-@functools.partial(jax.jit, static_argnames=("env", "length", "mesh"), compiler_options=_COMPILE)
+@jit_by_content("env", "length", "mesh", compiler_options=_COMPILE)
 def advance(
     env: Environment,
     config: ppo.PPOConfig,
@@ -130,7 +131,7 @@ def advance(
             state, metrics = ppo.update(env, config, carry[0], env_params)
             return state, jax.tree.map(lambda values, value: values.at[i].set(value), carry[1], metrics)
 
-        empty = {name: jnp.zeros(length) for name in ppo.METRICS}
+        empty = {name: jnp.zeros(length, jnp.float32) for name in ppo.METRICS}
         states, metrics = _in_batches(lambda s: jax.lax.fori_loop(0, count, body, (s, empty)), states, mesh)
         return states, jax.tree.map(jnp.transpose, metrics)
 
@@ -138,7 +139,7 @@ def advance(
     return _mapped(on_device, mesh, takes, gives)(config, states, env_params, count)
 
 
-@functools.partial(jax.jit, static_argnames=("env", "num_envs", "most_steps", "mesh"), compiler_options=_COMPILE)
+@jit_by_content("env", "num_envs", "most_steps", "mesh", compiler_options=_COMPILE)
 def play(
     env: Environment,
     policies: MLPPolicy,

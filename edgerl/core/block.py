@@ -9,12 +9,13 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from edgerl.core import lanes
+from edgerl.core import actions, lanes
 from edgerl.core.compiling import in_one_loop, one_kernel
-from edgerl.core.constants import constant_start
+from edgerl.core.constants import Constants
 from edgerl.core.deciding import LanesPolicy, Policy, Tabulated
 from edgerl.core.environment import Environment, Params, State
 from edgerl.core.lanes import Kept, Lane, Rewards, Streams, Transition
+from edgerl.core.spaces import Space
 from edgerl.core.statistics import Totals, no_totals
 from edgerl.core.unseen import Unseen
 
@@ -22,9 +23,9 @@ from edgerl.core.unseen import Unseen
 CHUNK = 2**18
 
 
-def _reads(env: Environment, params: Params, state: State) -> int:
+def _reads(known: Constants, params: Params, state: State) -> int:
     """How many arrays the loop of an environment's step reads: states, starts, parameters, and some of its own."""
-    starts = [x for x in jax.tree.leaves(constant_start(env)[1], is_leaf=lanes.is_none) if x is None]
+    starts = [x for x in jax.tree.leaves(known.start[1], is_leaf=lanes.is_none) if x is None]
     return len(jax.tree.leaves(state)) + len(starts) + len(_arrays(params)) + 8
 
 
@@ -53,7 +54,10 @@ def run_block(
     trajectory: bool,
     separate: bool,
     blank: chex.Array | None,
-) -> tuple[Totals, Transition | None]:
+    known: Constants,
+    space: Space,
+    checked: bool,
+) -> tuple[Totals, Transition | None, chex.Array | None]:
     """Plays `num_steps` steps in each of B lanes.
 
     Args:
@@ -62,10 +66,14 @@ def run_block(
       trajectory: whether to return what happened on every step, arrays [num_steps, ..., B].
       separate: whether the environments' part of a step is a kernel of its own, apart from the policy's.
       blank: what a policy that does not look at observations gets for one; else None.
+      known: what is the same on every step or at every start.
+      space: of the actions; `checked`: whether to watch that they stay inside it.
     Returns:
-      totals [chunks, B], whose sum over the chunks counts, and the trajectory or None.
+      totals [chunks, B], whose sum over the chunks counts; the trajectory or None; `actions.outside` [B] or None.
     """
-    states, env = env, env if blank is None else Unseen(env)  # type: ignore[assignment]
+    states = env
+    if blank is not None:
+        env, known = Unseen(env), replace(known, start=((), known.start[1]))  # type: ignore[assignment]
     last = -1  # the lanes are the last axis of everything, so that short vectors do not stop the vector unit
 
     def many(function: Callable[..., Any], *arguments: Any, axes: tuple[Any, ...]) -> Any:
@@ -80,9 +88,12 @@ def run_block(
         kept = jax.lax.while_loop(
             lambda kept: _any((kept.ends & 1 != 0) & (kept.ends > 1)), lambda kept: renew(kept, lane.rewards), lane.kept
         )
-        return many(lambda x: lanes.settle(env, x, time), replace(lane, kept=kept), axes=(last,))
+        return many(lambda x: lanes.settle(x, time, known), replace(lane, kept=kept), axes=(last,))
 
     def act(lane: Lane, time: chex.Array) -> chex.Array:
+        return actions.as_action(space, decide(lane, time))
+
+    def decide(lane: Lane, time: chex.Array) -> chex.Array:
         if isinstance(policy, Tabulated):
             return policy(many(states.number_of, lane.state, axes=(last,)))  # type: ignore[attr-defined]
         if isinstance(policy, LanesPolicy):
@@ -93,10 +104,15 @@ def run_block(
 
     def advance(lane: Lane, action: chex.Array, time: chex.Array) -> tuple[Lane, Transition | None]:
         step = lambda p, s, x, a: lanes.advance(env, p, s, x, a, time, name)  # noqa: E731
+        if lane.outside is not None:
+            left = actions.outside(space, action)
+            lane = replace(lane, outside=jnp.where(left != 0, left, lane.outside))
         lane, happened = many(step, params, stream, lane, action, axes=(params_axes, last, last, last))
-        ends, state = in_one_loop((lane.kept.ends, lane.state), _reads(env, params, lane.state))
+        ends, state = in_one_loop((lane.kept.ends, lane.state), _reads(known, params, lane.state))
         kept = replace(lane.kept, ends=ends)
-        return Lane(lane.obs, state, in_one_loop(lane.rewards), kept), happened if trajectory else None
+        return replace(
+            lane, state=state, rewards=in_one_loop(lane.rewards), kept=kept
+        ), happened if trajectory else None
 
     def step(carry: Any, _: None) -> tuple[Any, Transition | None]:
         lane, action, time = carry
@@ -122,7 +138,7 @@ def run_block(
         empty = jax.tree.map(lambda new, old: jnp.broadcast_to(new, old.shape), empty, totals)
         return (replace(lane, kept=replace(lane.kept, totals=empty)), *others), totals
 
-    lane = many(lambda p, s: lanes.begin(env, p, s, name), params, stream, axes=(params_axes, last))
+    lane = many(lambda p, s: lanes.begin(env, p, s, name, known, checked), params, stream, axes=(params_axes, last))
     carry = lane, act(lane, jnp.uint32(0)) if separate else None, jnp.uint32(0)
     chunks = 0 if trajectory else (num_steps - 1) // CHUNK
     if chunks:
@@ -132,4 +148,4 @@ def run_block(
     totals = jax.tree.map(lambda x: x[None], renew(lane.kept, lane.rewards).totals)
     if chunks:
         totals = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), aside, totals)
-    return totals, record
+    return totals, record, lane.outside

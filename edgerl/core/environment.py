@@ -50,6 +50,12 @@ class Environment(Protocol):
     def action_space(self, params: Params | None = None) -> Space: ...
 
 
+def take_step(env: Environment, key: chex.PRNGKey, state: State, action: chex.Array, params: Params) -> Step:
+    """`env.step` with a reward of float32 and flags that are arrays, whatever numbers the environment's are."""
+    obs, state, reward, terminated, truncated, info = env.step(key, state, action, params)
+    return obs, state, jnp.asarray(reward, jnp.float32), jnp.asarray(terminated), jnp.asarray(truncated), info
+
+
 @dataclasses.dataclass(frozen=True)
 class AutoReset:
     """An environment whose `step` starts the next episode by itself, as gymnax 1.x's `step` does.

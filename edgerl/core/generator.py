@@ -9,7 +9,10 @@ Source of the constants of `_mix`: the low-bias 32-bit hash search of C. Wellons
 increment: the golden ratio, as in SplitMix (Steele, Lea & Flood, 2014). Statistics: `tests/core/test_generator.py`.
 """
 
+import functools
 import math
+import sys
+from typing import Any
 
 import chex
 import jax
@@ -121,3 +124,30 @@ def _draw(words: chex.Array, counter: chex.Array) -> chex.Array:
 _IMPLEMENTATION = jax.extend.random.define_prng_impl(
     key_shape=(2,), seed=_seed, split=_split, random_bits=_random_bits, fold_in=_fold_in, name=NAME, tag="edge"
 )
+
+
+def _take_part_in_poisson() -> None:
+    """Lets `jax.random.poisson` take keys of this generator, as every other sampler does.
+
+    It refuses whatever is not threefry2x32 (JAX 0.4 to 0.10, a note in its source says "generalize"), though all it
+    does with a key is to split it and to draw uniform numbers. Its check of the key, a function of its module that is
+    asked by the sampler's name, gets the same two words as a threefry key: its draws cost threefry's time. Without
+    this, an environment with Poisson demand ends in NotImplementedError.
+    """
+    module = sys.modules[jax.random.poisson.__module__]
+    check = getattr(module, "_check_prng_key", None)
+    ours = jax.eval_shape(lambda: new_key(np.uint32(0), np.uint32(0))).dtype
+    if check is None or getattr(check, "takes_edgerl", False):
+        return
+
+    @functools.wraps(check)
+    def with_ours(name: str, key: Any, *arguments: Any, **named: Any) -> Any:
+        if name == "poisson" and getattr(key, "dtype", None) == ours:
+            key = jax.random.wrap_key_data(jax.random.key_data(key), impl=THREEFRY)
+        return check(name, key, *arguments, **named)
+
+    with_ours.takes_edgerl = True  # type: ignore[attr-defined]
+    module._check_prng_key = with_ours
+
+
+_take_part_in_poisson()

@@ -18,8 +18,9 @@ import jax.numpy as jnp
 from flax import struct
 
 from edgerl.core import generator
-from edgerl.core.constants import constant_reward, constant_start
-from edgerl.core.environment import Environment, Params, State
+from edgerl.core.constants import Constants, constants_of
+from edgerl.core.environment import Environment, Params, State, take_step
+from edgerl.core.forms import environment_forms
 from edgerl.core.statistics import Totals, add_episode, no_totals
 
 
@@ -63,6 +64,7 @@ class Lane:
     state: State
     rewards: Rewards | None  # None where every step pays the same
     kept: Kept
+    outside: chex.Array | None = None  # int32: an action outside the action space, see `actions`; None if unchecked
 
 
 @struct.dataclass
@@ -111,13 +113,14 @@ def is_none(x: Any) -> bool:
     return x is None
 
 
-def begin(env: Environment, params: Params, stream: Streams, name: str) -> Lane:
+def begin(env: Environment, params: Params, stream: Streams, name: str, known: Constants, checked: bool) -> Lane:
     """A lane at the first observation of its first episode."""
     obs, state = env.reset(key_of(stream.start, jnp.uint32(0), name), params)
     start = _draw(env, params, stream, jnp.uint32(1), name)
     none, zero = jnp.uint32(0), jnp.float32(0)
-    rewards = Rewards(zero, zero) if constant_reward(env) is None else None
-    return Lane(obs, state, rewards, Kept(none, start, none, no_totals(rewards is not None)))
+    rewards = Rewards(zero, zero) if known.reward is None else None
+    kept = Kept(none, start, none, no_totals(rewards is not None))
+    return Lane(obs, state, rewards, kept, jnp.int32(0) if checked else None)
 
 
 def renew(env: Environment, params: Params, stream: Streams, kept: Kept, rewards: Rewards | None, name: str) -> Kept:
@@ -129,16 +132,16 @@ def renew(env: Environment, params: Params, stream: Streams, kept: Kept, rewards
     return replace(_pick(used, Kept(kept.ends, start, end, totals), kept), ends=kept.ends & 1)
 
 
-def settle(env: Environment, lane: Lane, time: chex.Array) -> Lane:
+def settle(lane: Lane, time: chex.Array, known: Constants) -> Lane:
     """Where the last step, of `time` in all, ended an episode: its record goes to the mailbox and the start begins."""
     kept, rewards, ended = lane.kept, lane.rewards, (lane.kept.ends & 1) != 0
     own = kept.start.obs, kept.start.state
-    start = jax.tree.map(lambda always, x: x if always is None else always, constant_start(env), own, is_leaf=is_none)
+    start = jax.tree.map(lambda always, x: x if always is None else always, known.start, own, is_leaf=is_none)
     obs, state = _pick(ended, start, (lane.obs, lane.state))
     if rewards is not None:
         rewards = _pick(ended, Rewards(jnp.float32(0), rewards.running), rewards)
     ends = jnp.where(ended, time << 1, kept.ends & ~jnp.uint32(1))
-    return Lane(obs, state, rewards, replace(kept, ends=ends))
+    return Lane(obs, state, rewards, replace(kept, ends=ends), lane.outside)
 
 
 def advance(
@@ -146,20 +149,21 @@ def advance(
 ) -> tuple[Lane, Transition]:
     """The lane after the action, which is its step number `time`, and what happened."""
     key, rewards = key_of(stream.step, time, name), lane.rewards
-    obs, state, reward, terminated, truncated, _ = env.step(key, lane.state, action, params)
+    obs, state, reward, terminated, truncated, _ = take_step(env, key, lane.state, action, params)
     happened = Transition(lane.obs, action, reward, terminated, truncated, obs)
     if rewards is not None:
         rewards = replace(rewards, running=rewards.running + reward)
     ends = lane.kept.ends | (terminated | truncated).astype(jnp.uint32)
-    return Lane(obs, state, rewards, replace(lane.kept, ends=ends)), happened
+    return Lane(obs, state, rewards, replace(lane.kept, ends=ends), lane.outside), happened
 
 
 def lane_bytes(env: Environment, params: Params) -> int:
     """Memory that one lane's state takes while it is stepped: everything carried, the random streams included."""
+    known = constants_of(env, environment_forms("lane_bytes", env, params))
 
     def lane(base: chex.PRNGKey) -> Any:
         stream = streams(base, jnp.uint32(0))
-        return stream, begin(env, params, stream, generator.NAME), env.action_space(params).sample(base)
+        return stream, begin(env, params, stream, generator.NAME, known, False), env.action_space(params).sample(base)
 
     shapes = jax.eval_shape(lane, generator.new_key(jnp.uint32(0), jnp.uint32(0)))
     return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))

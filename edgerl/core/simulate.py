@@ -14,14 +14,19 @@ from jax.sharding import Mesh, PartitionSpec
 
 from edgerl.core import generator as generators
 from edgerl.core import processes
+from edgerl.core.actions import complaint, stays_inside
 from edgerl.core.block import run_block
 from edgerl.core.compiling import compiler_options, one_kernel
-from edgerl.core.constants import constant_reward
+from edgerl.core.constants import Constants, constants_of
+from edgerl.core.content import cache_by_content
 from edgerl.core.deciding import Policy
+from edgerl.core.entry import check_key, environment_of, whole_number
 from edgerl.core.environment import Environment, Params
 from edgerl.core.errors import UserError
+from edgerl.core.forms import Forms, environment_forms, form_of, with_policy
 from edgerl.core.lanes import Transition, streams
-from edgerl.core.parameters import Numbers, batched_leaves, usual_numbers, with_constants
+from edgerl.core.parameters import Numbers, batched_leaves, spaces_of, usual_numbers, with_constants
+from edgerl.core.spaces import Space
 from edgerl.core.statistics import Summary, Totals, summarise
 from edgerl.core.tabulated import states_to_tabulate, tabulate
 from edgerl.core.unseen import blank_for
@@ -66,22 +71,29 @@ def default_mesh() -> Mesh:
     return Mesh(np.array(jax.devices()), (AXIS,), axis_types=(jax.sharding.AxisType.Auto,))
 
 
-def random_policy(env: Environment, params: Params | None = None) -> Policy:
-    """Actions drawn uniformly from the environment's action space. The same object for equal spaces."""
-    return _sampler(env.action_space(params))
+def random_policy(env: Environment | str, params: Params | None = None) -> Policy:
+    """Actions drawn uniformly from the environment's action space. The same object for equal spaces.
+
+    Args:
+      env: the environment or its id.
+      params: the environment's default parameters unless given.
+    """
+    env = environment_of(env, "random_policy")
+    return _sampler(env.action_space(env.default_params if params is None else params))
 
 
-@functools.cache
+@cache_by_content()
 def _sampler(space: Any) -> Policy:
     def policy(key: chex.PRNGKey, obs: chex.Array) -> chex.Array:
         del obs
         return space.sample(key)
 
+    policy.draws_from = space  # type: ignore[attr-defined]
     return policy
 
 
 def simulate(
-    env: Environment,
+    env: Environment | str,
     policy: Policy,
     key: chex.PRNGKey,
     *,
@@ -98,6 +110,7 @@ def simulate(
     minima and maxima are equal on any number of devices, and so are means and standard deviations.
 
     Args:
+      env: the environment, or its id.
       policy: `policy(key, obs) -> action`, unbatched and pure. A pytree of arrays that can be called (`MLPPolicy`) is
         passed as data: new weights do not compile again. Any other function is compiled once per object. One that
         does not use its key is decided once a state and then looked up, where the environment can count its states
@@ -113,33 +126,45 @@ def simulate(
       trajectory: also return every transition, arrays [num_steps, num_envs, ...]: mind the memory.
 
     Raises:
-      UserError: a number below 1, an unknown generator, or a mesh without the axis "env".
+      UserError: a number below 1, an unknown generator, a mesh without the axis "env", an environment that cannot be
+        traced or does not return what the contract says, a policy whose answer has not the action space's shape or
+        dtype, or lay outside of it on any step.
     """
-    for name, value in (("num_envs", num_envs), ("num_steps", num_steps)):
-        if not 1 <= value < 2**31:
-            raise UserError(f"simulate: {name} is {value}; it must be from 1 to {2**31 - 1}")
+    env = environment_of(env, "simulate")
+    num_envs, num_steps = (
+        whole_number("simulate", n, x) for n, x in (("num_envs", num_envs), ("num_steps", num_steps))
+    )
     if generator not in generators.GENERATORS:
         raise UserError(f"simulate: unknown generator '{generator}'; known: {', '.join(generators.GENERATORS)}")
     mesh = default_mesh() if mesh is None else mesh
     if tuple(mesh.axis_names) != (AXIS,):
         raise UserError(f"simulate: the mesh has axes {tuple(mesh.axis_names)}; it must have one, named '{AXIS}'")
+    check_key("simulate", key)
     params = env.default_params if params is None else params
     batched = batched_leaves(params, env.default_params, num_envs)
+    one = jax.tree.map(lambda x, b: x[0] if b else x, params, batched)  # of one environment
+    space = spaces_of(env, one)[1]
+    static, dynamic = (policy, None) if not _is_data(policy) else (None, policy)
+    forms = environment_forms("simulate", env, one, generator)
+    forms = with_policy("simulate", env, forms, space, form_of(policy) if static is None else policy, generator)
     alike = not any(jax.tree.leaves(batched))
     states = states_to_tabulate(env, policy, params, num_envs * num_steps) if alike else None
     devices, blocks, block = _layout(num_envs, mesh, _most_lanes(env, policy, states))
     lanes = np.minimum(np.arange(devices * blocks * block, dtype=np.uint32), num_envs - 1)
     lanes = lanes.reshape(devices * blocks, block)
     params = jax.tree.map(lambda x, b: jnp.asarray(x)[lanes] if b else x, params, batched)
-    static, dynamic = (policy, None) if not _is_data(policy) else (None, policy)
     given = tuple(jax.tree.leaves(batched)), usual_numbers(params, env.default_params)
-    program = _program(env, static, mesh, num_steps, generator, trajectory, *given, states)
+    plan = Plan(mesh, num_steps, generator, trajectory, *given, states, not stays_inside(space, policy), lanes.shape)
+    program, known = _program(env, static, forms, space, plan)
     split, shared = PartitionSpec(AXIS), PartitionSpec()
     params = jax.tree.map(lambda x, b: processes.place(x, mesh, split if b else shared), params, batched)
     base, dynamic = processes.place((generators.derive(key, generator), dynamic), mesh, shared)
-    totals, record = program(base, processes.place(lanes, mesh, split), params, dynamic)
-    totals = processes.whole(totals, mesh)
-    episodes, returns, lengths = summarise(jax.tree.map(lambda x: _lanes(x, num_envs), totals), constant_reward(env))
+    totals, record, outside = program(base, processes.place(lanes, mesh, split), params, dynamic)
+    totals, outside = processes.whole((totals, outside), mesh)
+    wrong = None if outside is None else complaint(space, outside.reshape(-1)[:num_envs])
+    if wrong:
+        raise UserError(f"simulate: {wrong}")
+    episodes, returns, lengths = summarise(jax.tree.map(lambda x: _lanes(x, num_envs), totals), known.reward)
     unblocked = _unblock(processes.gathered(record, mesh), num_envs) if record is not None else None
     return SimulationStats(episodes, num_envs * num_steps, returns, lengths, unblocked)
 
@@ -165,44 +190,57 @@ def _layout(num_envs: int, mesh: Mesh, most: int) -> tuple[int, int, int]:
     return mesh.size, blocks, rounded
 
 
-@functools.lru_cache(maxsize=64)
-def _program(
-    env: Environment,
-    policy: Policy | None,
-    mesh: Mesh,
-    num_steps: int,
-    generator: str,
-    trajectory: bool,
-    batched: tuple[bool, ...],
-    usual: Numbers | None,
-    states: int | None,
-) -> Callable[..., tuple[Totals, Transition | None]]:
-    """The compiled simulation: blocks of lanes one after another on each device.
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What decides about a compiled simulation beside the environment and the policy.
 
-    `usual`: the parameters' numbers if they are the default ones. `states`: how many states of the environment to
-    tabulate the policy in first, or None.
+    Attributes:
+      batched: for each leaf of the parameters, whether it holds a value an environment.
+      usual: the parameters' numbers if they are the default ones.
+      states: how many states of the environment to tabulate the policy in first, or None.
+      checked: whether to watch that actions stay inside their space.
+      layout: (blocks of all devices, lanes a block), so that a program is traced once, when it is made.
     """
 
+    mesh: Mesh
+    num_steps: int
+    generator: str
+    trajectory: bool
+    batched: tuple[bool, ...]
+    usual: Numbers | None
+    states: int | None
+    checked: bool
+    layout: tuple[int, int]
+
+
+@cache_by_content()
+def _program(
+    env: Environment, policy: Policy | None, forms: Forms, space: Space, plan: Plan
+) -> tuple[Callable[..., tuple[Totals, Transition | None, chex.Array | None]], Constants]:
+    """The compiled simulation: blocks of lanes one after another on each device. And what it takes for constant."""
+    mesh, generator, batched, states = plan.mesh, plan.generator, plan.batched, plan.states
     on_cpu = mesh.devices.flat[0].platform == "cpu"
     separate = on_cpu and policy is None and states is None
-    blank = blank_for(env, policy, states) if not trajectory else None
+    blank = blank_for(forms.obs, policy, states) if not plan.trajectory else None
+    known = constants_of(env, forms)
 
-    def on_device(base: chex.PRNGKey, lanes: chex.Array, params: Params, data: Any) -> tuple[Totals, Any]:
+    def on_device(base: chex.PRNGKey, lanes: chex.Array, params: Params, data: Any) -> tuple[Totals, Any, Any]:
         leaves, tree = jax.tree.flatten(params)
-        leaves = with_constants(leaves, usual) if usual else leaves
+        leaves = with_constants(leaves, plan.usual) if plan.usual else leaves
         axes = jax.tree.unflatten(tree, [-1 if b else None for b in batched])
         chosen: Any = policy if data is None else data
         if states is not None:
             chosen = tabulate(env, chosen, params, states)
 
-        def one_block(inputs: tuple[chex.Array, list[Any]]) -> tuple[Totals, Any]:
+        def one_block(inputs: tuple[chex.Array, list[Any]]) -> tuple[Totals, Any, Any]:
             numbers, own = inputs
             values = iter(own)
             mixed = jax.tree.unflatten(tree, [next(values) if b else x for x, b in zip(leaves, batched, strict=True)])
             stream = jax.vmap(lambda lane: streams(base, lane))(numbers)
 
-            def run(stream: Any) -> tuple[Totals, Any]:
-                return run_block(env, chosen, mixed, axes, stream, num_steps, generator, trajectory, separate, blank)
+            def run(stream: Any) -> tuple[Totals, Any, Any]:
+                how = plan.num_steps, generator, plan.trajectory, separate, blank, known, space, plan.checked
+                return run_block(env, chosen, mixed, axes, stream, *how)
 
             return one_kernel(run, stream) if on_cpu and not separate else run(stream)
 
@@ -211,14 +249,14 @@ def _program(
 
     split, whole = PartitionSpec(AXIS), PartitionSpec()
 
-    def program(base: chex.PRNGKey, lanes: chex.Array, params: Params, data: Any) -> tuple[Totals, Any]:
+    def program(base: chex.PRNGKey, lanes: chex.Array, params: Params, data: Any) -> tuple[Totals, Any, Any]:
         axes = jax.tree.unflatten(jax.tree.structure(params), [split if b else whole for b in batched])
         mapped = jax.shard_map(
             on_device, mesh=mesh, in_specs=(whole, split, axes, whole), out_specs=split, check_vma=False
         )
         return mapped(base, lanes, params, data)
 
-    return jax.jit(program, compiler_options=compiler_options(mesh.devices))
+    return jax.jit(program, compiler_options=compiler_options(mesh.devices)), known
 
 
 def _lanes(x: np.ndarray, num_envs: int) -> np.ndarray:

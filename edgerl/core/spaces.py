@@ -79,13 +79,13 @@ class Box:
         low, high = self.bounds()
         below, above = np.isfinite(low), np.isfinite(high)
         uniform_key, normal_key, exponential_key = jax.random.split(key, 3)
-        fraction = jax.random.uniform(uniform_key, self.shape)
+        fraction = jax.random.uniform(uniform_key, self.shape, jnp.float32)
         # Halves, so that the width of [-max, max] does not overflow.
         half_low, half_high = (np.where(below & above, bound, 0) / 2 for bound in (low, high))
         uniform = half_high + half_low + (half_high - half_low) * (2 * fraction - 1)
-        step = jax.random.exponential(exponential_key, self.shape)
+        step = jax.random.exponential(exponential_key, self.shape, jnp.float32)
         one_sided = jnp.where(below, np.where(below, low, 0) + step, np.where(above, high, 0) - step)
-        unbounded = jax.random.normal(normal_key, self.shape)
+        unbounded = jax.random.normal(normal_key, self.shape, jnp.float32)
         return jnp.where(below & above, uniform, jnp.where(below | above, one_sided, unbounded)).astype(jnp.float32)
 
     def contains(self, x: chex.Array) -> chex.Array:

@@ -10,8 +10,10 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from edgerl.core.actions import as_action, outside
 from edgerl.core.deciding import LanesPolicy, Policy, Tabulated
 from edgerl.core.environment import Params, State
+from edgerl.core.parameters import spaces_of
 from edgerl.core.unseen import ignores
 
 BLOCK = 1024  # states that are decided together, so that a network's activations stay in a core's cache
@@ -56,12 +58,17 @@ def states_to_tabulate(env: Any, policy: Policy, params: Params, steps: int) -> 
 
 def tabulate(env: Any, policy: Policy, params: Params, count: int) -> Tabulated:
     """What the policy decides in the environment's `count` states."""
+    space = spaces_of(env, params)[1]
 
     def decide(numbers: chex.Array) -> chex.Array:
         obs = jax.vmap(lambda number: env.observe(env.state_at(number), params), out_axes=-1)(numbers)
         if isinstance(policy, LanesPolicy):
-            return policy.lanes(obs).astype(jnp.int8)
-        return jax.vmap(lambda x: policy(jax.random.key(0), x), in_axes=-1)(obs).astype(jnp.int8)
+            actions = policy.lanes(obs)
+        else:
+            actions = jax.vmap(lambda x: policy(jax.random.key(0), x), in_axes=-1)(obs)
+        # -1, which every space leaves out, for what is outside: int8 would make another action of 300.
+        actions = as_action(space, actions)
+        return jnp.where(outside(space, actions) == 0, actions, -1).astype(jnp.int8)
 
     blocks = -(-count // BLOCK)
     numbers = jnp.minimum(jnp.arange(blocks * BLOCK, dtype=jnp.int32), count - 1).reshape(blocks, BLOCK)

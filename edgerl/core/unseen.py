@@ -36,14 +36,14 @@ class Unseen:
         return (), *self.env.step(key, state, action, params)[1:]  # type: ignore[return-value]
 
 
-def blank_for(env: Environment, policy: Policy | None, states: int | None) -> chex.Array | None:
+def blank_for(obs: Any, policy: Policy | None, states: int | None) -> chex.Array | None:
     """An observation to give to a policy that does not look at it; None where the policy does.
 
     Args:
+      obs: form of an observation.
       policy: None for one whose weights are data: it looks.
       states: not None where the policy is tabulated: it does not look either.
     """
-    obs = jax.eval_shape(lambda key: env.reset(key, env.default_params)[0], jax.random.key(0))
     blind = states is not None or (policy is not None and ignores(policy, obs, 1))
     return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), obs) if blind else None
 

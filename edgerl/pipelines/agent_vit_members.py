@@ -6,7 +6,6 @@ and started again, it goes on to the same bits.
 
 import csv
 import dataclasses
-import functools
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from edgerl.agents.logs import Log
 from edgerl.agents.online import Lesson, Running
 from edgerl.core import files, generator
 from edgerl.core.checkpoint import Checkpoints, open_checkpoints
+from edgerl.core.content import cache_by_content
 from edgerl.core.errors import UserError
 from edgerl.hardware.cost import count_macs
 from edgerl.systems.agent_vit.data import Images
@@ -148,7 +148,7 @@ def judged(member: Member, running: Running, test: Images) -> dict[str, Any]:
     return judge(member.env, member.agent, running.agent, running.env.mean, test, classes)
 
 
-@functools.lru_cache(maxsize=32)
+@cache_by_content(maxsize=32)
 def step_macs(env: PatchSelection, agent: Any) -> dict[str, Any]:
     """Multiply-accumulates of one step for the whole batch, read from the programs that run.
 

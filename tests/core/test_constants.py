@@ -8,22 +8,27 @@ import numpy as np
 from environments import Fixed, FixedParams, Walk
 
 import edgerl
-from edgerl.core.constants import constant_reward, constant_start
+from edgerl.core.constants import constants_of
+from edgerl.core.forms import environment_forms
 from edgerl.core.simulate import random_policy
 from edgerl.systems.cartpole.env import CartPole
 
 KEY = jax.random.key(0)
 
 
+def known_of(env):
+    return constants_of(env, environment_forms("test", env, env.default_params))
+
+
 def test_a_reward_is_constant_only_if_neither_state_nor_parameters_change_it():
-    assert constant_reward(edgerl.make("CartPole-v1")) == 1.0
-    assert constant_reward(edgerl.make("EarlyExit-v0")) is None
-    assert constant_reward(Walk()) is None
-    assert constant_reward(Fixed()) is None  # a parameter
+    assert known_of(edgerl.make("CartPole-v1")).reward == 1.0
+    assert known_of(edgerl.make("EarlyExit-v0")).reward is None
+    assert known_of(Walk()).reward is None
+    assert known_of(Fixed()).reward is None  # a parameter
 
 
 def test_the_clock_starts_at_0_and_all_else_is_drawn():
-    obs, state = constant_start(edgerl.make("CartPole-v1"))
+    obs, state = known_of(edgerl.make("CartPole-v1")).start
     assert (obs, state.x, state.x_dot, state.theta, state.theta_dot) == (None,) * 5
     assert state.time == 0
     assert state.time.dtype == np.int32
@@ -44,7 +49,7 @@ def test_returns_are_those_of_the_same_reward_summed(quick_compile):
     for reward in (0.5, -2.0, 0.0):
         summed = Fixed(default_params=FixedParams(7, reward))
         known = Paying(default_params=FixedParams(7), pays=reward)
-        assert constant_reward(known) == reward
+        assert known_of(known).reward == reward
         results = [edgerl.simulate(e, random_policy(e), KEY, num_envs=3, num_steps=100) for e in (summed, known)]
         assert results[0] == results[1]
         assert results[1].returns.mean == 7 * reward

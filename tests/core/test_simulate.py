@@ -168,7 +168,7 @@ def test_parameters_change_the_episodes_without_a_new_compilation():
 def _compilations():
     """How many programs were compiled since the cache was cleared."""
     assert module._program.cache_info().currsize == 1
-    return LAST_PROGRAMS[-1]._cache_size()
+    return LAST_PROGRAMS[-1][0]._cache_size()
 
 
 LAST_PROGRAMS = []

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
+from edgerl.core.content import ByContent
 from edgerl.core.environment import Step
 from edgerl.core.spaces import Box
 from edgerl.systems.agent_vit import selection
@@ -56,8 +57,8 @@ class PatchSelectionState:
     key: chex.PRNGKey
 
 
-@dataclasses.dataclass(frozen=True)
-class PatchSelection:
+@dataclasses.dataclass(frozen=True, eq=False)
+class PatchSelection(ByContent):
     """The environment; see the module's docstring. Make it with `edgerl.make("PatchSelection-v0")`.
 
     Attributes:
@@ -71,12 +72,10 @@ class PatchSelection:
       sizes: numbers of patches that a step is compiled for, ascending, N the last; the rule "mean" fills up to one.
       credited: whether `info["credit"]` [B, N] tells what each patch had to do with the loss, see `train`.
       augmented: whether images are cropped and flipped.
-      fingerprint: of the data, so that environments of different data are not equal.
     """
 
-    default_params: PatchSelectionParams = dataclasses.field(compare=False, repr=False)
+    default_params: PatchSelectionParams = dataclasses.field(repr=False)
     network: SimpleViT
-    fingerprint: str
     batch: int = 64
     sees: str = "attention"
     mask: str = "batch"

@@ -1,6 +1,5 @@
 """How well a trained transformer classifies, with all patches and with those that an agent chooses."""
 
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from edgerl.core.content import jit_by_content
 from edgerl.systems.agent_vit import selection
 from edgerl.systems.agent_vit.data import Images, normalise
 from edgerl.systems.agent_vit.env import PatchSelection
@@ -28,7 +28,7 @@ def choose(
     return scores, jnp.zeros(scores.shape, bool).at[jnp.arange(len(rows))[:, None], rows].set(True)
 
 
-@functools.partial(jax.jit, static_argnames=("env", "agent"))
+@jit_by_content("env", "agent")
 def _batch(
     env: PatchSelection, agent: Any, known: Any, network: Any, images: chex.Array, number: chex.Array
 ) -> tuple[chex.Array, ...]:

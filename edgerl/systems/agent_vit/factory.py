@@ -1,11 +1,9 @@
 """Makes PatchSelection-v0 from images."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from edgerl.core.errors import UserError
 from edgerl.systems.agent_vit import model, selection
@@ -63,11 +61,9 @@ def from_images(
         raise UserError(f"sees: '{options['sees']}' is not one of {', '.join(selection.VIEWS)}")
     wanted = _steps(patches) if rule == "mean" else phases or (n_patch_desired,)
     everything = (patches,) if rule == "mean" or full_every else ()
-    fingerprint = hashlib.sha256(np.ascontiguousarray(images.images).tobytes() + images.labels.tobytes()).hexdigest()
     return PatchSelection(
         PatchSelectionParams(jnp.asarray(images.images), jnp.asarray(images.labels), **(params or {})),
         network,
-        fingerprint[:16],
         rule=rule,
         n_patch_desired=n_patch_desired,
         phases=phases,

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from edgerl.core.compiling import in_one_loop
+from edgerl.core.content import ByContent
 from edgerl.core.environment import Step
 from edgerl.core.spaces import Box, Discrete
 from edgerl.core.trigonometry import sincos
@@ -53,8 +54,8 @@ class CartPoleState:
     time: chex.Array
 
 
-@dataclasses.dataclass(frozen=True)
-class CartPole:
+@dataclasses.dataclass(frozen=True, eq=False)
+class CartPole(ByContent):
     """The environment; see the module's docstring."""
 
     id: str
@@ -73,7 +74,7 @@ class CartPole:
 
     def reset(self, key: chex.PRNGKey, params: CartPoleParams | None = None) -> tuple[chex.Array, CartPoleState]:
         """Each of the four values uniform in [-0.05, 0.05)."""
-        start = jax.random.uniform(key, (4,), minval=-0.05, maxval=0.05)
+        start = jax.random.uniform(key, (4,), jnp.float32, minval=-0.05, maxval=0.05)
         state = CartPoleState(start[0], start[1], start[2], start[3], jnp.int32(0))
         return _observe(state), state
 

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from edgerl.core.content import ByContent
 from edgerl.core.environment import Step
 from edgerl.core.spaces import Box, Discrete
 from edgerl.systems.early_exit.packing import unpack
@@ -60,8 +61,8 @@ class EarlyExitState:
     preference: chex.Array | None = None  # float32 in [0, 1]: 0 spares nothing, 1 spares most
 
 
-@dataclasses.dataclass(frozen=True)
-class EarlyExit:
+@dataclasses.dataclass(frozen=True, eq=False)
+class EarlyExit(ByContent):
     """The environment; see the module's docstring. Make it with `edgerl.make("EarlyExit-v0")` or `from_table`.
 
     Attributes:
@@ -69,12 +70,10 @@ class EarlyExit:
       extras: what the observation holds beyond the four numbers.
       draw_budget: a new budget every episode, by `budget_low` and `budget_high`.
       draw_preference: new weights every episode, by `preference_low` and `preference_high`; the observation tells.
-      fingerprint: of the parameters, so that environments of different tables are not equal.
     """
 
     exits: int
-    default_params: EarlyExitParams = dataclasses.field(compare=False, repr=False)
-    fingerprint: str
+    default_params: EarlyExitParams = dataclasses.field(repr=False)
     extras: tuple[Extra, ...] = ()
     draw_budget: bool = False
     draw_preference: bool = False

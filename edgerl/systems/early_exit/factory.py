@@ -1,8 +1,5 @@
 """Making EarlyExit-v0 from a table and a device."""
 
-import hashlib
-
-import jax
 import numpy as np
 
 from edgerl.core.errors import UserError
@@ -63,9 +60,7 @@ def from_table(
         raise UserError(f"the table has no images of the split '{split}'")
     profile = load_profile(profile) if isinstance(profile, str) else profile
     params = make_params(table, profile, pack(features(table, rows)))
-    leaves = [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(params)]
-    fingerprint = hashlib.sha256(b"".join(leaves)).hexdigest()
-    return EarlyExit(table.exits, params, fingerprint, tuple(extras), draw_budget, draw_preference)
+    return EarlyExit(table.exits, params, tuple(extras), draw_budget, draw_preference)
 
 
 def make_params(table: Table, profile: Profile, words: np.ndarray) -> EarlyExitParams:

@@ -4,13 +4,12 @@ All maximise the environment's score, and all but `ascent` without objectives' w
 and answers with the best score of each run, float32 [R].
 """
 
-import functools
-
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from edgerl.core.content import jit_by_content
 from edgerl.systems.latent_nas.env import STOP, LatentNAS, LatentNASParams
 from edgerl.systems.latent_nas.model import CODES, LATENT, decode
 from edgerl.systems.latent_nas.space import HIGH, LOW, active, from_uniform, join, split
@@ -19,7 +18,7 @@ POPULATION, TOURNAMENT = 50, 10
 _SWEEPS = 20
 
 
-@functools.partial(jax.jit, static_argnames=("env", "runs"))
+@jit_by_content("env", "runs")
 def random_search(
     env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evaluations: int, runs: int
 ) -> chex.Array:
@@ -32,7 +31,7 @@ def random_search(
     return jax.lax.fori_loop(0, evaluations, one, jnp.full(runs, -jnp.inf))
 
 
-@functools.partial(jax.jit, static_argnames=("env", "runs"))
+@jit_by_content("env", "runs")
 def greedy_search(
     env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evaluations: int, runs: int
 ) -> chex.Array:
@@ -76,7 +75,7 @@ def evolution(env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evalua
     return _evolution(env, params, key, evaluations, runs, population)
 
 
-@functools.partial(jax.jit, static_argnames=("env", "runs", "population"))
+@jit_by_content("env", "runs", "population")
 def _evolution(
     env: LatentNAS, params: LatentNASParams, key: chex.PRNGKey, evaluations: int, runs: int, population: int
 ) -> chex.Array:
@@ -115,7 +114,7 @@ def mutated(key: chex.PRNGKey, genes: chex.Array) -> chex.Array:
     return jnp.where(active(changed), jnp.where(active(genes), changed, fresh), 0).astype(jnp.int32)
 
 
-@functools.partial(jax.jit, static_argnames=("env", "starts"))
+@jit_by_content("env", "starts")
 def ascent(
     env: LatentNAS,
     params: LatentNASParams,

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from edgerl.core.content import cache_by_content
 from edgerl.core.errors import UserError
 from edgerl.systems.latent_nas.env import LatentNAS
 from edgerl.systems.latent_nas.model import LATENT
@@ -53,7 +54,7 @@ def bayesian_search(env: LatentNAS, evaluations: int, runs: int, seed: int = 0) 
     return best
 
 
-@functools.cache
+@cache_by_content()
 def _score(env: LatentNAS) -> Any:
     return jax.jit(lambda params, latent: env.score(latent, params))
 

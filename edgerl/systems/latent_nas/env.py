@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from edgerl.core.content import ByContent
 from edgerl.core.environment import Step
 from edgerl.core.spaces import Box, Discrete
 from edgerl.systems.latent_nas.model import CODES, LATENT, Layer, decode
@@ -57,8 +58,8 @@ class LatentNASState:
     weights: chex.Array | None = None  # float32 [3], of `OBJECTIVES`
 
 
-@dataclasses.dataclass(frozen=True)
-class LatentNAS:
+@dataclasses.dataclass(frozen=True, eq=False)
+class LatentNAS(ByContent):
     """The environment; see the module's docstring. Make it with `edgerl.make("LatentNAS-v0")`.
 
     Attributes:
@@ -67,11 +68,9 @@ class LatentNAS:
       weighed: whether objectives are weighed, by weights drawn for every episode and observed.
       shaped: whether rewards are those for learning: from the start's own score on, and unless objectives are weighed
         the fall of the logarithm of what is missing to `target`, to which an accuracy's last thousandths matter, too.
-      fingerprint: of the parameters, so that environments of different networks are not equal.
     """
 
-    default_params: LatentNASParams = dataclasses.field(compare=False, repr=False)
-    fingerprint: str
+    default_params: LatentNASParams = dataclasses.field(repr=False)
     history: int = 0
     limited: bool = False
     weighed: bool = False

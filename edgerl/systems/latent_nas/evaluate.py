@@ -1,7 +1,6 @@
 """Judging an agent: where its walks end, and what searches find with as many evaluations of the surrogate."""
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from edgerl.core.content import jit_by_content
 from edgerl.core.deciding import Policy
 from edgerl.systems.latent_nas import baselines, bayesian
 from edgerl.systems.latent_nas.env import LatentNAS, LatentNASParams
@@ -39,7 +39,7 @@ class Walks:
     scores: chex.Array  # float32 [N], of the last network
 
 
-@functools.partial(jax.jit, static_argnames=("env", "policy", "count", "most_steps"))
+@jit_by_content("env", "policy", "count", "most_steps")
 def _walk(
     env: LatentNAS,
     policy: Policy | None,

@@ -6,7 +6,6 @@ latents are not tried. The decoder's first layer is linear: latents that differ 
 share the rest of its sums.
 """
 
-import functools
 import math
 from collections.abc import Callable
 
@@ -17,6 +16,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from edgerl.core.compiling import compiler_options
+from edgerl.core.content import cache_by_content
 from edgerl.core.simulate import AXIS, default_mesh
 from edgerl.systems.latent_nas.env import LatentNAS, LatentNASParams
 from edgerl.systems.latent_nas.model import LATENT, architecture, finished, narrowed
@@ -42,7 +42,7 @@ def best_of_codes(env: LatentNAS, params: LatentNASParams) -> tuple[float, np.nd
     return best, book[codes, np.arange(LATENT)]
 
 
-@functools.lru_cache(maxsize=8)
+@cache_by_content(maxsize=8)
 def _search(env: LatentNAS, mesh: Mesh) -> Callable[..., tuple[chex.Array, chex.Array]]:
     """The compiled search of slabs int32 [S], a share on each device: best scores [S] and where in the slab."""
     split, whole = PartitionSpec(AXIS), PartitionSpec()

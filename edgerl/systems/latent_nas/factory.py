@@ -1,7 +1,6 @@
 """The frozen networks in a file, and LatentNAS-v0 made from them."""
 
 import dataclasses
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -66,12 +65,10 @@ def from_models(
     if budget is not None:
         params = dataclasses.replace(params, budget=float(budget))
     if shaped and not weighed:
-        plain = LatentNAS(params, "", history, budget is not None)
+        plain = LatentNAS(params, history, budget is not None)
         best = np.max(ascent(plain, params, jax.random.key(0))[0])
         params = dataclasses.replace(params, target=float(best))
-    leaves = [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(params)]
-    fingerprint = hashlib.sha256(b"".join(leaves)).hexdigest()
-    return LatentNAS(params, fingerprint, history, budget is not None, weighed, shaped)
+    return LatentNAS(params, history, budget is not None, weighed, shaped)
 
 
 def save_models(path: str | Path, models: Models) -> None:
