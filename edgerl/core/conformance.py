@@ -12,12 +12,13 @@ import numpy as np
 
 from edgerl.core import generator
 from edgerl.core.conformance_case import Case, any_nan, between, broken, close, form, forms, numbers, same
-from edgerl.core.environment import Environment, Params, State
+from edgerl.core.entry import MEMBERS, refuse_others
+from edgerl.core.environment import AutoReset, Environment, Params, State
+from edgerl.core.registry import make
 
 LANES = 16  # episodes that are played side by side
 FEW = 8  # steps where one would do, were it not for chance
 STARTS = 256  # resets from which the kit learns what a start looks like
-MEMBERS = ("id", "default_params", "reset", "step", "observation_space", "action_space")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +35,7 @@ _jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_le
 
 
 def check_environment(
-    env: Environment, params: Params | None = None, key: chex.PRNGKey | None = None, num_steps: int = 512
+    env: Environment | str, params: Params | None = None, key: chex.PRNGKey | None = None, num_steps: int = 512
 ) -> Checked:
     """Checks that an environment keeps the contract, with random actions in a few episodes side by side.
 
@@ -44,6 +45,7 @@ def check_environment(
     every number in the parameters can be batched alone.
 
     Args:
+      env: the environment, or its id.
       params: the environment's default parameters unless given.
       key: for everything that is drawn; a fixed one unless given.
       num_steps: steps of each of `LANES` environments: enough for some episodes to end.
@@ -51,7 +53,11 @@ def check_environment(
       How many steps and how many ends of episodes were seen.
     Raises:
       ConformanceError: the first rule that is broken.
+      UserError: it is no environment at all, or another library's.
     """
+    env = make(env) if isinstance(env, str) else env
+    if not isinstance(env, AutoReset):  # of which the rules tell more
+        refuse_others(env, "check_environment")
     # A key as the simulator's: typed, and not of JAX's usual kind.
     key = generator.derive(jax.random.key(0) if key is None else key)
     missing = [name for name in MEMBERS if not hasattr(env, name)]

@@ -90,7 +90,7 @@ def _cell(inner: Callable[[Any], Content]) -> Callable[[types.CellType], Content
 
 def _attributes(x: Any, inner: Callable[[Any], Content]) -> Content:
     """Names and contents of an object's attributes, its fields, its slots and its classes' plain data."""
-    kept = _names_of(type(x))
+    kept = _names_of(_Same(type(x)))
     found = {} if kept.only_fields else {**getattr(x, "__dict__", {})}
     for name in kept.computed:
         found.pop(name, None)
@@ -113,9 +113,10 @@ class _Names:
 
 
 @functools.lru_cache(maxsize=1024)
-def _names_of(kind: Any) -> _Names:
+def _names_of(of: "_Same") -> _Names:
     import flax.linen
 
+    kind = of.x
     classes = [k for k in kind.__mro__ if k.__module__ != "builtins"]
     fields = [f.name for f in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else []
     slots = [name for k in classes for name in _slots(k)]

@@ -1,5 +1,6 @@
 """What users hand to the functions of the package, checked where it comes in."""
 
+import inspect
 import operator
 from typing import Any
 
@@ -14,6 +15,14 @@ from edgerl.core.spaces import Box, Discrete
 MEMBERS = ("id", "default_params", "reset", "step", "observation_space", "action_space")
 
 
+def refuse_others(env: Any, where: str) -> None:
+    """Raises UserError for what is known not to be an environment, or another library's: with what to do instead."""
+    advice = _advice(env)
+    if advice:
+        name = env.__name__ if isinstance(env, type) else type(env).__name__
+        raise UserError(f"{where}: {name} is not an environment of EdgeRL: {advice}")
+
+
 def environment_of(env: Any, where: str) -> Environment:
     """The environment that is meant: made, if it is given by its id.
 
@@ -24,15 +33,10 @@ def environment_of(env: Any, where: str) -> Environment:
     """
     if isinstance(env, str):
         return make(env)
-    advice = _advice(env)
-    missing = [] if advice else [name for name in MEMBERS if not hasattr(env, name)]
+    refuse_others(env, where)
+    missing = [name for name in MEMBERS if not hasattr(env, name)]
     if missing:
-        advice = f"it has no {', '.join(missing)}; see edgerl.check_environment"
-    elif not advice and callable(env.default_params):
-        advice = "its default_params is a method; make it a property or a field"
-    if advice:
-        name = env.__name__ if isinstance(env, type) else type(env).__name__
-        raise UserError(f"{where}: {name} is not an environment of EdgeRL: {advice}")
+        raise UserError(f"{where}: {type(env).__name__} is no environment: it has no {', '.join(missing)}")
     for what in ("action_space", "observation_space"):
         space = getattr(env, what)(env.default_params)
         if not isinstance(space, (Discrete, Box)):
@@ -55,6 +59,8 @@ def _advice(env: Any) -> str | None:
         return "it is Gymnasium's; only environments written in JAX can be compiled"
     if callable(env) and not hasattr(env, "step"):
         return "it is a function; pass what it returns"
+    if inspect.ismethod(getattr(env, "default_params", None)):
+        return "its default_params is a method; make it a property or a field"
     return None
 
 

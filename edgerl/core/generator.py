@@ -147,7 +147,7 @@ def _take_part_in_poisson() -> None:
         return check(name, key, *arguments, **named)
 
     with_ours.takes_edgerl = True  # type: ignore[attr-defined]
-    module._check_prng_key = with_ours
+    setattr(module, "_check_prng_key", with_ours)  # noqa: B010 (a name that JAX does not export)
 
 
 _take_part_in_poisson()

@@ -1,12 +1,14 @@
 """Spaces: which observations and actions exist. Frozen, hashable, usable inside `jit`."""
 
 import dataclasses
-from typing import Protocol
+from typing import Any, Protocol
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from edgerl.core.errors import UserError
 
 
 class Space(Protocol):
@@ -28,9 +30,19 @@ class Space(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Discrete:
-    """The integers 0 … n - 1, as int32 scalars."""
+    """The integers 0 … n - 1, as int32 scalars.
+
+    Raises:
+      UserError: `n` is no whole number from 1 to 2³¹ - 1.
+    """
 
     n: int
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.n, (int, np.integer)) and not isinstance(self.n, bool)
+        if not whole or not 1 <= self.n < 2**31:
+            raise UserError(f"Discrete: n is {self.n!r}; expected a whole number of actions, at least 1")
+        object.__setattr__(self, "n", int(self.n))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -58,11 +70,29 @@ class Discrete:
 
 @dataclasses.dataclass(frozen=True)
 class Box:
-    """float32 arrays of one shape between two bounds, each a number or nested tuples of the shape's form."""
+    """float32 arrays of one shape between two bounds, each a number or numbers of the shape's form.
+
+    Attributes:
+      low, high: a number, or nested tuples; arrays become tuples. Infinite where there is no bound.
+      shape: of an element.
+    Raises:
+      UserError: the bounds do not have the shape, cross each other, or are NaN.
+    """
 
     low: float | tuple[float, ...]
     high: float | tuple[float, ...]
     shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        shape = (self.shape,) if isinstance(self.shape, (int, np.integer)) else tuple(self.shape)
+        for name, value in (("low", _hashable(self.low)), ("high", _hashable(self.high)), ("shape", shape)):
+            object.__setattr__(self, name, value)
+        try:
+            low, high = self.bounds()
+        except (ValueError, TypeError) as error:
+            raise UserError(f"Box: low and high do not fit the shape {shape}: {error}") from error
+        if not (low <= high).all():
+            raise UserError(f"Box: low {self.low} is not below high {self.high} everywhere")
 
     @property
     def dtype(self) -> np.dtype:
@@ -95,3 +125,10 @@ class Box:
             return jnp.asarray(False)
         low, high = self.bounds()
         return jnp.all((x >= low) & (x <= high))
+
+
+def _hashable(bound: Any) -> Any:
+    """A number, or nested tuples of numbers."""
+    if isinstance(bound, (np.ndarray, jax.Array, np.generic)):
+        bound = np.asarray(bound).tolist()
+    return tuple(map(_hashable, bound)) if isinstance(bound, (list, tuple)) else bound
