@@ -136,11 +136,12 @@ def _traced(name: str, what: str, function: Callable[..., Any], *arguments: Any)
         raise
     except Exception as error:
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-        hint = _HINT if "key<" in str(error) or "prng_key" in str(error) else ""
+        hint = _HINT if any(sign in str(error) for sign in _OF_KEYS) else ""
         raise UserError(f"{name}: {what} cannot be traced ({type(error).__name__}: {reason}){hint}") from error
 
 
-_HINT = "; keys are typed as jax.random.key's: use jax.random's functions, or jax.random.key_data(key) for its words"
+_OF_KEYS = ("key<", "prng_key", "array is 0-dimensional")  # what JAX says of `key[0]` and of arithmetic with a key
+_HINT = "; if it is about a random key: keys are typed, as jax.random.key's; jax.random.key_data(key) has the words"
 
 
 def _require(kept: bool, name: str, what: str, right: str, got: Any) -> None:
