@@ -94,9 +94,9 @@ class LatentNAS(ByContent):
         latent_key, weight_key = jax.random.split(key)
         weights = None
         if self.weighed:
-            draws = -jnp.log1p(-jax.random.uniform(weight_key, (len(OBJECTIVES),)))
+            draws = -jnp.log1p(-jax.random.uniform(weight_key, (len(OBJECTIVES),), jnp.float32))
             weights = draws / jnp.maximum(jnp.sum(draws), 1e-20)
-        latent = jax.random.normal(latent_key, (LATENT,))
+        latent = jax.random.normal(latent_key, (LATENT,), jnp.float32)
         history = jnp.full(self.history, -1.0, jnp.float32) if self.history else None
         score = self.score(latent, self._params(params), weights) if self.shaped else jnp.float32(0)
         state = LatentNASState(latent, score, jnp.int32(0), history, weights)
