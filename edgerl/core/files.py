@@ -3,10 +3,12 @@
 import contextlib
 import errno
 import json
+import lzma
 import os
 import secrets
 import shutil
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +18,13 @@ from typing import Any
 import numpy as np
 
 from edgerl.core.errors import UserError
+
+# What a damaged or hostile archive makes NumPy and zipfile raise: RuntimeError where it is encrypted or nested deeply,
+# NotImplementedError for a compression that is not there, MemoryError for a shape that no machine holds.
+_NPZ_ERRORS = (
+    *(ValueError, TypeError, KeyError, IndexError, OverflowError, SyntaxError, MemoryError, RuntimeError),
+    *(OSError, EOFError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
 
 
 def _beside(path: Path) -> Path:
@@ -136,30 +145,33 @@ class NpzReader:
     def shape_and_dtype(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
         """What an array is, without reading it."""
         with _npz_errors(self._path), self._archive.open(f"{name}.npy") as member:
-            return self._header(name, member)
+            return self._header(name, member)[:2]
 
     def read(self, name: str) -> np.ndarray:
         """A whole array."""
-        with _npz_errors(self._path), self._archive.open(f"{name}.npy") as member:
-            return np.lib.format.read_array(member, allow_pickle=False)
+        with _npz_errors(self._path):
+            with self._archive.open(f"{name}.npy") as member:
+                self._header(name, member)
+            with self._archive.open(f"{name}.npy") as member:
+                return np.lib.format.read_array(member, allow_pickle=False)
 
     def mapped(self, name: str) -> np.ndarray:
         """A whole array; where it is stored uncompressed, read-only and from disk as it is looked at."""
-        entry = self._archive.getinfo(f"{name}.npy")
         shape, dtype = self.shape_and_dtype(name)
-        if entry.compress_type != zipfile.ZIP_STORED or 0 in shape or not shape:
-            return self.read(name)
-        with open(self._path, "rb") as file:
+        with _npz_errors(self._path), open(self._path, "rb") as file:
+            entry = self._archive.getinfo(f"{name}.npy")
+            if entry.compress_type != zipfile.ZIP_STORED or 0 in shape or not shape:
+                return self.read(name)
             file.seek(entry.header_offset + 26)
             name_length, extra_length = struct.unpack("<HH", file.read(4))
             file.seek(entry.header_offset + 30 + name_length + extra_length)
-            self._header(name, file)
+            self._by_rows(name, *self._header(name, file))
             return np.memmap(self._path, dtype, "r", file.tell(), shape)
 
     def rows(self, name: str, count: int) -> Iterator[np.ndarray]:
         """An array's rows, `count` at a time (fewer at the end)."""
         with _npz_errors(self._path), self._archive.open(f"{name}.npy") as member:
-            shape, dtype = self._header(name, member)
+            shape, dtype = self._by_rows(name, *self._header(name, member))
             row_bytes = dtype.itemsize * int(np.prod(shape[1:]))
             for start in range(0, shape[0], count):
                 rows = min(count, shape[0] - start)
@@ -168,13 +180,22 @@ class NpzReader:
                     raise UserError(f"{self._path}: {name} ends before its last row: the file is not complete")
                 yield np.frombuffer(data, dtype).reshape(rows, *shape[1:])
 
-    def _header(self, name: str, member: Any) -> tuple[tuple[int, ...], np.dtype]:
+    def _header(self, name: str, member: Any) -> tuple[tuple[int, ...], np.dtype, bool]:
+        """Shape, type, and whether the array is stored by columns."""
         version = np.lib.format.read_magic(member)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran_order, dtype = read(member)
+        shape, by_columns, dtype = read(member)
         if dtype.hasobject:
             raise UserError(f"{self._path}: {name} holds pickled objects, not plain numbers")
-        if fortran_order and len(shape) > 1:
+        if min(shape, default=0) < 0:
+            raise UserError(f"{self._path}: {name} has shape {list(shape)}: the file is damaged")
+        return shape, dtype, by_columns and len(shape) > 1
+
+    def _by_rows(
+        self, name: str, shape: tuple[int, ...], dtype: np.dtype, by_columns: bool
+    ) -> tuple[tuple[int, ...], np.dtype]:
+        """What `_header` gives, if the array can be read row by row."""
+        if by_columns:
             raise UserError(f"{self._path}: {name} is stored by columns: save np.ascontiguousarray({name})")
         return shape, dtype
 
@@ -216,7 +237,7 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text())
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not readable JSON ({first_line(error)})") from error
 
 
@@ -243,5 +264,5 @@ def _npz_errors(path: str | Path) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist") from error
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except _NPZ_ERRORS as error:
         raise UserError(f"{path} is not a readable .npz archive of plain arrays ({first_line(error)})") from error

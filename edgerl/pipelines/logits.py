@@ -22,7 +22,10 @@ TABLE, WEIGHTS = "table.npz", "weights.npz"
 def bring(source: str, out: str) -> dict[str, Any]:
     """Turns a file of logits into a table; see `import_logits`."""
     files.must_be_new(out)
-    return _summary(import_logits(source, out), out)
+    table = import_logits(source, out)
+    for note in table.provenance.get("notes", ()):
+        print(f"{source}: {note}", file=sys.stderr)
+    return _summary(table, out)
 
 
 def build(config: str | None, overrides: Sequence[str], data: str | None, out: str) -> dict[str, Any]:
@@ -55,5 +58,15 @@ def _summary(table: Table, path: str) -> dict[str, Any]:
         "test_images": len(correct),
         "test_accuracy": correct.mean(0).tolist(),
         "temperatures": table.temperatures.tolist(),
+        **_costs(table),
+        **({"notes": table.provenance["notes"]} if "notes" in table.provenance else {}),
         "next": f"edgerl train early-exit --set table={path} --out RUN",
     }
+
+
+def _costs(table: Table) -> dict[str, Any]:
+    """What the costs were taken for: who has saved stages' own costs sees it by the shares."""
+    costs = {"macs": table.macs, "latency_ms": table.latency_ms}
+    given = {name: cost for name, cost in costs.items() if cost is not None}
+    shares = (next(iter(given.values())) / next(iter(given.values()))[-1]).tolist()
+    return {name: cost.tolist() for name, cost in given.items()} | {"cost_until_exit_over_last": shares}

@@ -9,6 +9,9 @@ from edgerl.core.files import NpzReader, npz_reader, npz_writer
 from edgerl.systems.early_exit.calibration import fit_temperatures
 from edgerl.systems.early_exit.checks import COSTS, Check
 from edgerl.systems.early_exit.data import POLICY, TEST
+from edgerl.systems.early_exit.file_kinds import refuse_other_kinds
+from edgerl.systems.early_exit.forms import also_fitting, check_axes, check_labels, check_type
+from edgerl.systems.early_exit.scan import Scan, look_at_answers
 from edgerl.systems.early_exit.table import Table, load_table, quantise, write_columns
 
 CHUNK_VALUES = 2**20  # logits in memory at a time
@@ -31,21 +34,26 @@ def import_logits(source: str | Path, out: str | Path) -> Table:
       UserError: an array is missing, unknown, of the wrong shape or type, out of range or not finite.
     """
     check = Check(source)
+    refuse_other_kinds(source)
     with npz_reader(source) as reader:
         check.names(reader.names, ("logits", "labels"), ("split",))
         shape, dtype = reader.shape_and_dtype("logits")
-        check.logits_shape(shape)
-        check.expect(dtype.kind == "f", f"logits are {dtype}; expected float16, float32 or float64")
         labels = reader.read("labels")
-        check.integers("labels", labels, shape[0], shape[2])
+        costs = {name: reader.read(name) for name in COSTS if name in reader.names}
+        check_axes(check, shape, labels, costs)
+        check.logits_shape(shape)
+        check_type(check, dtype)
+        check_labels(check, labels, shape[0], shape[2])
         split = reader.read("split") if "split" in reader.names else _random_split(shape[0])
         check.split(split, shape[0])
-        costs = {name: reader.read(name) for name in COSTS if name in reader.names}
         check.costs(costs, shape[1])
         stream = _Stream(reader, check, shape, _calibration_rows(split, shape))
         with npz_writer(out) as writer:
             writer.write_rows("logits_q", shape, np.int8, stream)
-            fitted = np.asarray(fit_temperatures(np.concatenate(stream.kept), labels[stream.rows]))
+            kept, right = np.concatenate(stream.kept), labels[stream.rows].astype(np.int32)
+            notes = stream.scan.finish() + look_at_answers(check, kept, right, also_fitting(shape))
+            notes += _cost_notes(costs, shape[2]) + _shared_images(stream.sketch, split)
+            fitted = np.asarray(fit_temperatures(kept, right))
             columns = {name: cost.astype(np.float64) for name, cost in costs.items()}
             provenance = {"source": Path(source).name, "split": "given" if "split" in reader.names else "random halves"}
             table = Table(
@@ -55,19 +63,22 @@ def import_logits(source: str | Path, out: str | Path) -> Table:
                 split.astype(np.uint8),
                 fitted,
                 **columns,
-                provenance=provenance,
+                provenance=provenance | ({"notes": notes} if notes else {}),
             )
             write_columns(writer, table)
     return load_table(out)
 
 
 class _Stream:
-    """Iterates over the quantised logits once; keeps every scale, and the logits of `rows`."""
+    """Iterates over the quantised logits once; keeps every scale, a number of every image, and the logits of `rows`."""
 
     def __init__(self, reader: NpzReader, check: Check, shape: tuple[int, ...], rows: np.ndarray) -> None:
         self.rows = rows
         self.scale = np.empty(shape[:2], np.float32)
         self.kept: list[np.ndarray] = []
+        self.sketch = np.empty(shape[0])  # the same for two images only if their logits are
+        self.scan = Scan(check, shape[1])
+        self._direction = np.random.default_rng(0).normal(size=shape[1] * shape[2])
         self._reader, self._check, self._shape = reader, check, shape
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -78,13 +89,39 @@ class _Stream:
             with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
                 logits = chunk.astype(np.float32)
             bad = np.flatnonzero(~np.isfinite(logits).all((1, 2)))
-            first = bad[0] if bad.size else 0
-            self._check.expect(not bad.size, f"logits[{start + first}] are not all finite float32 numbers")
+            if bad.size:
+                self._refuse(chunk[bad[0]], start + int(bad[0]))
             low, high = np.searchsorted(self.rows, (start, stop))
             self.kept.append(logits[self.rows[low:high] - start])
             quantised, self.scale[start:stop] = quantise(logits)
+            self.sketch[start:stop] = logits.reshape(len(logits), -1) @ self._direction
+            self.scan.add(logits, quantised)
             yield quantised
             start = stop
+
+    def _refuse(self, logits: np.ndarray, row: int) -> None:
+        with np.errstate(over="ignore"):
+            k, c = np.argwhere(~np.isfinite(logits.astype(np.float32)))[0]
+        where = f"logits[{row}] are not all finite float32 numbers: logits[{row}, {k}, {c}] is {logits[k, c]}"
+        masked = bool(np.isneginf(logits[k, c]))
+        self._check.expect(False, where + "; leave out masked classes, clip probabilities before the log" * masked)
+
+
+def _cost_notes(costs: dict[str, np.ndarray], classes: int) -> list[str]:
+    macs = float(costs["macs"][0]) if "macs" in costs else float(classes)
+    if macs >= classes:
+        return []
+    return [
+        f"macs begin with {macs:g}: a head of {classes} classes alone takes {classes} at least; are these millions?"
+    ]
+
+
+def _shared_images(sketch: np.ndarray, split: np.ndarray) -> list[str]:
+    """What is learnt on must not be judged on."""
+    both = np.isin(sketch[split == TEST], sketch[split == POLICY]).sum()
+    if not both:
+        return []
+    return [f"{both} test images have the very logits of a policy image: what is judged on them was also learnt on"]
 
 
 def _random_split(images: int) -> np.ndarray:

@@ -81,7 +81,7 @@ def load_table(path: str | Path = SHIPPED) -> Table:
     with npz_reader(path) as reader:
         check.names(reader.names, ("logits_q", *_COLUMNS), ("provenance",))
         arrays = {name: reader.mapped(name) for name in reader.names}
-    provenance = json.loads(str(arrays.pop("provenance"))) if "provenance" in arrays else {}
+    provenance = _provenance(check, arrays.pop("provenance", None))
     table = Table(**arrays, provenance=provenance)
     check.logits_shape(table.logits_q.shape)
     images, exits, classes = table.logits_q.shape
@@ -92,6 +92,15 @@ def load_table(path: str | Path = SHIPPED) -> Table:
     check.split(table.split, images)
     check.costs(_costs(table), exits)
     return table
+
+
+def _provenance(check: Check, text: np.ndarray | None) -> dict[str, Any]:
+    try:
+        provenance = {} if text is None else json.loads(str(text))
+    except (ValueError, RecursionError):
+        provenance = None
+    check.expect(isinstance(provenance, dict), "provenance is no JSON object: the file is damaged")
+    return provenance or {}
 
 
 def save_table(path: str | Path, table: Table) -> None:
