@@ -67,7 +67,8 @@ def _train(options: argparse.Namespace) -> int:
 
     with _joined(options):
         pipeline = pipelines.of_system(options.system)
-        data = [f"data={options.data}"] if options.data is not None else []
+        # Quoted: a file's name is text, even if it looks like a number.
+        data = [f"data={json.dumps(options.data, ensure_ascii=False)}"] if options.data is not None else []
         result = pipeline.train(options.config, options.set + data, options.out)
         if processes.is_first():
             _show(result, as_json=False)

@@ -2,16 +2,23 @@
 
 import contextlib
 import dataclasses
+import difflib
 import math
+import re
+import reprlib
+import sys
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from edgerl.core.errors import UserError
 
 Config = TypeVar("Config")
+
+LARGEST = 100_000  # characters of a file
+LARGEST_INT = 2**63 - 1  # where a field says nothing of its own
 
 
 def field(
@@ -40,7 +47,9 @@ def build(cls: type[Config], values: Mapping[str, Any], where: str = "configurat
     made = {}
     for key, value in values.items():
         if key not in fields:
-            raise UserError(f"{where}: unknown key '{key}'; known keys: {', '.join(fields)}")
+            raise UserError(
+                f"{where}: unknown key '{_short(key)}'; known keys: {', '.join(fields)}{_near(key, fields)}"
+            )
         if dataclasses.is_dataclass(hints[key]):
             made[key] = _nested(fields[key], hints[key], value, f"{where}: {key}")
         else:
@@ -54,7 +63,10 @@ def load(
     overrides: Sequence[str] = (),
     defaults: str | Path | None = None,
 ) -> Config:
-    """A `cls` from YAML files, those of `defaults` first, and `key=value` overrides (`a.b=value` for nested keys)."""
+    """A `cls` from YAML files, those of `defaults` first, and `key=value` overrides (`a.b=value` for nested keys).
+
+    Of overrides of the same key the last one counts.
+    """
     values: dict[str, Any] = read_yaml(defaults) if defaults is not None else {}
     if path is not None:
         given = read_yaml(path)
@@ -62,15 +74,17 @@ def load(
         values = _merged(values, given)
     for text in overrides:
         key, equals, value = text.partition("=")
+        key = key.strip()
         if not equals or not key:
-            raise UserError(f"--set {text}: expected key=value, for example --set seed=1")
+            raise UserError(f"--set {_short(text)}: expected key=value, for example --set seed=1")
         target = values
         *parents, last = key.split(".")
         for parent in parents:
             target = target.setdefault(parent, {})
             if not isinstance(target, dict):
                 raise UserError(f"--set {text}: '{parent}' is a value, not a group of keys")
-        target[last] = parse_yaml(value, f"--set {text}")
+        given, before = parse_yaml(value, f"--set {_short(text)}"), target.get(last)
+        target[last] = _merged(before, given) if isinstance(given, dict) and isinstance(before, dict) else given
     return build(cls, values)
 
 
@@ -86,9 +100,15 @@ def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """A YAML file's top-level mapping; an empty file is an empty mapping."""
     try:
-        text = Path(path).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read configuration {path}: {getattr(error, 'strerror', None) or error}") from error
+        with open(path, encoding="utf-8-sig") as file:
+            text = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        reason = (
+            "it is not UTF-8 text" if isinstance(error, UnicodeError) else getattr(error, "strerror", None) or error
+        )
+        raise UserError(f"cannot read configuration {path}: {reason}") from error
+    if len(text) > LARGEST:
+        raise UserError(f"cannot read configuration {path}: more than {LARGEST:,} characters")
     values = parse_yaml(text, str(path))
     if values is None:
         return {}
@@ -98,14 +118,24 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """Plain YAML (no tags that build objects)."""
+    """Plain YAML, see `plain_yaml`: numbers are what they look like, no key is there twice, no tags."""
     import yaml
 
+    from edgerl.core import plain_yaml
+
     try:
-        return yaml.safe_load(text)
+        return plain_yaml.parse(text)
+    except plain_yaml.PlainError as error:
+        line = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
+        raise UserError(f"{where}: not valid YAML here ({line}{_short(error.problem)})") from error
+    except yaml.MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
+        problem = " ".join(filter(None, (error.context, error.problem)))
+        raise UserError(f"{where}: not valid YAML ({line}{_short(problem)})") from error
     except yaml.YAMLError as error:
-        problem = " ".join(str(error).split())
-        raise UserError(f"{where}: not valid YAML ({problem})") from error
+        raise UserError(f"{where}: not valid YAML ({_short(' '.join(str(error).split()))})") from error
+    except RecursionError as error:
+        raise UserError(f"{where}: not valid YAML (nested too deeply)") from error
 
 
 def as_dict(config: Any) -> dict[str, Any]:
@@ -141,37 +171,73 @@ def _convert(hint: Any, value: Any, where: str, metadata: Mapping[str, Any]) -> 
         if not isinstance(value, (list, tuple)):
             raise UserError(f"{where}: expected a list of {arguments[0].__name__}, got {_show(value)}")
         return tuple(_convert(arguments[0], item, f"{where}[{i}]", metadata) for i, item in enumerate(value))
-    return _in_range(_scalar(hint, value, where), where, metadata)
+    return _in_range(_scalar(hint, value, where, metadata), where, metadata)
 
 
-def _scalar(hint: type, value: Any, where: str) -> Any:
-    if hint is float and isinstance(value, str):
-        # YAML 1.1 reads 3e-4 as text; a user means a number.
-        with contextlib.suppress(ValueError):
-            value = float(value)
+def _scalar(hint: type, value: Any, where: str, metadata: Mapping[str, Any]) -> Any:
+    if hint in (int, float) and isinstance(value, str):
+        value = _number(hint, value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(value) if abs(value) < sys.float_info.max else math.inf
     if hint is int and isinstance(value, float) and value.is_integer():
         value = int(value)
-    if hint is int and isinstance(value, str):
-        with contextlib.suppress(ValueError, OverflowError):
-            value = int(float(value)) if float(value).is_integer() else value
+    if hint is bool and isinstance(value, str):
+        value = _words().get(value, value) if type(value) is not str else value
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise UserError(f"{where}: expected {_name(hint)}, got {_show(value)}")
+        raise UserError(f"{where}: expected {_name(hint)}, got {_show(value)}{_allowed(metadata)}")
     if isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"{where}: expected a finite number, got {value}")
-    return value
+        raise UserError(f"{where}: expected a finite number, got {value}{_allowed(metadata)}")
+    return str(value) if hint is str else value
+
+
+def _number(hint: type, text: str, where: str) -> Any:
+    """A number that YAML 1.1 takes for text, such as 3e-4; other text as it is."""
+    if re.fullmatch(r"[-+]?0[0-9_]+", text):
+        raise UserError(f"{where}: {text} may be meant in base ten or in base eight: write it without the leading 0")
+    if hint is int:
+        with contextlib.suppress(ValueError):
+            return int(text, 0)  # 0x10, 1_000
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if hint is float or number.is_integer() else text
+
+
+def _words() -> dict[str, bool]:
+    """What YAML 1.1 takes for truth values, if it stands without quotes."""
+    pairs = {"yes": True, "on": True, "no": False, "off": False}
+    return {form(word): value for word, value in pairs.items() for form in (str.lower, str.title, str.upper)}
 
 
 def _in_range(value: Any, where: str, metadata: Mapping[str, Any]) -> Any:
     low, high, choices = metadata.get("low"), metadata.get("high"), metadata.get("choices")
+    if isinstance(value, int) and not isinstance(value, bool):
+        high = LARGEST_INT if high is None else high
     if low is not None and value < low:
-        raise UserError(f"{where}: {value} is below {low}, the least allowed")
+        raise UserError(f"{where}: {_short(value)} is below {low}, the least allowed{_allowed(metadata)}")
     if high is not None and value > high:
-        raise UserError(f"{where}: {value} is above {high}, the most allowed")
+        raise UserError(f"{where}: {_short(value)} is above {high}, the most allowed{_allowed(metadata)}")
     if choices and value not in choices:
-        raise UserError(f"{where}: '{value}' is not one of {', '.join(map(str, choices))}")
+        near = _near(value, choices)
+        raise UserError(f"{where}: '{_short(value)}' is not one of {', '.join(map(str, choices))}{near}")
     return value
+
+
+def _allowed(metadata: Mapping[str, Any]) -> str:
+    """The range, to end a message with."""
+    low, high, choices = metadata.get("low"), metadata.get("high"), metadata.get("choices")
+    if choices:
+        return f"; allowed: {', '.join(map(str, choices))}"
+    if low is None and high is None:
+        return ""
+    return f"; allowed: {low} or more" if high is None else f"; allowed: {'up' if low is None else low} to {high}"
+
+
+def _near(key: Any, known: Iterable[Any]) -> str:
+    """The known word that was probably meant, to end a message with."""
+    near = difflib.get_close_matches(str(_short(key)), [str(word) for word in known], 1)
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _name(hint: type) -> str:
@@ -179,4 +245,25 @@ def _name(hint: type) -> str:
 
 
 def _show(value: Any) -> str:
-    return f"{value!r} ({type(value).__name__})"
+    shown = str.__repr__(value) if isinstance(value, str) and len(value) < _SHOWN else _REPR.repr(value)
+    kind = "str" if isinstance(value, str) else type(value).__name__
+    return f"{shown} ({kind})"
+
+
+def _short(value: Any) -> str:
+    """On one line, and no longer than a line may be."""
+    text = str(value) if not isinstance(value, int) or abs(value) < 10**_SHOWN else "a very large number"
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+class _Repr(reprlib.Repr):
+    """Short even of integers that Python does not print."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        return repr(x) if abs(x) < 10**_SHOWN else "a very large number"
+
+
+_SHOWN = 200  # characters
+_REPR = _Repr()
+_REPR.maxstring = _REPR.maxother = _SHOWN

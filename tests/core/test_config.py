@@ -151,9 +151,176 @@ def test_files_that_cannot_be_read_are_one_clear_line(tmp_path):
     assert read_yaml(path) == {}
 
 
-def test_yaml_builds_no_objects():
-    with pytest.raises(UserError, match="not valid YAML"):
-        parse_yaml("!!python/object/apply:os.system [true]", "here")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "!!python/object/apply:os.system [true]",
+        "seed: !!int x",
+        "seed: !!int 1",
+        "name: !!binary x",
+        "lr: !!float many",
+        "seed: !!timestamp x",
+        "!own {seed: 1}",
+        "network: !!set {sizes}",
+    ],
+)
+def test_yaml_builds_no_objects(text):
+    with pytest.raises(UserError, match="not valid YAML here.*tags are not read") as caught:
+        parse_yaml(text, "here")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seed: 1\nlr: 0.1\nseed: 2\n", "key 'seed' is there twice, in line 1 and in line 3"),
+        ("network:\n  sizes: [1]\n  sizes: [2]\n", "key 'sizes' is there twice, in line 2 and in line 3"),
+        ("{seed: 1, 'seed': 1}", "key 'seed' is there twice"),
+        ("1: a\n1: b\n", "key '1' is there twice"),
+        ("? [seed]\n: 1\n", "line 1: a key is no text"),
+        ("network: &n {sizes: [1]}\n<<: *n\n", "merging with << is not read"),
+        ("name: &n [*n]\n", "an alias stands inside what it stands for"),
+        ("name: *n\n", "undefined alias"),
+        ("seed: 1\n---\nseed: 2\n", "line 2: expected a single document"),
+        ("seed:\t- 1\n\tlr: 2\n", "line 1: .*character .*t. that cannot start"),
+        ("network:\n\tsizes: [1]\n", r"line 2: .*found character .*t' that cannot start"),
+        ("seed: 1\n lr: 2\n", "line 2: mapping values are not allowed"),
+        ("name: \x07\n", "special characters are not allowed"),
+        ("[" * 2000, "nested too deeply"),
+        ("a: " + "{a: " * 900, "nested too deeply|not valid"),
+        (
+            "a: &a [1,1,1,1,1,1,1,1,1]\n"
+            + "".join(
+                f"{y}: &{y} [{','.join(f'*{x}' for _ in range(9))}]\n"
+                for x, y in zip("abcdefgh", "bcdefghi", strict=True)
+            ),
+            "more than 10000 values when its aliases are written out",
+        ),
+    ],
+)
+def test_yaml_that_is_not_read_is_one_clear_line(tmp_path, text, said):
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(UserError, match=rf"a\.yaml: not valid YAML.*({said})") as caught:
+        load(Training, tmp_path / "a.yaml")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_an_alias_may_be_used():
+    assert parse_yaml("a: &a [1, 2]\nb: *a\n", "here") == {"a": [1, 2], "b": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("seed", "10", 10),
+        ("seed", "+10", 10),
+        ("seed", "1_000", 1000),
+        ("seed", "0x10", 16),
+        ("seed", "0", 0),
+        ("seed", "1e3", 1000),
+        ("seed", "1.", 1),
+        ("lr", ".5", 0.5),
+        ("lr", "5e-1", 0.5),
+        ("lr", "+.5", 0.5),
+        ("lr", "1", 1.0),
+        ("lr", "0.50", 0.5),
+        ("anneal", "no", False),
+        ("anneal", "Off", False),
+        ("anneal", "TRUE", True),
+        ("anneal", "on", True),
+        ("name", "no", "no"),
+        ("name", "010", "010"),
+        ("name", "1:30", "1:30"),
+        ("name", "2024-01-01", "2024-01-01"),
+        ("name", "on", "on"),
+        ("name", "0x10", "0x10"),
+        ("name", "=", "="),
+        ("name", "y", "y"),
+        ("limit", "~", None),
+        ("limit", "", None),
+    ],
+)
+def test_values_are_what_they_look_like(tmp_path, key, text, value):
+    (tmp_path / "a.yaml").write_text(f"{key}: {text}\n")
+    for made in (load(Training, tmp_path / "a.yaml"), load(Training, overrides=[f"{key}={text}"])):
+        assert getattr(made, key) == value
+        assert type(getattr(made, key)) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "said"),
+    [
+        ("seed", "010", "seed: 010 may be meant in base ten or in base eight: write it without the leading 0"),
+        ("seed", "-0_7", "without the leading 0"),
+        ("lr", "007", "without the leading 0"),
+        ("seed", "1:30", "seed: expected a whole number, got '1:30'"),
+        ("lr", "1:30.5", "lr: expected a number, got '1:30.5'"),
+        ("seed", "2024-01-01", "seed: expected a whole number, got '2024-01-01'"),
+        ("seed", "yes", "seed: expected a whole number, got 'yes'"),
+        ("seed", "", "seed: expected a whole number, got None"),
+        ("lr", ".inf", "lr: expected a finite number, got inf; allowed: 1e-06 to 1.0"),
+        ("lr", "-.INF", "lr: expected a finite number, got -inf"),
+        ("lr", ".nan", "lr: expected a finite number, got nan"),
+        ("anneal", "'no'", "anneal: expected true or false, got 'no'"),
+        ("anneal", "y", "anneal: expected true or false, got 'y'"),
+        ("anneal", "1", "anneal: expected true or false, got 1"),
+        ("name", "5", "name: expected text, got 5"),
+        ("name", "true", "name: expected text, got True"),
+        ("name", "a: b", "expected text|not valid YAML"),
+        ("seed", "9" * 19, "seed: 9999999999999999999 is above 9223372036854775807"),
+        ("seed", "9" * 3000, "seed: a very large number is above"),
+        ("seed", "9" * 6000, "seed: expected a whole number"),
+        ("lr", "9" * 3000, "lr: expected a finite number, got inf"),
+        ("lr", "1e999", "lr: expected a finite number, got inf"),
+        ("seed", "fast", "seed: expected a whole number, got 'fast' .str.; allowed: 0 or more"),
+        ("lr", "x" * 5000, "lr: expected a number, got 'xxx"),
+        ("network", "{sizes: [1, 2, 0]}", r"sizes\[2\]: 0 is below 1, the least allowed; allowed: 1 to 1024"),
+        ("network", "{activation: rely}", "'rely' is not one of tanh, relu; did you mean 'relu'"),
+        ("sed", "1", "unknown key 'sed'; known keys: .*; did you mean 'seed'?"),
+    ],
+)
+def test_a_value_that_is_not_meant_is_refused_with_key_and_range(tmp_path, key, text, said):
+    (tmp_path / "a.yaml").write_text(f"{key}: {text}\n")
+    for path, overrides in ((tmp_path / "a.yaml", ()), (None, [f"{key}={text}"])):
+        with pytest.raises(UserError, match=said) as caught:
+            load(Training, path, overrides)
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("value", [[10**5000], [-(10**5000)], "x" * 10**6, {"a": {"b": "\n" * 1000}}, b"x"])
+def test_values_of_any_size_are_refused_in_a_short_line(value):
+    for name in ("lr", "seed", "anneal", "name", "limit", "network", "unknown"):
+        for each in (value, *(value if isinstance(value, list) else ())):
+            if name == "name" and isinstance(each, str):
+                continue
+            with pytest.raises(UserError) as caught:
+                build(Training, {name: each})
+            assert "\n" not in str(caught.value)
+            assert len(str(caught.value)) < 600
+
+
+def test_text_in_other_encodings(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("name: café\n", encoding="utf-8-sig")  # as Windows' editors write it
+    assert load(Training, path).name == "café"
+    for encoding in ("utf-16", "latin-1"):
+        path.write_text("name: café\n", encoding=encoding)
+        with pytest.raises(UserError, match=r"cannot read configuration .*a\.yaml: it is not UTF-8 text"):
+            load(Training, path)
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "a\0b"])
+def test_what_is_no_file_of_text(path):
+    with pytest.raises(UserError, match="cannot read configuration") as caught:
+        read_yaml(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_of_overrides_the_last_counts_and_groups_are_laid_over_each_other():
+    made = load(Training, None, ["network.sizes=[8]", "seed=1", "network={activation: relu}", "seed=2"])
+    assert made == Training(seed=2, network=Network((8,), "relu"))
 
 
 trainings = st.builds(

@@ -20,7 +20,7 @@ _SAVE = "save np.savez('mine.npz', logits=logits, labels=labels, macs=macs)"
 
 # Names that people use, and what to save under the known ones.
 _OTHER_NAMES = {
-    r"flops|.*flops.*": "most tools count two FLOPs a multiply-accumulate, some one: save macs=flops / 2, or macs=flops",
+    r".*flops.*": "most tools count two FLOPs a multiply-accumulate, some one: save macs=flops / 2, or macs=flops",
     r"prob\w*|p|softmax\w*|confidences?": "if these are probabilities p, save logits=np.log(np.maximum(p, 1e-12))",
     r"logit|outputs?|preds?|predictions?|scores?|y_pred|z|answers": "if these are logits, save them as logits",
     r"label|targets?|y|ys|y_true|gt|ground_?truth|classes": "if these are classes' numbers, save them as labels",
