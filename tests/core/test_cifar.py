@@ -1,9 +1,10 @@
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
 
-from edgerl import UserError
+from edgerl import UserError, cli
 from edgerl.core import cifar
 
 
@@ -72,6 +73,89 @@ def test_a_label_out_of_range(tmp_path, small):
     path.write_bytes(data)
     with pytest.raises(UserError, match="label 100"):
         cifar.read_cifar("cifar100", tmp_path)
+
+
+def test_what_is_there_instead_is_named(tmp_path, small):
+    """The other data set, the Python version, what is still packed, a file in place of a folder."""
+    folders = {name: tmp_path / name for name in ("other", "python", "packed", "empty")}
+    write(folders["other"], small["cifar10"])
+    for folder, file in (("python", "train"), ("packed", "cifar-100-binary.tar.gz"), ("empty", "note.txt")):
+        folders[folder].mkdir()
+        (folders[folder] / file).write_bytes(b"")
+    folders["file"] = folders["packed"] / "cifar-100-binary.tar.gz"
+    said = {
+        "other": "holds CIFAR-10$",
+        "python": r"holds the Python version \(train\)$",
+        "packed": "cifar-100-binary.tar.gz is there: unpack it$",
+        "empty": "a folder with train.bin and test.bin$",
+        "file": "is a file: unpack it and give the folder$",
+    }
+    for name, folder in folders.items():
+        with pytest.raises(UserError, match=rf"official binary version of CIFAR-100.*{said[name]}") as error:
+            cifar.read_cifar("cifar100", folder)
+        assert "\n" not in str(error.value)
+    with pytest.raises(UserError, match="CIFAR-100"):
+        cifar.read_cifar("cifar100", "a\0b")
+
+
+def test_rows_of_zeros_are_damage(tmp_path, small):
+    """As a copy that broke off leaves them on some file systems."""
+    write(tmp_path, small["cifar100"])
+    path = tmp_path / "train.bin"
+    path.write_bytes(path.read_bytes()[: 2 * 3074] + bytes(4 * 3074))
+    with pytest.raises(UserError, match="train.bin is damaged: row 2 holds zeros alone, and 3 others do"):
+        cifar.read_cifar("cifar100", tmp_path)
+
+
+class Unreachable:
+    """A tensorflow_datasets that fails as the real one does without a network, or with a part of it missing."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def load(self, name, split):
+        print("Downloading and preparing dataset")
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModuleNotFoundError("No module named 'importlib_resources'"),
+        ConnectionError("no route\nto host"),
+        OSError(28, "full"),
+    ],
+)
+def test_images_that_cannot_be_fetched_are_one_clear_line(monkeypatch, error, capsys):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", Unreachable(error))
+    said = r"CIFAR-10 is not here, and tensorflow-datasets cannot fetch it \(.*\): give .* --data DIR, a folder with"
+    with pytest.raises(UserError, match=said) as caught:
+        cifar.read_cifar("cifar10")
+    assert "\n" not in str(caught.value)
+    assert capsys.readouterr().out == ""
+
+
+def test_without_tensorflow_datasets_the_folder_is_asked_for(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(UserError, match="CIFAR-100 is not here, .*is not installed: give .* --data DIR"):
+        cifar.read_cifar("cifar100")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", "agent-vit", "--out", "{out}"),
+        ("logits", "build", "--out", "{out}"),
+    ],
+)
+def test_commands_without_images_say_so_and_leave_nothing(command, monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", Unreachable(ConnectionError("no route to host")))
+    assert cli.main([word.format(out=tmp_path / "out") for word in command]) == 2
+    said = capsys.readouterr()
+    assert "--data DIR" in said.err
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
