@@ -28,6 +28,7 @@ from edgerl.systems.early_exit.data import POLICY, TEST, load_cifar100
 from edgerl.systems.early_exit.env import EXIT, EarlyExit
 from edgerl.systems.early_exit.evaluate import actions_of, exits_of, judge, report, share_of_bound
 from edgerl.systems.early_exit.features import features
+from edgerl.systems.early_exit.room import budget_note, decision_note
 from edgerl.systems.early_exit.stopping import fit_stopping
 from edgerl.systems.early_exit.table import SHIPPED, Table, load_table
 
@@ -41,7 +42,9 @@ def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict
     """Trains the policy, or goes on with an unfinished run of the same configuration; then the front."""
     settings = configuration.load(EarlyExitConfig, config, overrides)
     env = environment(settings)
-    result = runner.train_run(env, settings, out, about={"system": SYSTEM})
+    notes = _budget_notes(settings, load_table(settings.table or SHIPPED))
+    runs.tell(notes)
+    result = runner.train_run(env, settings, out, about={"system": SYSTEM, **({"notes": notes} if notes else {})})
     first = processes.is_first()
     if first:
         fronts.save_front(Path(out) / SEEDS, _all_seeds(env, settings, Path(out)))
@@ -60,14 +63,18 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     loaded = runs.load(run, EarlyExitConfig)
     settings, table = loaded.config, load_table(loaded.config.table or SHIPPED)
     front = _judged_front(loaded, table)
+    judged = {mode: _judge(loaded, table, preference) for mode, preference in modes(settings).items()}
+    notes = _budget_notes(settings, table) + _decision_notes(settings, judged)
+    runs.tell(notes)
     result = {
         "system": SYSTEM,
         "environment": settings.environment,
         "profile": settings.profile,
         "table": settings.table or SHIPPED.name,
         "exits": _exits(table),
-        "modes": {mode: _judge(loaded, table, preference) for mode, preference in modes(settings).items()},
+        "modes": judged,
         **({"front": front} if front else {}),
+        **({"notes": notes} if notes else {}),
     }
     files.write_json(loaded.folder / JUDGEMENT, result)
     return result
@@ -167,6 +174,18 @@ def _judge(loaded: runs.Run, table: Table, preference: float | None) -> dict[str
     bound = judged["rules"][judged["bound"]]["reward"]["mean"]
     earned = [chosen(test.reward, stop_by_threshold(score, budgets.ABOVE_ZERO)).mean() for score in scores]
     return judged | {"seeds_shares_of_bound": [share_of_bound(float(reward), bound) for reward in earned]}
+
+
+def _budget_notes(settings: EarlyExitConfig, table: Table) -> list[str]:
+    note = budget_note(table, settings.profile)
+    return [] if note is None else [note]
+
+
+def _decision_notes(settings: EarlyExitConfig, judged: dict[str, Any]) -> list[str]:
+    """Where the best rule of every mode stops all images at one exit."""
+    found = [decision_note(np.array(one["rules"][one["bound"]]["exits"]), settings.profile) for one in judged.values()]
+    notes = [note for note in found if note is not None]
+    return notes[:1] if len(notes) == len(found) else []
 
 
 def _all_seeds(env: EarlyExit, settings: EarlyExitConfig, folder: Path) -> MLPPolicy:

@@ -8,6 +8,7 @@ from typing import Any
 from edgerl.core import config as configuration
 from edgerl.core import files
 from edgerl.core.errors import UserError
+from edgerl.pipelines import runs
 from edgerl.systems.early_exit import train_trunk
 from edgerl.systems.early_exit.build_table import build_table
 from edgerl.systems.early_exit.data import TEST, load_cifar100
@@ -23,8 +24,7 @@ def bring(source: str, out: str) -> dict[str, Any]:
     """Turns a file of logits into a table; see `import_logits`."""
     files.must_be_new(out)
     table = import_logits(source, out)
-    for note in table.provenance.get("notes", ()):
-        print(f"{source}: {note}", file=sys.stderr)
+    runs.tell(f"{source}: {note}" for note in table.provenance.get("notes", ()))
     return _summary(table, out)
 
 

@@ -2,6 +2,8 @@
 
 import csv
 import dataclasses
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 from edgerl.agents import run_folder
 from edgerl.agents.config import RunConfig
 from edgerl.core import config as configuration
-from edgerl.core import files
+from edgerl.core import files, processes
 from edgerl.core.errors import UserError
 from edgerl.core.policy import MLPPolicy, load_policy
 
@@ -46,3 +48,10 @@ def learning_curve(run: Run, metric: str = "episode_return") -> tuple[np.ndarray
         for row in csv.DictReader(file):
             values[int(row["update"]) - 1, int(row["seed"])] = float(row[metric])
     return (np.arange(len(values)) + 1) * run.config.ppo.batch_size, values
+
+
+def tell(notes: Iterable[str]) -> None:
+    """What a reader of the result must know, a line each on standard error, by the first process alone."""
+    if processes.is_first():
+        for note in notes:
+            print(f"note: {note}", file=sys.stderr, flush=True)

@@ -103,7 +103,7 @@ def test_rows_of_zeros_are_damage(tmp_path, small):
     write(tmp_path, small["cifar100"])
     path = tmp_path / "train.bin"
     path.write_bytes(path.read_bytes()[: 2 * 3074] + bytes(4 * 3074))
-    with pytest.raises(UserError, match="train.bin is damaged: row 2 holds zeros alone, and 3 others do"):
+    with pytest.raises(UserError, match=r"train.bin is damaged: row 2 holds zeros alone, and 3 others do"):
         cifar.read_cifar("cifar100", tmp_path)
 
 
@@ -137,7 +137,7 @@ def test_images_that_cannot_be_fetched_are_one_clear_line(monkeypatch, error, ca
 
 def test_without_tensorflow_datasets_the_folder_is_asked_for(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(UserError, match="CIFAR-100 is not here, .*is not installed: give .* --data DIR"):
+    with pytest.raises(UserError, match=r"CIFAR-100 is not here, .*is not installed: give .* --data DIR"):
         cifar.read_cifar("cifar100")
 
 

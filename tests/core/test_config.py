@@ -165,7 +165,7 @@ def test_files_that_cannot_be_read_are_one_clear_line(tmp_path):
     ],
 )
 def test_yaml_builds_no_objects(text):
-    with pytest.raises(UserError, match="not valid YAML here.*tags are not read") as caught:
+    with pytest.raises(UserError, match=r"not valid YAML here.*tags are not read") as caught:
         parse_yaml(text, "here")
     assert "\n" not in str(caught.value)
 
