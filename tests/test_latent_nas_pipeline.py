@@ -1,5 +1,6 @@
 """The latent-nas commands from a user's own table to C: train, evaluate, figures, export, verify."""
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from edgerl import cli, deploy
 from edgerl.agents import losses
 from edgerl.pipelines import latent_nas, runs
+from edgerl.systems.latent_nas import factory
 
 sys.path.insert(0, str(Path(__file__).parent / "systems" / "latent_nas"))
 from tables import lines, table, write
@@ -68,6 +70,36 @@ def test_evaluate(run, capsys):
         assert set(genes) == {"out_channel0", "M", *blocks, *(f"convblock{i}" for i in range(1, 6))}
         assert all(type(genes[name]) is int for name in ("out_channel0", "M", *blocks))
         assert all(genes[f"convblock{i}"] in (("A", "B", "C", "D") if i <= genes["M"] else (0,)) for i in range(1, 6))
+
+
+def test_a_table_that_teaches_nothing_is_told_by_train_and_evaluate(run, tmp_path, capsys, monkeypatch):
+    """No share of a bound, none of the high group. That such tables are found: see test_latent_nas_trust.py."""
+    good = factory.load_models(run / "models.npz")
+    table_said = {**good.provenance["table"], "file": "mine.csv"}
+    rule = {**good.provenance["rule"], "holds": False, "pairs_in_order": 0.5}
+    surrogate = {**good.provenance["surrogate"], "r2": -0.009, "r2_95_percent": [-0.05, 0.04]}
+    said = {**good.provenance, "table": table_said, "rule": rule, "surrogate": surrogate}
+    monkeypatch.setattr(latent_nas, "build", lambda path, config: dataclasses.replace(good, provenance=said))
+    arguments = ["--config", str(EXAMPLES / "latent_nas_a2c.yaml"), "--data", "mine.csv", "--set", *SMALL]
+    assert cli.main(["train", "latent-nas", *arguments, "--out", str(tmp_path / "run")]) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["table"] == "mine.csv"
+    assert told == [f"note: {note}" for note in result["notes"]]
+    assert "the surrogate explains nothing of mine.csv" in told[0]
+    assert "R² is -0.009, 95 % interval -0.050 to 0.040" in told[0]
+    assert "does not hold in mine.csv" in told[1]
+    assert cli.main(["evaluate", str(tmp_path / "run"), "--json"]) == 0
+    out = capsys.readouterr()
+    judged = json.loads(out.out)
+    assert judged["notes"] == result["notes"]
+    assert out.err.splitlines() == told
+    for who in ("agent", "random_actions"):
+        for name in ("share_of_bound", "buildable_and_high_group", "least_parameters"):
+            assert judged[who][name] is None
+            assert "mine.csv" in judged[who]["reasons"][name]
+    found = json.loads((tmp_path / "run" / "architectures.json").read_text())
+    assert {one["high_group"] for one in found} == {None}
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from edgerl.core.errors import UserError
 from edgerl.core.simulate import random_policy, simulate
 from edgerl.pipelines import runs
 from edgerl.systems.latent_nas import evaluate as judgement
-from edgerl.systems.latent_nas import factory
+from edgerl.systems.latent_nas import factory, trust
 from edgerl.systems.latent_nas import figures as pictures
 from edgerl.systems.latent_nas.build import BuildConfig, build
 from edgerl.systems.latent_nas.env import LatentNAS
@@ -72,7 +72,12 @@ def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict
     settings = configuration.load(LatentNASConfig, config, overrides)
     models = factory.load_models() if settings.data is None else build(settings.data, settings.build)
     env = _environment(settings, models, shaped=settings.shaped)
-    result = runner.train_run(env, settings, out, about={"system": SYSTEM})
+    notes = trust.notes(models.provenance)
+    runs.tell(notes)
+    about: dict[str, Any] = {"system": SYSTEM}
+    if settings.data is not None:
+        about |= {"table": models.provenance["table"]["file"], **({"notes": notes} if notes else {})}
+    result = runner.train_run(env, settings, out, about=about)
     if processes.is_first():
         factory.save_models(Path(out) / MODELS, models)
     return {**result, "models": models.provenance}
@@ -83,9 +88,11 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     parameters; kept in RUN/judgement.json, the networks found in RUN/architectures.json."""
     loaded, models, env = _load(run)
     key = jax.random.fold_in(jax.random.key(loaded.config.seed), 1001)  # which training does not use
-    settings = loaded.config
+    settings, notes = loaded.config, trust.notes(models.provenance)
+    doubts = _doubts(models)
+    runs.tell(notes)
     if settings.weighed:  # there is no one best score, which searches could be compared by
-        judged, walks = {"front": front(env, loaded.policy, key)}, judgement.walk(env, loaded.policy, key)
+        judged, walks = {"front": front(env, loaded.policy, key, doubts)}, judgement.walk(env, loaded.policy, key)
     else:
         judged, walks = judgement.judge(
             env,
@@ -96,9 +103,12 @@ def evaluate(run: str | Path) -> dict[str, Any]:
             training=settings.ppo.total_steps * settings.num_seeds,
             bayesian_runs=settings.bayesian_runs,
             exhaustive=settings.exhaustive,
+            doubts=doubts,
         )
-    files.write_json(loaded.folder / ARCHITECTURES, judgement.architectures(env, walks))
+    files.write_json(loaded.folder / ARCHITECTURES, judgement.architectures(env, walks, doubts))
     result = {"system": SYSTEM, "environment": env.id, **judged, "models": models.provenance}
+    if notes:
+        result["notes"] = notes
     files.write_json(loaded.folder / JUDGEMENT, result)
     return result
 
@@ -107,11 +117,11 @@ def figures(run: str | Path, data: str | None = None) -> list[Path]:
     """Latent space, trajectories, reward and length, accuracy against parameters, in RUN/figures."""
     if data is not None:
         raise UserError("--data: the figures of latent-nas need no data")
-    loaded, _, env = _load(run)
+    loaded, models, env = _load(run)
     key = jax.random.fold_in(jax.random.key(loaded.config.seed), 1002)
     walks = judgement.walk(env, loaded.policy, key)
     wandering = judgement.walk(env, random_policy(env), key)
-    found, lost = (judgement.architectures(env, w) for w in (walks, wandering))
+    found, lost = (judgement.architectures(env, w, _doubts(models)) for w in (walks, wandering))
     steps, returns = runs.learning_curve(loaded)
     lengths = runs.learning_curve(loaded, "episode_length")[1]
     folder = loaded.folder / "figures"
@@ -147,6 +157,10 @@ def _load(run: str | Path) -> tuple[runs.Run, factory.Models, LatentNAS]:
     loaded = runs.load(run, LatentNASConfig)
     models = factory.load_models(loaded.folder / MODELS)
     return loaded, models, _environment(loaded.config, models)
+
+
+def _doubts(models: factory.Models) -> judgement.Doubts:
+    return judgement.Doubts(trust.rule_doubt(models.provenance), trust.surrogate_doubt(models.provenance))
 
 
 def _environment(settings: LatentNASConfig, models: factory.Models, shaped: bool = False) -> LatentNAS:

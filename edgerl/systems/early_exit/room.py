@@ -29,8 +29,8 @@ def budget_note(table: Table, name: str) -> str | None:
     if table.macs is not None and not np.isclose(latency / profile.max_latency_ms, share):
         taken = f"{table.macs[0]:,.4g} multiply-accumulates of a budget of {profile.max_macs:,.4g}"
     return (
-        f"profile {name}: exit 1 alone takes {taken} ({share:.0%}), so every exit is over the budget and a policy learns "
-        f"little more than to stop at the first; {_others(table)}"
+        f"profile {name}: exit 1 alone takes {taken} ({share:.0%}), so every exit is over the budget and a policy "
+        f"learns little more than to stop at the first; {_others(table)}"
     )
 
 

@@ -10,15 +10,17 @@ import numpy as np
 
 from edgerl.core.config import as_dict, field
 from edgerl.core.errors import UserError
-from edgerl.systems.latent_nas import fit_model, fit_surrogate, scores
-from edgerl.systems.latent_nas.data import CITATION, Architectures, read_csv, split
+from edgerl.systems.latent_nas import fit_model, fit_surrogate, scores, trust
+from edgerl.systems.latent_nas.data import Architectures, read_csv, split
 from edgerl.systems.latent_nas.factory import Models
 from edgerl.systems.latent_nas.fit_model import LABEL_WEIGHTS, FitConfig, Weights
 from edgerl.systems.latent_nas.fit_surrogate import SurrogateConfig
 from edgerl.systems.latent_nas.model import LATENT, Autoencoder, ModelConfig
 from edgerl.systems.latent_nas.space import buildable
+from edgerl.systems.latent_nas.surrogate import Surrogate
 
 LEAST_ROWS = 100
+LEAST_JUDGED = 10  # held-out rows
 RANDOM_LATENTS = 1_000_000
 
 
@@ -41,21 +43,29 @@ def build(path: str | Path, config: BuildConfig) -> Models:
     table = read_csv(path)
     if len(table) < LEAST_ROWS:
         raise UserError(f"{path} has {len(table)} rows: {LEAST_ROWS} at least are needed, four fifths to learn from")
-    return build_from(table, config)
+    return build_from(table, config, Path(path).name)
 
 
-def build_from(table: Architectures, config: BuildConfig) -> Models:
-    """As `build`, from a table in memory."""
+def build_from(table: Architectures, config: BuildConfig, name: str = "a table in memory") -> Models:
+    """As `build`, from a table in memory, which messages and the models' provenance call `name`."""
     started = time.perf_counter()
-    train, test = (table[rows] for rows in split(len(table)))
+    train, held_out = (table[rows] for rows in split(len(table)))
+    test = held_out[_unseen(train, held_out)]
+    seen = len(held_out) - len(test)
+    if len(test) < LEAST_JUDGED:
+        raise UserError(
+            f"{name}: {len(test)} of the {len(held_out)} held-out rows are architectures that no training row has; "
+            f"{LEAST_JUDGED} at least are needed to judge by"
+        )
     surrogate = fit_surrogate.fit(train, config.surrogate, config.seed)
     fitted = time.perf_counter()
     weights = LABEL_WEIGHTS if config.autoencoder.quantiser == "label" else Weights()
     model = jax.block_until_ready(fit_model.fit(train, config.fit, config.autoencoder, weights, config.seed))
+    _check_finite(name, surrogate, model)
     seconds = {"surrogate": fitted - started, "autoencoder": time.perf_counter() - fitted}
     provenance = {
-        "citation": CITATION,
-        "rows": {"training": len(train), "held out": len(test)},
+        **trust.describe(table, name),
+        "rows": {"training": len(train), "held out": len(test)} | ({trust.SEEN: seen} if seen else {}),
         "config": as_dict(config),
         "seconds": seconds,
         "surrogate": scores.report(surrogate, test),
@@ -63,6 +73,18 @@ def build_from(table: Architectures, config: BuildConfig) -> Models:
         | {"random_latents_buildable": decoded_buildable(model, config.seed)},
     }
     return Models(model, surrogate, provenance)
+
+
+def _unseen(train: Architectures, held_out: Architectures) -> np.ndarray:
+    """bool [N]: which held-out rows are architectures that no training row has."""
+    known = {genes.tobytes() for genes in train.genes}
+    return np.array([genes.tobytes() not in known for genes in held_out.genes], bool)
+
+
+def _check_finite(name: str, surrogate: Surrogate, model: Autoencoder) -> None:
+    for what, key, network in (("surrogate", "surrogate.learning_rate", surrogate), ("autoencoder", "fit", model)):
+        if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(network)):
+            raise UserError(f"{name}: the weights of the {what} are not finite numbers: look at build.{key}")
 
 
 def decoded_buildable(model: Autoencoder, seed: int, count: int = RANDOM_LATENTS) -> float:

@@ -6,6 +6,7 @@ The published table, of 1,200 rows: IBM AnalogNAS, Apache-2.0, see `CITATION`. I
 
 import csv
 import dataclasses
+import difflib
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ CITATION = (
     "Neural Network Design Framework for Accurate Inference with Analog In-Memory Computing', IEEE EDGE 2023."
 )
 
+_LARGEST = 1e9  # of a spread or an AVM, which are percent
 _CHUNK = 20_000  # rows converted at a time: a million rows are no more text in memory than these
 _CODES = {"0": "0"} | {letter: str(i + 1) for i, letter in enumerate(KINDS)}
 
@@ -51,9 +53,11 @@ def read_csv(path: str | Path) -> Architectures:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             chunks = list(_chunks(path, csv.reader(file)))
+    except UserError:
+        raise
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; expected a CSV file as AnalogNAS's") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         raise UserError(f"{path} is not a CSV file ({error})") from error
     if not chunks:
         raise UserError(f"{path} has a header and no rows: expected an architecture in each row")
@@ -74,7 +78,7 @@ def _chunks(path: Path, rows: Iterator[list[str]]) -> Iterator[tuple[np.ndarray,
         raise UserError(f"{path} is empty: expected a first line with {GENES[0]}, {GENES[1]}, …, {TARGETS[-1]}")
     for name in GENES + TARGETS:
         if header.count(name) != 1:
-            problem = "missing" if name not in header else "there twice"
+            problem = f"missing{_instead(name, header)}" if name not in header else "there twice"
             raise UserError(f"{path}: column '{name}' is {problem}; expected {', '.join(GENES + TARGETS)}")
     columns = [header.index(name) for name in GENES + TARGETS]
     line = 2
@@ -90,6 +94,18 @@ def _chunks(path: Path, rows: Iterator[list[str]]) -> Iterator[tuple[np.ndarray,
             yield _genes(path, texts[: len(GENES)], numbers), _targets(path, texts[len(GENES) :], numbers)
 
 
+def _instead(name: str, header: list[str]) -> str:
+    """What may stand in a column's place, to go on with after "missing"."""
+    if len(header) == 1:
+        for mark, said in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+            if mark in header[0]:
+                return f": the first line has {said}; separate columns with commas"
+    others = [other for other in header if other not in GENES + TARGETS]
+    same = [other for other in others if other.lower().replace(" ", "_") == name.lower()]
+    near = same or difflib.get_close_matches(name, [other for other in others if len(other) < 100], 1, 0.8)
+    return f", but there is '{near[0]}'" if near else ""
+
+
 def _genes(path: Path, columns: Sequence[list[str]], numbers: Sequence[int]) -> np.ndarray:
     """int32 [n, 22] from text, gene by gene."""
     read = []
@@ -100,7 +116,9 @@ def _genes(path: Path, columns: Sequence[list[str]], numbers: Sequence[int]) -> 
         except (ValueError, OverflowError) as error:
             row = next(i for i, code in enumerate(codes) if not code.isdecimal() or len(code) > 18)
             expected = f"a letter from {', '.join(KINDS)}, or 0" if column in KIND else "a whole number"
-            raise UserError(f"{path}, line {numbers[row]}: {name} is '{texts[row]}'; expected {expected}") from error
+            raise UserError(
+                f"{path}, line {numbers[row]}: {name} is '{_cut(texts[row])}'; expected {expected}"
+            ) from error
     genes = np.stack(read, 1)
     bad = np.flatnonzero(~buildable(genes))
     if bad.size:
@@ -124,14 +142,21 @@ def _complaint(genes: np.ndarray) -> str:
 def _targets(path: Path, columns: Sequence[list[str]], numbers: Sequence[int]) -> np.ndarray:
     """float64 [n, 3] from text."""
     read = []
-    for name, high, texts in zip(TARGETS, (1.0, math.inf, math.inf), columns, strict=True):
+    for name, high, texts in zip(TARGETS, (1.0, _LARGEST, _LARGEST), columns, strict=True):
         values = np.array([_number(text) for text in texts])
         bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0) & (values <= high)))
         if bad.size:
-            expected = "a share from 0 to 1" if high == 1 else "a finite number, 0 or more"
-            raise UserError(f"{path}, line {numbers[bad[0]]}: {name} is '{texts[bad[0]]}'; expected {expected}")
+            expected = "a share from 0 to 1" if high == 1 else f"a number from 0 to {_LARGEST:g}"
+            percent = high == 1 and np.isfinite(values).all() and 1 < values.max() <= 100 and values.min() >= 0
+            expected += ": these look like percent, divide them by 100" * bool(percent)
+            raise UserError(f"{path}, line {numbers[bad[0]]}: {name} is '{_cut(texts[bad[0]])}'; expected {expected}")
         read.append(values)
     return np.stack(read, 1)
+
+
+def _cut(text: str) -> str:
+    """On one line, and no longer than a line may be."""
+    return "".join(c if c.isprintable() else " " for c in text[:60])
 
 
 def _number(text: str) -> float:

@@ -83,7 +83,18 @@ def walk(
     return jax.tree.map(np.asarray, _walk(env, static, traced, key, env.default_params, count, most, weights))
 
 
-def architectures(env: LatentNAS, walks: Walks) -> list[dict[str, Any]]:
+@dataclasses.dataclass(frozen=True)
+class Doubts:
+    """Why something cannot be said of networks, see `trust`; None where it can."""
+
+    rule: str | None = None
+    surrogate: str | None = None
+
+
+NO_DOUBTS = Doubts()
+
+
+def architectures(env: LatentNAS, walks: Walks, doubts: Doubts = NO_DOUBTS) -> list[dict[str, Any]]:
     """Every walk's last network: genes under their published names, and all that is known of it."""
     genes = baselines.genes_of(env.default_params, walks.latents[-1])
     surrogate = env.default_params.surrogate
@@ -102,34 +113,45 @@ def architectures(env: LatentNAS, walks: Walks) -> list[dict[str, Any]]:
             "steps": int(walks.steps[i]),
             "stopped": bool(walks.stopped[i]),
             "buildable": bool(fit[i]),
-            "high_group": bool(good[i]),
+            "high_group": bool(good[i]) if doubts.rule is None else None,
         }
         for i in range(len(genes))
     ]
 
 
-def summary(found: list[dict[str, Any]], bound: float) -> dict[str, Any]:
-    """Of final networks: means, the share of the bound, and how many are real."""
+def summary(found: list[dict[str, Any]], bound: float, doubts: Doubts = NO_DOUBTS) -> dict[str, Any]:
+    """Of final networks: means, the share of the bound, and how many are real.
+
+    What would mean nothing is None, and `reasons` says why.
+    """
 
     def column(name: str) -> np.ndarray:
         return np.array([one[name] for one in found])
 
-    real = column("buildable") & column("high_group")
     sizes = column("parameters")
-    small = real & (sizes <= SMALL)
     score = float(column("score").mean())
+    reasons = {}
+    if doubts.surrogate is not None:
+        reasons["share_of_bound"] = doubts.surrogate
+    elif bound <= 0:
+        reasons["share_of_bound"] = f"the bound is {bound:.3g}: of what is not above 0 there is no share"
+    real = column("buildable") & column("high_group") if doubts.rule is None else None
+    if real is None:
+        names = ("buildable_and_high_group", "and_within_250000_parameters", "least_parameters")
+        reasons |= dict.fromkeys(names, str(doubts.rule))
     return {
         "starts": len(found),
         "mean_score": score,
-        "share_of_bound": score / bound,
+        "share_of_bound": score / bound if "share_of_bound" not in reasons else None,
         "mean_predicted_accuracy": float(column("predicted_accuracy").mean()),
         "mean_steps": float(column("steps").mean()),
         "stopped": float(column("stopped").mean()),
         "buildable": float(column("buildable").mean()),
-        "buildable_and_high_group": float(real.mean()),
-        "and_within_250000_parameters": float(small.mean()),
+        "buildable_and_high_group": None if real is None else float(real.mean()),
+        "and_within_250000_parameters": None if real is None else float((real & (sizes <= SMALL)).mean()),
         "median_parameters": float(np.median(sizes)),
-        "least_parameters": int(sizes[real].min()) if real.any() else None,
+        "least_parameters": None if real is None or not real.any() else int(sizes[real].min()),
+        **({"reasons": reasons} if reasons else {}),
     }
 
 
@@ -211,11 +233,12 @@ def judge(
     training: int,
     bayesian_runs: int,
     exhaustive: bool,
+    doubts: Doubts = NO_DOUBTS,
 ) -> tuple[dict[str, Any], Walks]:
     """The agent and random actions from the same fresh starts, against searches and bounds; and the agent's walks.
 
     `counts`, `bayesian_runs`: see `equal_evaluations`. `training`: how many evaluations the agent has learnt from.
-    `exhaustive`: whether to try all latents made of codes, too.
+    `exhaustive`: whether to try all latents made of codes, too. `doubts`: what not to say.
     """
     walk_key, bound_key, search_key = jax.random.split(key, 3)
     scores, _ = baselines.ascent(env, env.default_params, bound_key)
@@ -226,8 +249,8 @@ def judge(
     walks, wandering = walk(env, policy, walk_key), walk(env, random, walk_key)
     judged = {
         "bounds": bounds,
-        "agent": summary(architectures(env, walks), bound),
-        "random_actions": summary(architectures(env, wandering), bound),
+        "agent": summary(architectures(env, walks, doubts), bound, doubts),
+        "random_actions": summary(architectures(env, wandering, doubts), bound, doubts),
         "best_score_at_equal_evaluations": equal_evaluations(env, walks, search_key, counts, bayesian_runs),
         "training_counted": training_counted(env, walks, jax.random.fold_in(search_key, len(counts)), training),
     }

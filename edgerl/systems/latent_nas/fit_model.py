@@ -136,7 +136,8 @@ def _decoded(model: Autoencoder, latents: chex.Array) -> chex.Array:
 def relative_error(made: np.ndarray, genes: np.ndarray) -> float:
     """Squared error of the genes [N, 22], each over its range from 0 (or its least) up, over that of column means."""
     span = np.where(np.arange(22) < 2, HIGH - LOW, HIGH).astype(np.float64)
-    return float((((made - genes) / span) ** 2).sum() / (((genes - genes.mean(0)) / span) ** 2).sum())
+    of_means = (((genes - genes.mean(0)) / span) ** 2).sum()
+    return float((((made - genes) / span) ** 2).sum() / max(of_means, 1e-9))  # of one architecture alone: large
 
 
 @functools.partial(jax.jit, static_argnames=("config", "model"))

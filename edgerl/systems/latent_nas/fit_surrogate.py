@@ -14,7 +14,7 @@ from flax import struct
 
 from edgerl.core.config import field
 from edgerl.core.errors import UserError
-from edgerl.systems.latent_nas.data import Architectures
+from edgerl.systems.latent_nas.data import TARGETS, Architectures
 from edgerl.systems.latent_nas.space import split
 from edgerl.systems.latent_nas.surrogate import (
     BLOCK_FEATURES,
@@ -63,8 +63,9 @@ def fit(table: Architectures, config: SurrogateConfig, seed: int) -> Surrogate:
     """
     if len(table) < LEAST_ROWS:
         raise UserError(f"the table has {len(table)} rows to learn from: a surrogate needs {LEAST_ROWS} at least")
-    if not (table.targets.std(0) > 0).all():
-        raise UserError("a target is the same in all rows: there is nothing to learn")
+    for name, values in zip(TARGETS, table.targets.T, strict=True):
+        if not np.ptp(values) > 0:
+            raise UserError(f"{name} is {values[0]:g} in all rows: there is nothing to learn")
     fold = folds(len(table), config.members, seed)
     # For the calibration, ensembles of which each sees nothing of one of `CALIBRATION` parts; the last sees all.
     outer = folds(len(table), CALIBRATION, seed + 1)

@@ -79,6 +79,44 @@ def test_missing_and_double_columns(tmp_path, rows):
     assert "column 'R3' is there twice" in refused(tmp_path, [[*row, row[rows[0].index("R3")]] for row in rows])
 
 
+def test_what_stands_in_a_columns_place_is_named(tmp_path, rows):
+    def renamed(old, new):
+        return [[new if name == old else name for name in rows[0]], *rows[1:]]
+
+    assert "'1_day_accuracy' is missing, but there is '1 Day Accuracy'" in refused(
+        tmp_path, renamed("1_day_accuracy", "1 Day Accuracy")
+    )
+    assert "'AVM' is missing, but there is 'avm'" in refused(tmp_path, renamed("AVM", "avm"))
+    assert "'widenfact1' is missing, but there is 'widen_fact1'" in refused(
+        tmp_path, renamed("widenfact1", "widen_fact1")
+    )
+    for mark, said in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        path = tmp_path / "table.csv"
+        path.write_text("".join(f"{mark.join(row)}\n" for row in rows))
+        with pytest.raises(edgerl.UserError, match=f"the first line has {said}; separate columns with commas"):
+            data.read_csv(path)
+
+
+def test_percent_is_named(tmp_path, rows):
+    column = rows[0].index("1_day_accuracy")
+    percent = [rows[0], *([*row[:column], str(100 * float(row[column])), *row[column + 1 :]] for row in rows[1:])]
+    assert "these look like percent, divide them by 100" in refused(tmp_path, percent)
+
+
+@pytest.mark.parametrize("value", ["1e300", "inf", "-1", "9" * 400, "1e9999", "0x1p3", "1,5"])
+def test_spreads_that_no_float32_holds(tmp_path, rows, value):
+    assert "AVM is '" in refused(tmp_path, changed(rows, 5, "AVM", value))
+
+
+def test_a_byte_order_mark_and_other_line_ends(tmp_path, rows):
+    text = "\r\n".join(",".join(row) for row in rows)
+    (tmp_path / "excel.csv").write_bytes(text.encode("utf-8-sig"))
+    np.testing.assert_array_equal(data.read_csv(tmp_path / "excel.csv").genes, table(40).genes)
+    (tmp_path / "utf16.csv").write_bytes(text.encode("utf-16"))
+    with pytest.raises(edgerl.UserError, match=r"utf16\.csv is not a CSV file"):
+        data.read_csv(tmp_path / "utf16.csv")
+
+
 def test_empty_files(tmp_path, rows):
     assert "is empty" in refused(tmp_path, [])
     assert "no rows" in refused(tmp_path, rows[:1])
@@ -90,6 +128,8 @@ def test_what_is_no_table(tmp_path):
     for path in (tmp_path / "none.csv", tmp_path, tmp_path / "bytes"):
         with pytest.raises(edgerl.UserError, match=path.name):
             data.read_csv(path)
+    with pytest.raises(edgerl.UserError, match="null byte"):
+        data.read_csv("a\0b")
 
 
 def test_many_rows(tmp_path, rows):
