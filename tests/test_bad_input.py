@@ -71,8 +71,7 @@ def one_line(error):
     """The message of a refusal is one line that a terminal can show."""
     text = str(error)
     assert text
-    assert "\n" not in text
-    assert "\r" not in text
+    assert text.isprintable()
     assert len(text) < 2000
     return text
 
@@ -187,7 +186,8 @@ def logit_files(draw):
             case 7:
                 made[name] = draw(ANY_ARRAY)
             case 8 if value.dtype.kind in "fiu":
-                made[name] = value * draw(st.sampled_from([0, 1, -1, 2, 100]))
+                with np.errstate(all="ignore"):
+                    made[name] = value * draw(st.sampled_from([0, 1, -1, 2, 100]))
     return made
 
 
@@ -195,7 +195,7 @@ def cast(value, kind):
     if kind == "V4":
         return np.zeros(value.shape, "V4")
     try:
-        return value.astype(kind)
+        return (value.real if kind != "c8" else value).astype(kind)
     except (TypeError, ValueError):
         return value
 

@@ -282,6 +282,12 @@ def test_damaged_headers_are_one_line(tmp_path, arrays):
         import_logits(tmp_path / "mine.npz", tmp_path / "table.npz")
 
 
+def test_names_are_quoted_on_one_line(tmp_path, arrays):
+    said = refused(tmp_path, {**arrays, "a\r\n\x1b[2Jb": np.zeros(2)})
+    assert said.isprintable()
+    assert r"unknown array 'a\r\n\x1b[2Jb'" in said
+
+
 def test_a_damaged_provenance_is_one_line(tmp_path, arrays):
     np.savez(tmp_path / "mine.npz", **arrays)
     import_logits(tmp_path / "mine.npz", tmp_path / "table.npz")
