@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from edgerl.core.errors import UserError
+from edgerl.core.json_text import to_json
 
 
 def _beside(path: Path) -> Path:
@@ -76,8 +77,8 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Writes `value` as indented JSON, atomically."""
-    write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
+    """Writes `value` as indented JSON, atomically; a number that is not finite as null."""
+    write_bytes(path, (to_json(value, indent=2) + "\n").encode())
 
 
 class NpzWriter:
