@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Callable
 from typing import NoReturn
 
+from edgerl.core.errors import one_line
+
 SYSTEMS = ("cartpole", "early-exit", "latent-nas", "agent-vit")
 
 
@@ -11,7 +13,22 @@ class _Parser(argparse.ArgumentParser):
     """Mistakes on the command line get one line, not a page of usage."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
+        self.exit(2, f"{self.prog}: {one_line(message)} (see `{self.prog} --help`)\n")
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """What reads a whole number from `low` to `high`."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:  # also where it has thousands of digits
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {low} to {high}")
+        return value
+
+    return read
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,9 +76,10 @@ def parser() -> argparse.ArgumentParser:
     simulate.add_argument("env", metavar="ENV", help="environment id, for example CartPole-v1")
     who = "a run's float policy, or an export's as its C decides (default: random)"
     simulate.add_argument("--policy", default="random", metavar="random|RUN|EXPORT", help=who)
-    simulate.add_argument("--envs", type=int, default=16384, metavar="N", help="environments (default: 16384)")
-    simulate.add_argument("--steps", type=int, default=1000, metavar="N", help="steps of each (default: 1000)")
-    simulate.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random key (default: 0)")
+    count, seed = whole_number(1, 2**31 - 1), whole_number(0, 2**32 - 1)
+    simulate.add_argument("--envs", type=count, default=16384, metavar="N", help="environments (default: 16384)")
+    simulate.add_argument("--steps", type=count, default=1000, metavar="N", help="steps of each (default: 1000)")
+    simulate.add_argument("--seed", type=seed, default=0, metavar="N", help="seed of the random key (default: 0)")
     _add_processes(simulate, "edgerl simulate CartPole-v1 --envs 1000000")
 
     bench = command("bench", "measure against the peers that are installed", "edgerl bench sim --json")
@@ -119,5 +137,11 @@ several processes: under srun, mpirun or on a cloud's TPU pods they find each ot
   {example} --coordinator node1:1234 --processes 2 --process-id 1   # on node2"""
     more = command.add_argument_group("several processes")
     more.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0, reachable by all; any free port")
-    more.add_argument("--processes", type=int, metavar="N", help="how many; 1: this one alone, under any launcher")
-    more.add_argument("--process-id", type=int, metavar="I", help="this one's number, from 0; process 0 writes files")
+    number, index = whole_number(1, 2**16), whole_number(0, 2**16 - 1)
+    more.add_argument("--processes", type=number, metavar="N", help="how many; 1: this one alone, under any launcher")
+    more.add_argument(
+        "--process-id",
+        type=index,
+        metavar="I",
+        help="this one's number, from 0; process 0 writes files",
+    )

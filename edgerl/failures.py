@@ -1,17 +1,24 @@
 """What a failed command says: one line and an exit status for every way in which its input, or the machine that it
 runs on, can be at fault. What is left is a fault of ours, and shows its traceback."""
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 from edgerl.core.endings import end
 from edgerl.core.errors import UserError, one_line
 
 WRONG, INTERRUPTED = 2, 130
+OUTPUT = "standard output"
 
 
-def told(error: BaseException) -> tuple[int, str] | None:
-    """(exit status, line) of an error; None where it is nobody's but ours. An empty line: nothing to say."""
+def told(error: BaseException, place: str) -> tuple[int, str] | None:
+    """(exit status, line) of an error; None where it is nobody's but ours. An empty line: nothing to say.
+
+    Args:
+      place: what the command was writing, for a system's refusal that does not say where.
+    """
     if isinstance(error, UserError):
         return WRONG, str(error)
     if isinstance(error, KeyboardInterrupt):
@@ -19,39 +26,51 @@ def told(error: BaseException) -> tuple[int, str] | None:
     if isinstance(error, BrokenPipeError):
         return 0, ""  # its reader went away (`| head`)
     if isinstance(error, MemoryError) or _no_memory(error):
-        return WRONG, "not enough memory for that: take fewer or smaller environments, seeds, networks or batches"
+        return WRONG, "not enough memory: take fewer or smaller environments, seeds, networks or batches"
     if isinstance(error, RecursionError):
-        return WRONG, "a file that it reads is nested too deeply to be read"
+        return WRONG, f"{place}: a file there is nested too deeply to be read"
     if isinstance(error, OSError):
-        return WRONG, f"{error.strerror or error}: {_file(error)}"
+        name = error.filename if isinstance(error.filename, str | bytes) else place
+        return WRONG, f"{error.strerror or error}: {os.fsdecode(name)}"
     if isinstance(error, RuntimeError) and "Unable to initialize backend" in str(error):
         return WRONG, f"JAX does not start: {str(error).splitlines()[0]}"
     return None
 
 
-def report(command: str, error: BaseException) -> int:
+def report(command: str, place: str, error: BaseException) -> int:
     """Prints the line of an error that has one and returns its status; raises any other."""
-    found = told(error)
+    found = told(error, place)
     if found is None:
         raise error
     status, line = found
-    if not isinstance(error, UserError | KeyboardInterrupt):
-        drop_output()  # it may be what cannot be written
+    if isinstance(error, OSError) and error.filename == OUTPUT:
+        drop_output()
     if line:
         print(f"{command}: {one_line(line)}", file=sys.stderr)
     return status
 
 
+@contextlib.contextmanager
+def printing() -> Iterator[None]:
+    """Standard output's refusals (full disk, a reader that went away) with its name."""
+    try:
+        yield
+        sys.stdout.flush()  # here, where a refusal can be told
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, OUTPUT) from error
+
+
 def drop_output() -> None:
     """What is not written yet goes nowhere, so that it is not tried again at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError):  # one of a program's own has no number
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def prepare_streams() -> None:
     """Standard output and error of a process that the shell starts: there, and able to print any file's name."""
-    if sys.stderr is None:  # closed by `2>&-`
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115: for the rest of the process
-    if sys.stdout is None:
+    closed = sys.stdout is None  # by `>&-`
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
+    if closed:
         end(WRONG, "edgerl: standard output is closed: send it somewhere, for example to /dev/null")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -63,7 +82,3 @@ def _no_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError | ValueError) and any(
         word in text for word in ("RESOURCE_EXHAUSTED", "Out of memory", "std::bad_alloc", "Unable to allocate")
     )
-
-
-def _file(error: OSError) -> str:
-    return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "standard output"
