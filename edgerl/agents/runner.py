@@ -8,6 +8,7 @@ makes the same calls; the first one alone writes.
 """
 
 import contextlib
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,15 +23,18 @@ from edgerl.agents import ppo, run_folder
 from edgerl.agents.config import RunConfig
 from edgerl.agents.evaluation import Episodes, summary
 from edgerl.agents.logs import Log
+from edgerl.agents.needs import require_memory
 from edgerl.agents.networks import make_networks
 from edgerl.agents.run_folder import LOG, POLICY, RESULT
 from edgerl.agents.seeds import advance, collect, keys, play, seed_mesh, spread, start
 from edgerl.core import config as configuration
-from edgerl.core import files, processes
+from edgerl.core import files, memory, processes
 from edgerl.core.checkpoint import Checkpoints, open_checkpoints
 from edgerl.core.environment import Environment, Params
 from edgerl.core.errors import UserError
 from edgerl.core.policy import MLPPolicy, save_policy
+
+_LONG = 3600.0  # seconds of training that are worth a word where there is no progress bar
 
 
 def train_run(
@@ -59,11 +63,12 @@ def train_run(
       UserError: the configuration does not fit, the folder is another's or cannot be written, or a loss is not finite.
       KeyboardInterrupt: with a message that says how far the run is; it can be resumed.
     """
-    config.ppo.check()
     env_params = env.default_params if env_params is None else env_params
     folder = Path(folder)
     says = {**(about or {}), "environment": env.id, "env_params": run_folder.describe(env_params)}
     first, mesh = processes.is_first(), seed_mesh(config.num_seeds)
+    require_memory(env, config, env_params, mesh)
+    config.check()
     if first:
         run_folder.open_folder(folder, configuration.as_dict(config), says, resume)
     started = time.perf_counter()
@@ -113,12 +118,12 @@ def _loop(
 
     total, length = config.ppo.num_updates, min(config.checkpoint_every, config.ppo.num_updates)
     ppo_config, env_params = processes.place((config.ppo, env_params), mesh, PartitionSpec())
-    kept = None
+    kept, chunks = None, 0
     # `None` shows the bar only on a terminal.
     with tqdm(total=total, initial=done, unit="update", disable=None if progress else True) as bar:
         try:
             while done < total:
-                count = min(length, total - done)
+                count, began = min(length, total - done), time.perf_counter()
                 state, metrics = advance(env, ppo_config, state, env_params, np.int32(count), length, mesh)
                 metrics = processes.whole(metrics, mesh)
                 rows = {name: values[:count, : config.num_seeds] for name, values in metrics.items()}
@@ -129,12 +134,22 @@ def _loop(
                     checkpoints.save(done + count, kept)
                 done += count
                 bar.update(count)
+                chunks += 1
+                if chunks == 2 and progress and bar.disable:  # the first one compiles
+                    _tell_pace(time.perf_counter() - began, count, total - done)
                 bar.set_postfix_str(f"return {_latest(rows['episode_return']):.4g}", refresh=False)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"update {done} of {total} is saved, and the same command goes on from there"
             ) from None
     return collect(state, config.num_seeds, mesh) if kept is None else kept
+
+
+def _tell_pace(seconds: float, count: int, left: int) -> None:
+    """Where no bar shows it: that a training takes long, from how long `count` updates took."""
+    if seconds / count * left > _LONG:
+        line = f"{left} updates to go, about {memory.duration(seconds / count * left)} at this pace"
+        print(f"edgerl: {line}; it can be interrupted and resumed", file=sys.stderr, flush=True)
 
 
 def _latest(returns: np.ndarray) -> float:

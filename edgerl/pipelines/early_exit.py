@@ -135,7 +135,8 @@ def export(run: str | Path, out: str | Path) -> dict[str, Any]:
     with files.new_folder(out) as folder:
         inner = folder / "policy"
         observed = _calibration(settings, table, device)
-        said = deploy.export(loaded.policy, observed, inner, env=test.env, closed_loop=closed_loop)
+        about = {"system": SYSTEM, "configuration": configuration.as_dict(settings)}
+        said = deploy.export(loaded.policy, observed, inner, env=test.env, about=about, closed_loop=closed_loop)
         player = deploy.load(inner)
         for name, text in c_features.generate(device, lambda obs: actions_of(player, obs)).items():
             files.write_bytes(inner / name, text.encode())

@@ -71,7 +71,7 @@ def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict
     """Trains the latent space if there is data, then the policy, or goes on with an unfinished run of the same."""
     settings = configuration.load(LatentNASConfig, config, overrides)
     models = factory.load_models() if settings.data is None else build(settings.data, settings.build)
-    env = _environment(settings, models, shaped=settings.shaped)
+    env = environment(settings, models, shaped=settings.shaped)
     result = runner.train_run(env, settings, out, about={"system": SYSTEM})
     if processes.is_first():
         factory.save_models(Path(out) / MODELS, models)
@@ -139,17 +139,23 @@ def export(run: str | Path, out: str | Path) -> dict[str, Any]:
         }
 
     return deploy.export(
-        loaded.policy, _seen(env, loaded.policy, calibration_key), out, env=env, closed_loop=closed_loop
+        loaded.policy,
+        _seen(env, loaded.policy, calibration_key),
+        out,
+        env=env,
+        about={"system": SYSTEM, "configuration": configuration.as_dict(loaded.config)},
+        closed_loop=closed_loop,
     )
 
 
 def _load(run: str | Path) -> tuple[runs.Run, factory.Models, LatentNAS]:
     loaded = runs.load(run, LatentNASConfig)
     models = factory.load_models(loaded.folder / MODELS)
-    return loaded, models, _environment(loaded.config, models)
+    return loaded, models, environment(loaded.config, models)
 
 
-def _environment(settings: LatentNASConfig, models: factory.Models, shaped: bool = False) -> LatentNAS:
+def environment(settings: LatentNASConfig, models: factory.Models, shaped: bool = False) -> LatentNAS:
+    """As a run of these settings is judged in; `shaped`: as it learns in."""
     return factory.from_models(
         models,
         settings.history,
