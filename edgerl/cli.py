@@ -121,6 +121,9 @@ def _simulate(options: argparse.Namespace) -> int:
     from edgerl.pipelines import simulation
 
     result = simulation.simulate(options.env, options.policy, options.envs, options.steps, options.seed)
+    if not options.json and not result["episodes"]:  # JSON has nulls
+        result = {k: v for k, v in result.items() if k not in ("returns", "lengths")}
+        result["returns"] = f"no episode finished within {options.steps} steps: give more --steps"
     if processes.is_first():
         _show(result, options.json)
     return 0

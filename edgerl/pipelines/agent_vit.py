@@ -31,6 +31,7 @@ def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict
     settings, out = configuration.load(AgentViTConfig, config, overrides), Path(out)
     splits = methods.load_splits(settings)
     made = [methods.member(settings, splits, settings.agent, seed) for seed in methods.seeds(settings)]
+    members.require_memory(made[0])
     about = {"system": SYSTEM, "environment": ENVIRONMENT}
     run_folder.open_folder(out, configuration.as_dict(settings), about, resume=True)
     last, policies = {}, []
