@@ -1,6 +1,7 @@
 """What the command line understands."""
 
 import argparse
+import re
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -13,7 +14,18 @@ class _Parser(argparse.ArgumentParser):
     """Mistakes on the command line get one line, not a page of usage."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {one_line(message)} (see `{self.prog} --help`)\n")
+        self.exit(2, f"{self.prog}: {one_line(message + _meant(message))} (see `{self.prog} --help`)\n")
+
+
+def _meant(message: str) -> str:
+    """What argparse's refusal of a word leaves out: which of the known words is nearest to it."""
+    found = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)$", message)
+    if not found:
+        return ""
+    import difflib  # which a right command does not wait for
+
+    near = difflib.get_close_matches(found[1], re.findall(r"[\w-]+", found[2]), 1)
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:

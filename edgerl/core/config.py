@@ -13,8 +13,6 @@ from edgerl.core.errors import UserError
 
 Config = TypeVar("Config")
 
-MOST = 2**31 - 1  # of a whole number without a bound of its own: what compiled programs count with
-
 
 def field(
     default: Any, help: str, low: float | None = None, high: float | None = None, choices: Sequence[Any] = ()
@@ -167,8 +165,6 @@ def _scalar(hint: type, value: Any, where: str) -> Any:
 
 def _in_range(value: Any, where: str, metadata: Mapping[str, Any]) -> Any:
     low, high, choices = metadata.get("low"), metadata.get("high"), metadata.get("choices")
-    if high is None and isinstance(value, int) and not isinstance(value, bool):
-        high = MOST
     if low is not None and value < low:
         raise UserError(f"{where}: {value} is below {low}, the least allowed")
     if high is not None and value > high:

@@ -7,7 +7,7 @@ from typing import Any
 from edgerl.agents.dqn import DQNConfig, ScoreDQN
 from edgerl.agents.subset_policy import SubsetPolicy, SubsetPolicyConfig
 from edgerl.core import memory
-from edgerl.core.config import MOST, field
+from edgerl.core.config import field
 from edgerl.core.errors import UserError
 from edgerl.pipelines.agent_vit_members import Member
 from edgerl.systems.agent_vit import baselines, factory, selection
@@ -120,8 +120,8 @@ def seeds(settings: AgentViTConfig) -> range:
 def epochs_steps(settings: AgentViTConfig, splits: Splits) -> int:
     """Steps of the configured epochs."""
     steps = settings.epoche * (len(splits.train.labels) // settings.batch_size)
-    if steps > MOST:
-        raise UserError(f"epoche = {settings.epoche}: {steps} steps; there may be {MOST}")
+    if steps >= 2**31:  # which a compiled program does not count
+        raise UserError(f"epoche = {settings.epoche}: {steps} steps; there must be fewer than {2**31}")
     return steps
 
 
