@@ -43,6 +43,13 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def _path(text: str) -> str:
+    """A file's or folder's name. Python takes an empty one for the folder that it is in."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected the name of a file or folder, got nothing")
+    return text
+
+
 def parser() -> argparse.ArgumentParser:
     """Of all commands; a mistake ends the program with one line and status 2."""
     whole = _Parser(prog="edgerl", description="Decisions for small devices: simulate, learn, quantise, verify.")
@@ -59,9 +66,9 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("system", metavar="SYSTEM", choices=SYSTEMS, help=" | ".join(SYSTEMS))
     _add_configuration(train)
     what = "latent-nas: a table as AnalogNAS's, to train on anew; agent-vit: CIFAR-10's binary files"
-    train.add_argument("--data", metavar="FILE.csv|DIR", help=what)
+    train.add_argument("--data", type=_path, metavar="FILE.csv|DIR", help=what)
     train.add_argument(
-        "--out", metavar="RUN", required=True, help="new folder for the run, or an unfinished one to resume"
+        "--out", type=_path, metavar="RUN", required=True, help="new folder for the run, or an unfinished one to resume"
     )
     _add_processes(train, "edgerl train early-exit --out runs/exits")
 
@@ -73,21 +80,23 @@ def parser() -> argparse.ArgumentParser:
         "export", "write tflite, C array, C source, ESP-IDF, Arduino", "edgerl export runs/pole --out runs/pole_c"
     )
     for sub in (evaluate, figures, export):
-        sub.add_argument("run", metavar="RUN", help="folder that `edgerl train` wrote")
-    export.add_argument("--out", metavar="FOLDER", required=True, help="new folder for the files")
+        sub.add_argument("run", type=_path, metavar="RUN", help="folder that `edgerl train` wrote")
+    export.add_argument("--out", type=_path, metavar="FOLDER", required=True, help="new folder for the files")
     export.add_argument(
         "--cascade", action="store_true", help="early-exit: the network too, as int8 C, judged and verified on images"
     )
-    export.add_argument("--data", metavar="DIR", help="CIFAR-100's binary files, for --cascade")
-    figures.add_argument("--data", metavar="DIR", help="CIFAR-100's binary files, for early-exit's gallery of images")
+    export.add_argument("--data", type=_path, metavar="DIR", help="CIFAR-100's binary files, for --cascade")
+    figures.add_argument(
+        "--data", type=_path, metavar="DIR", help="CIFAR-100's binary files, for early-exit's gallery of images"
+    )
 
     verify = command("verify", "compare JAX, TFLM, host C and rv32imc, bit for bit", "edgerl verify runs/pole_c --json")
-    verify.add_argument("folder", metavar="FOLDER", help="folder that `edgerl export` wrote")
+    verify.add_argument("folder", type=_path, metavar="FOLDER", help="folder that `edgerl export` wrote")
 
     simulate = command("simulate", "play many episodes at once", "edgerl simulate CartPole-v1 --policy runs/pole")
     simulate.add_argument("env", metavar="ENV", help="environment id, for example CartPole-v1")
     who = "a run's float policy, or an export's as its C decides (default: random)"
-    simulate.add_argument("--policy", default="random", metavar="random|RUN|EXPORT", help=who)
+    simulate.add_argument("--policy", type=_path, default="random", metavar="random|RUN|EXPORT", help=who)
     count, seed = whole_number(1, 2**31 - 1), whole_number(0, 2**32 - 1)
     simulate.add_argument("--envs", type=count, default=16384, metavar="N", help="environments (default: 16384)")
     simulate.add_argument("--steps", type=count, default=1000, metavar="N", help="steps of each (default: 1000)")
@@ -96,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
 
     bench = command("bench", "measure against the peers that are installed", "edgerl bench sim --json")
     bench.add_argument("what", nargs="?", default="sim", choices=("sim", "ppo", "deploy"), help="default: sim")
-    bench.add_argument("--figure", metavar="FILE.png", help="sim, ppo: also draw the result")
+    bench.add_argument("--figure", type=_path, metavar="FILE.png", help="sim, ppo: also draw the result")
 
     bring, build = _add_logits(command)
 
@@ -120,22 +129,28 @@ def _add_logits(command: Callable[..., argparse.ArgumentParser]) -> tuple[argpar
         "head included), optional split int [N] (0 fit, 1 policy, 2 test). See examples/own_logits.py.",
         epilog="example: edgerl logits import mine.npz --out table.npz",
     )
-    bring.add_argument("file", metavar="FILE.npz")
-    bring.add_argument("--out", metavar="TABLE", required=True, help="new file for the table")
+    bring.add_argument("file", type=_path, metavar="FILE.npz")
+    bring.add_argument("--out", type=_path, metavar="TABLE", required=True, help="new file for the table")
     build = sources.add_parser(
         "build",
         help="train a trunk on CIFAR-100, compute its table",
         description="Trains a ResNet-18 with four exits; the same command goes on after an interruption.",
         epilog="example: edgerl logits build --data cifar-100-binary --set trunk.width=16 --out runs/trunk16",
     )
-    build.add_argument("--data", metavar="DIR", help="the official binary files (default: tensorflow-datasets)")
+    build.add_argument(
+        "--data", type=_path, metavar="DIR", help="the official binary files (default: tensorflow-datasets)"
+    )
     _add_configuration(build)
-    build.add_argument("--out", metavar="FOLDER", required=True, help="for checkpoints, table.npz and weights.npz")
+    build.add_argument(
+        "--out", type=_path, metavar="FOLDER", required=True, help="for checkpoints, table.npz and weights.npz"
+    )
     return bring, build
 
 
 def _add_configuration(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", metavar="FILE.yaml", help="configuration; missing keys keep their defaults")
+    parser.add_argument(
+        "--config", type=_path, metavar="FILE.yaml", help="configuration; missing keys keep their defaults"
+    )
     parser.add_argument(
         "--set", metavar="key=value", action="extend", nargs="+", default=[], help="single keys, after the file's"
     )

@@ -6,6 +6,7 @@ Exit status: 0 done, 1 a check failed, 2 the user's input is wrong, 3 another pr
 import argparse
 import contextlib
 import gc
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -37,6 +38,9 @@ def run() -> NoReturn:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if any("\0" in argument for argument in arguments):  # which no shell can pass on, and no file is called
+        parser().error("an argument holds the character NUL")
     options = parser().parse_args(arguments)
     return processes.leave(_run(options))
 
@@ -69,7 +73,8 @@ def _train(options: argparse.Namespace) -> int:
     from edgerl import pipelines
 
     pipeline = pipelines.of_system(options.system)
-    data = [f"data={options.data}"] if options.data is not None else []
+    # As YAML's text in quotes, which JSON's is: a folder may be called `null` or `2026`.
+    data = [f"data={to_json(options.data)}"] if options.data is not None else []
     result = pipeline.train(options.config, options.set + data, options.out)
     if processes.is_first():
         _show(result, as_json=False)

@@ -56,9 +56,10 @@ def read_about(folder: Path) -> dict[str, Any]:
       UserError: it is not there, or holds something else.
     """
     about = files.read_json(folder / ABOUT)
-    if not isinstance(about, dict) or not all(isinstance(about.get(k, ""), str) for k in ("system", "environment")):
-        raise UserError(f"{folder / ABOUT} is damaged: it does not name a run's system and environment")
-    return about
+    says = about if isinstance(about, dict) else {}
+    if not isinstance(says.get("environment"), str) or not isinstance(says.get("system", ""), str):
+        raise UserError(f"{folder / ABOUT} is damaged: it does not say in which environment the run is")
+    return says
 
 
 def describe(tree: Any) -> dict[str, Any]:

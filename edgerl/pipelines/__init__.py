@@ -46,7 +46,7 @@ def of_run(run: str | Path) -> ModuleType:
     if about.get("system") in _MODULES:
         return of_system(about["system"])
     raise UserError(
-        f"{run} was trained in '{about.get('environment', 'an unnamed environment')}' by a program of your own, and "
+        f"{run} was trained in '{about['environment']}' by a program of your own, and "
         f"this command knows {', '.join(_MODULES)} only: in Python, edgerl.core.policy.load_policy('{run}/policy.npz') "
         "gives its policy, edgerl.simulate plays it and edgerl.deploy.export writes it"
     )

@@ -64,7 +64,6 @@ def figures(run: str | Path, data: str | None = None) -> list[Path]:
     """
     settings, splits = _load(run, data)
     folder, there = Path(run) / "figures", judgement.trained(settings, Path(run))
-    folder.mkdir(exist_ok=True)
     logs = {name: members.read_log(methods.folder_of(Path(run), name, settings.seed)) for name in there}
     chosen = {n: judgement.choices(settings, splits, Path(run), n) for n in there if n not in ("full", "annealed")}
     drawn = [

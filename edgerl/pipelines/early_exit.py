@@ -89,7 +89,6 @@ def figures(run: str | Path, data: str | None = None) -> list[Path]:
     steps, returns = runs.learning_curve(loaded)
     bound = None if settings.preference else _bound_in_training(settings, table)
     folder = loaded.folder / "figures"
-    folder.mkdir(exist_ok=True)
     drawn = [
         pictures.exits_by_difficulty(folder / "exit_distribution.png", exits, true[:, -1], table.exits),
         pictures.decisions_by_confidence(folder / "confidence.png", test.features.confidence, stop),

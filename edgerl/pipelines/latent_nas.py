@@ -115,7 +115,6 @@ def figures(run: str | Path, data: str | None = None) -> list[Path]:
     steps, returns = runs.learning_curve(loaded)
     lengths = runs.learning_curve(loaded, "episode_length")[1]
     folder = loaded.folder / "figures"
-    folder.mkdir(exist_ok=True)
     return [
         pictures.latent_space(folder / "latent_space.png", env, key),
         pictures.trajectories(folder / "trajectories.png", env, key, walks),

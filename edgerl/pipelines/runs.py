@@ -56,11 +56,16 @@ def learning_curve(run: Run, metric: str = "episode_return") -> tuple[np.ndarray
     Raises:
       UserError: the run's log is missing or damaged.
     """
-    values, log = np.full((run.config.ppo.num_updates, run.config.num_seeds), np.nan), run.folder / run_folder.LOG
+    shape, log = (run.config.ppo.num_updates, run.config.num_seeds), run.folder / run_folder.LOG
+    values, rows = np.full(shape, np.nan), set()
     try:
         with log.open(newline="") as file:
             for row in csv.DictReader(file):
-                values[int(row["update"]) - 1, int(row["seed"])] = float(row[metric])
+                place = int(row["update"]) - 1, int(row["seed"])
+                values[place] = float(row[metric])
+                rows.add(place)
     except (OSError, KeyError, ValueError, IndexError, TypeError, csv.Error) as error:
         raise UserError(f"{log} is missing or damaged ({files.first_line(error)})") from error
+    if len(rows) != values.size:
+        raise UserError(f"{log} is damaged: it has {len(rows)} of {values.size} rows")
     return (np.arange(len(values)) + 1) * run.config.ppo.batch_size, values
