@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import datetime
-import json
 import os
 import platform
 import statistics
@@ -12,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from edgerl.core.json_text import to_json
 
 Numbers = dict[str, Any]
 
@@ -138,7 +139,7 @@ def log(message: str) -> None:
 def show(result: Numbers, as_json: bool, rows: Sequence[Sequence[str]], header: Sequence[str]) -> None:
     """Prints the result: one JSON object, or the machine, a table, ratios and goals."""
     if as_json:
-        print(json.dumps(result))
+        print(to_json(result))
         return
     about = result["machine"]
     print(f"{result['benchmark']}: {about['cpu']}, {about['cores']} cores, {about['system']}, {result['date']}")

@@ -5,18 +5,18 @@ Exit status: 0 done, 1 a check failed, 2 the user's input is wrong, 3 another pr
 
 import argparse
 import contextlib
-import errno
 import gc
-import json
-import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from edgerl import failures
 from edgerl.arguments import parser
-from edgerl.core import processes
+from edgerl.core import processes, startup
 from edgerl.core.endings import end
 from edgerl.core.errors import UserError
+from edgerl.core.json_text import to_json
 
 # Tracing a program makes some hundred thousand objects that stay. Python's own threshold would have all of them looked
 # through again and again for what could be freed: a tenth of the time of a first result.
@@ -26,52 +26,58 @@ _OBJECTS_BEFORE_COLLECTION = 200_000
 def run() -> NoReturn:
     """What the shell starts: `main`, in a process that nobody goes on to use."""
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
-    end(main())  # without taking JAX apart piece by piece, which takes longer than a small training
+    failures.prepare_streams()
+    # JAX tells of a full disk below its cache in two lines, and goes on without the cache.
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
+    try:
+        status = main()
+    except KeyboardInterrupt as error:  # while another one was told
+        status = failures.report("edgerl", "", error)
+    end(status)  # without taking JAX apart piece by piece, which takes longer than a small training
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if any("\0" in argument for argument in arguments):  # which no shell can pass on, and no file is called
+        parser().error("an argument holds the character NUL")
     options = parser().parse_args(arguments)
     return processes.leave(_run(options))
 
 
 def _run(options: argparse.Namespace) -> int:
+    name = f"edgerl {options.command}"
     try:
-        status = _COMMANDS[options.command](options)
-        sys.stdout.flush()  # here, where a reader that went away is met
-        return status
-    except UserError as error:
-        print(f"edgerl {options.command}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as error:
-        print(f"edgerl {options.command}: interrupted{f'; {error}' if str(error) else ''}", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        _drop_output()  # its reader went away (`| head`): nothing to report
-        return 0
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        _drop_output()
-        print(f"edgerl {options.command}: {error.strerror}: {error.filename or 'standard output'}", file=sys.stderr)
-        return 2
+        startup.require_jax(devices=False)
+        with _joined(name, options):
+            startup.require_jax(devices=True)
+            return _COMMANDS[options.command](options)
+    except BaseException as error:
+        return failures.report(name, _place(options), error)
 
 
-def _drop_output() -> None:
-    """What is not written yet goes nowhere, so that it is not tried again at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _joined(name: str, options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
+    """The other processes, for the commands that can be shared out."""
+    if "coordinator" not in options:
+        return contextlib.nullcontext()
+    return processes.joined(name, options.coordinator, options.processes, options.process_id)
+
+
+def _place(options: argparse.Namespace) -> str:
+    """What a command writes."""
+    places = (getattr(options, name, None) for name in ("out", "figure", "run", "folder"))
+    return next((place for place in places if place is not None), failures.OUTPUT)
 
 
 def _train(options: argparse.Namespace) -> int:
     from edgerl import pipelines
 
-    with _joined(options):
-        pipeline = pipelines.of_system(options.system)
-        # Quoted: a file's name is text, even if it looks like a number.
-        data = [f"data={json.dumps(options.data, ensure_ascii=False)}"] if options.data is not None else []
-        result = pipeline.train(options.config, options.set + data, options.out)
-        if processes.is_first():
-            _show(result, as_json=False)
+    pipeline = pipelines.of_system(options.system)
+    # As YAML's text in quotes, which JSON's is: a folder may be called `null` or `2026`.
+    data = [f"data={to_json(options.data)}"] if options.data is not None else []
+    result = pipeline.train(options.config, options.set + data, options.out)
+    if processes.is_first():
+        _show(result, as_json=False)
     return 0
 
 
@@ -117,18 +123,15 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    with _joined(options):
-        from edgerl.pipelines import simulation
+    from edgerl.pipelines import simulation
 
-        result = simulation.simulate(options.env, options.policy, options.envs, options.steps, options.seed)
-        if processes.is_first():
-            _show(result, options.json)
+    result = simulation.simulate(options.env, options.policy, options.envs, options.steps, options.seed)
+    if not options.json and not result["episodes"]:  # JSON has nulls
+        result = {k: v for k, v in result.items() if k not in ("returns", "lengths")}
+        result["returns"] = f"no episode finished within {options.steps} steps: give more --steps"
+    if processes.is_first():
+        _show(result, options.json)
     return 0
-
-
-def _joined(options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
-    name = f"edgerl {options.command}"
-    return processes.joined(name, options.coordinator, options.processes, options.process_id)
 
 
 def _bench(options: argparse.Namespace) -> int:
@@ -162,10 +165,11 @@ _COMMANDS = {
 
 def _show(result: dict[str, Any], as_json: bool) -> None:
     """One JSON object, or the same as indented lines."""
-    if as_json:
-        print(json.dumps(result))
-    else:
-        _print_tree(result, 0)
+    with failures.printing():
+        if as_json:
+            print(to_json(result))
+        else:
+            _print_tree(result, 0)
 
 
 def _print_tree(value: dict[str, Any], depth: int) -> None:

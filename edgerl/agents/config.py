@@ -8,6 +8,8 @@ from flax import struct
 from edgerl.core.config import field
 from edgerl.core.errors import UserError
 
+_MOST = 2**31  # of what compiled programs count
+
 
 def static(default: Any, help: str, **limits: Any) -> Any:
     """As `edgerl.core.config.field`, for what decides the compiled program: not a leaf of the pytree."""
@@ -60,6 +62,13 @@ class PPOConfig:
                 f"num_envs * num_steps = {self.num_envs} * {self.num_steps} = {self.batch_size} cannot be divided "
                 f"into num_minibatches = {self.num_minibatches} equal parts"
             )
+        gradients = self.num_updates * self.epochs * self.num_minibatches
+        for what, value in (
+            ("num_envs * num_steps", self.batch_size),
+            ("num_updates * epochs * num_minibatches", gradients),
+        ):
+            if value >= _MOST:
+                raise UserError(f"{what} = {value}; it must be below {_MOST}, so that a 32-bit number counts it")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,3 +82,10 @@ class RunConfig:
     evaluation_envs: int = field(500, "episodes to choose the best seed by, and as many to judge it by", low=1)
     evaluation_steps: int = field(500, "of an episode at most", low=1)
     ppo: PPOConfig = dataclasses.field(default_factory=PPOConfig)
+
+    def check(self) -> None:
+        """Raises a `UserError` where keys do not fit each other, or a number is larger than can be counted."""
+        self.ppo.check()
+        for name in ("num_seeds", "checkpoint_every", "evaluation_envs", "evaluation_steps"):
+            if getattr(self, name) >= _MOST:
+                raise UserError(f"{name} = {getattr(self, name)}; it must be below {_MOST}")

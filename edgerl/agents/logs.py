@@ -1,7 +1,9 @@
 """Metrics of a run on disk: CSV, a row for each update and seed, and TensorBoard, averaged over the seeds."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -26,10 +28,8 @@ class Log:
     def __init__(self, csv: Path, tensorboard: Path, done: int) -> None:
         self._csv = csv
         if csv.exists():
-            files.write_bytes(csv, _rows_until(csv.read_bytes(), done))
-        from tensorboardX import SummaryWriter
-
-        self._writer = SummaryWriter(str(tensorboard), purge_step=done + 1)
+            files.write_bytes(csv, _rows_until(csv, done))
+        self._events = Events(tensorboard, done + 1)
 
     def __enter__(self) -> "Log":
         return self
@@ -37,7 +37,7 @@ class Log:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.close()
+        self._events.close()
 
     def append(self, first_update: int, steps_per_update: int, metrics: Mapping[str, np.ndarray]) -> None:
         """Adds updates `first_update`, `first_update` + 1, …; each metric is [updates, seeds]."""
@@ -53,7 +53,7 @@ class Log:
                 self._scalars(name, metrics[name][i], update)
         header = ",".join(["update", "steps", "seed", *names])
         self._write(header, lines)
-        self._writer.flush()
+        self._events.flush()
 
     def _write(self, header: str, lines: list[str]) -> None:
         try:
@@ -69,13 +69,60 @@ class Log:
     def _scalars(self, name: str, values: np.ndarray, update: int) -> None:
         values = values[np.isfinite(values)]
         if values.size:
-            self._writer.add_scalar(f"mean/{name}", float(values.mean()), update)
+            self._events.add(f"mean/{name}", float(values.mean()), update)
         if values.size and name == "episode_return":
-            self._writer.add_scalar(f"worst_seed/{name}", float(values.min()), update)
-            self._writer.add_scalar(f"best_seed/{name}", float(values.max()), update)
+            self._events.add(f"worst_seed/{name}", float(values.min()), update)
+            self._events.add(f"best_seed/{name}", float(values.max()), update)
 
 
-def _rows_until(text: bytes, update: int) -> bytes:
+class Events:
+    """A file of TensorBoard's events, written at once and in this thread: tensorboardX's own writer has another thread
+    write, which nobody hears of when the disk is full.
+
+    Args:
+      folder: of the run's event files; this one is a new file there.
+      first: the step that it starts with; what older files say of later steps is hidden.
+    """
+
+    def __init__(self, folder: Path, first: int) -> None:
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
+        from tensorboardX.summary import scalar
+
+        self._folder, self._event, self._scalar = folder.absolute(), Event, scalar
+        with self._writing():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._writer = EventsWriter(str(self._folder / "events"))
+            self._writer.write_event(Event(step=first, session_log=SessionLog(status=SessionLog.START)))
+
+    def add(self, name: str, value: float, step: int) -> None:
+        """Adds a number."""
+        with self._writing():
+            event = self._event(step=step, wall_time=time.time(), summary=self._scalar(name, value))
+            self._writer.write_event(event)
+
+    def flush(self) -> None:
+        """Waits until all is on the disk."""
+        with self._writing():
+            self._writer.flush()
+
+    def close(self) -> None:
+        """As `flush`, and ends the file."""
+        with self._writing():
+            self._writer.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UserError(f"cannot write {self._folder}: {error.strerror or error}") from error
+
+
+def _rows_until(csv: Path, update: int) -> bytes:
     """The header and the complete rows up to an update: the last row may have been cut in its number."""
-    header, *rows = text.splitlines(keepends=True) or [b""]
-    return header + b"".join(row for row in rows if row.endswith(b"\n") and int(row.split(b",", 1)[0]) <= update)
+    header, *rows = csv.read_bytes().splitlines(keepends=True) or [b""]
+    try:
+        return header + b"".join(row for row in rows if row.endswith(b"\n") and int(row.split(b",", 1)[0]) <= update)
+    except ValueError as error:
+        raise UserError(f"{csv} is damaged: a row does not begin with the number of an update") from error

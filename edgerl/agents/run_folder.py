@@ -42,11 +42,24 @@ def open_folder(folder: Path, config: Mapping[str, Any], about: Mapping[str, Any
         raise UserError(f"{folder} holds a finished run: name a new folder, or remove it")
     if not resume:
         raise UserError(f"{folder} holds an unfinished run: resume it, name a new folder, or remove it")
-    saved = {**configuration.read_yaml(folder / CONFIG), "run": files.read_json(folder / ABOUT)}
+    saved = {**configuration.read_yaml(folder / CONFIG), "run": read_about(folder)}
     difference = _first_difference(saved, {**config, "run": dict(about)})
     if difference is not None:
         key, old, new_value = difference
         raise UserError(f"{folder} holds an unfinished run with {key} = {old}, not {new_value}: name a new folder")
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """What `run.json` says.
+
+    Raises:
+      UserError: it is not there, or holds something else.
+    """
+    about = files.read_json(folder / ABOUT)
+    says = about if isinstance(about, dict) else {}
+    if not isinstance(says.get("environment"), str) or not isinstance(says.get("system", ""), str):
+        raise UserError(f"{folder / ABOUT} is damaged: it does not say in which environment the run is")
+    return says
 
 
 def describe(tree: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ makes the same calls; the first one alone writes.
 """
 
 import contextlib
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,19 +23,24 @@ from edgerl.agents import ppo, run_folder
 from edgerl.agents.config import RunConfig
 from edgerl.agents.evaluation import Episodes, summary
 from edgerl.agents.logs import Log
+from edgerl.agents.needs import require_memory
 from edgerl.agents.networks import make_networks
 from edgerl.agents.run_folder import LOG, POLICY, RESULT
 from edgerl.agents.seeds import advance, collect, keys, play, seed_mesh, spread, start
 from edgerl.core import config as configuration
-from edgerl.core import files, processes
+from edgerl.core import files, memory, processes
 from edgerl.core.checkpoint import Checkpoints, open_checkpoints
+from edgerl.core.entry import environment_of
 from edgerl.core.environment import Environment, Params
 from edgerl.core.errors import UserError
+from edgerl.core.forms import environment_forms
 from edgerl.core.policy import MLPPolicy, save_policy
+
+_LONG = 3600.0  # seconds of training that are worth a word where there is no progress bar
 
 
 def train_run(
-    env: Environment,
+    env: Environment | str,
     config: RunConfig,
     folder: str | Path,
     *,
@@ -46,7 +52,7 @@ def train_run(
     """Trains `config.num_seeds` policies, keeps the best, and writes a run folder (see `run_folder`).
 
     Args:
-      env: the environment; `env_params` its parameters, by default the published ones.
+      env: the environment or its id; `env_params` its parameters, by default the published ones.
       folder: a new folder, or that of the same run, unfinished, which is resumed.
       about: more that `run.json` shall say, for example {"system": "cartpole"}.
       progress: whether to show a progress bar on standard error, if that is a terminal.
@@ -59,11 +65,14 @@ def train_run(
       UserError: the configuration does not fit, the folder is another's or cannot be written, or a loss is not finite.
       KeyboardInterrupt: with a message that says how far the run is; it can be resumed.
     """
-    config.ppo.check()
+    env = environment_of(env, "train")
     env_params = env.default_params if env_params is None else env_params
+    environment_forms("train", env, env_params)
     folder = Path(folder)
     says = {**(about or {}), "environment": env.id, "env_params": run_folder.describe(env_params)}
     first, mesh = processes.is_first(), seed_mesh(config.num_seeds)
+    require_memory(env, config, env_params, mesh)
+    config.check()
     if first:
         run_folder.open_folder(folder, configuration.as_dict(config), says, resume)
     started = time.perf_counter()
@@ -113,12 +122,12 @@ def _loop(
 
     total, length = config.ppo.num_updates, min(config.checkpoint_every, config.ppo.num_updates)
     ppo_config, env_params = processes.place((config.ppo, env_params), mesh, PartitionSpec())
-    kept = None
+    kept, chunks = None, 0
     # `None` shows the bar only on a terminal.
     with tqdm(total=total, initial=done, unit="update", disable=None if progress else True) as bar:
         try:
             while done < total:
-                count = min(length, total - done)
+                count, began = min(length, total - done), time.perf_counter()
                 state, metrics = advance(env, ppo_config, state, env_params, np.int32(count), length, mesh)
                 metrics = processes.whole(metrics, mesh)
                 rows = {name: values[:count, : config.num_seeds] for name, values in metrics.items()}
@@ -129,12 +138,22 @@ def _loop(
                     checkpoints.save(done + count, kept)
                 done += count
                 bar.update(count)
+                chunks += 1
+                if chunks == 2 and progress and bar.disable:  # the first one compiles
+                    _tell_pace(time.perf_counter() - began, count, total - done)
                 bar.set_postfix_str(f"return {_latest(rows['episode_return']):.4g}", refresh=False)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"update {done} of {total} is saved, and the same command goes on from there"
             ) from None
     return collect(state, config.num_seeds, mesh) if kept is None else kept
+
+
+def _tell_pace(seconds: float, count: int, left: int) -> None:
+    """Where no bar shows it: that a training takes long, from how long `count` updates took."""
+    if seconds / count * left > _LONG:
+        line = f"{left} updates to go, about {memory.duration(seconds / count * left)} at this pace"
+        print(f"edgerl: {line}; it can be interrupted and resumed", file=sys.stderr, flush=True)
 
 
 def _latest(returns: np.ndarray) -> float:
@@ -158,7 +177,7 @@ def _choose(
 ) -> tuple[MLPPolicy, dict[str, Any]]:
     """The policy of the best seed. It is judged on other episodes than those it was chosen by."""
     _, choice_key, judge_key = keys(config)
-    policies = [seed_policy(env, config, states, seed) for seed in range(config.num_seeds)]
+    policies = [seed_policy(env, config, states, seed, env_params) for seed in range(config.num_seeds)]
     together = spread(jax.tree.map(lambda *x: np.stack(x), *policies), config.num_seeds, mesh)
     sizes = (config.evaluation_envs, config.evaluation_steps)
 
@@ -172,6 +191,9 @@ def _choose(
     return policies[best], {"best_seed": best, "choice": {"returns": scores.tolist()}, "evaluation": judged}
 
 
-def seed_policy(env: Environment, config: RunConfig, states: ppo.TrainState, seed: int) -> MLPPolicy:
+def seed_policy(
+    env: Environment, config: RunConfig, states: ppo.TrainState, seed: int, env_params: Params | None = None
+) -> MLPPolicy:
     """The greedy policy of one of the seeds. Its arrays are the host's: slicing on a device compiles for each shape."""
-    return make_networks(env, config.ppo).greedy(jax.tree.map(lambda x: np.asarray(x)[seed], states.params))
+    networks = make_networks(env, config.ppo, env_params)
+    return networks.greedy(jax.tree.map(lambda x: np.asarray(x)[seed], states.params))

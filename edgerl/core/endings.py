@@ -15,11 +15,14 @@ LOST = 3  # the exit status of a process whose partner is gone
 
 
 @contextlib.contextmanager
-def native_output_apart(name: str) -> Iterator[None]:
+def native_output_apart(name: str, alone: str | None = None) -> Iterator[None]:
     """Within the block, standard output and error are Python's alone. What C++ parts write is shown only if they abort.
 
     Gloo writes a line to standard output. And when process 0 is gone, JAX's runtime aborts the others at once, with a
     page of addresses, even while they compute: of that, one line is left.
+
+    Args:
+      alone: while the others have not joined yet: the line that says so, which ends the process with status 2.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -27,6 +30,8 @@ def native_output_apart(name: str) -> Iterator[None]:
 
         def aborted(_: int) -> None:
             text = os.pread(told.fileno(), 2**20, 0).decode(errors="replace")
+            if "distributed service" in text and alone is not None:
+                end(2, f"{name}: {alone}")
             if "distributed service" in text:
                 end(LOST, f"{name}: {loss(text.rpartition('absl::Status: ')[2])}")
             end(128 + signal.SIGABRT, text)

@@ -4,10 +4,18 @@ The command line turns it into a single line on standard error and exit status 2
 message says what is wrong, where, and what would be right.
 """
 
+_MOST = 1000  # characters of a message: what a user typed may be longer than a line is read
+
 
 class UserError(ValueError):
     """Input that cannot be used. Its message is one line: what is wrong, where, what would be right."""
 
     def __init__(self, message: str) -> None:
-        """What is quoted from a file or a name may hold line ends and what moves a terminal's cursor: it is escaped."""
-        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
+        super().__init__(one_line(message))
+
+
+def one_line(text: str) -> str:
+    """The text as one line that any terminal shows: line breaks and the like as escapes, the middle of a long one left
+    out. What a user typed, or the name of a file, may hold anything."""
+    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return plain if len(plain) <= _MOST else f"{plain[: _MOST - 300]} … {plain[-300:]}"

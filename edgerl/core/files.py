@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from edgerl.core.errors import UserError
+from edgerl.core.json_text import to_json
 
 # What a damaged or hostile archive makes NumPy and zipfile raise: RuntimeError where it is encrypted or nested deeply,
 # NotImplementedError for a compression that is not there, MemoryError for a shape that no machine holds.
@@ -85,8 +86,8 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Writes `value` as indented JSON, atomically."""
-    write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
+    """Writes `value` as indented JSON, atomically; a number that is not finite as null."""
+    write_bytes(path, (to_json(value, indent=2) + "\n").encode())
 
 
 class NpzWriter:

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from edgerl.core import meeting
 from edgerl.core.endings import LOST, end, loss, native_output_apart
 from edgerl.core.errors import UserError
 
@@ -40,7 +41,7 @@ def joined(name: str, coordinator: str | None, count: int | None, index: int | N
     Raises:
       UserError: the arguments do not fit, or the others did not come.
     """
-    if not _join(coordinator, count, index):
+    if not _join(name, coordinator, count, index):
         yield
         return
     import jax
@@ -57,6 +58,8 @@ def joined(name: str, coordinator: str | None, count: int | None, index: int | N
             # What a broken connection raises depends on where it is met: by a computation or between two.
             if isinstance(error, jax.errors.JaxRuntimeError) or _CONNECTION.search(str(error)):
                 end(LOST, f"{name}: {loss(str(error))}")
+            if isinstance(error, OSError | MemoryError):
+                raise  # likewise: a full disk
             traceback.print_exc()
             end(1)
 
@@ -168,26 +171,38 @@ def _gather(mesh: Any) -> Callable[[Any], Any]:
     return jax.jit(lambda tree: tree, out_shardings=whole)
 
 
-def _join(coordinator: str | None, count: int | None, index: int | None) -> bool:
+def _join(name: str, coordinator: str | None, count: int | None, index: int | None) -> bool:
     """Whether there are partners, which then have joined."""
     given = [value is not None for value in (coordinator, count, index)]
+    if count is not None and count < 1:
+        raise UserError(f"--processes is {count}; it must be at least 1")
+    if count is not None and index is not None and not 0 <= index < count:
+        raise UserError(f"--process-id is {index}; with --processes {count} it must be from 0 to {count - 1}")
     if count == 1 or (not any(given) and any(os.environ.get(variable) == "1" for variable in _COUNTS)):
         return False
     if any(given) and not all(given):
         raise UserError("--coordinator, --processes and --process-id belong together: give all three or none")
-    if count is not None and index is not None and not 0 <= index < count:
-        raise UserError(f"--process-id is {index}; with --processes {count} it must be from 0 to {count - 1}")
-    if coordinator is not None and not coordinator.rpartition(":")[2].isdigit():
-        raise UserError(f"--coordinator is '{coordinator}'; it must be HOST:PORT of process 0, for example node1:1234")
+    if coordinator is not None:
+        meeting.check(coordinator, is_first=index == 0)
     import jax
 
     from edgerl.core.files import first_line
 
     method = "deactivate" if all(given) else None
-    try:
+
+    def initialize() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a launcher was not recognised
-            jax.distributed.initialize(coordinator, count, index, cluster_detection_method=method)
+            jax.distributed.initialize(
+                coordinator,
+                count,
+                index,
+                cluster_detection_method=method,
+                initialization_timeout=meeting.SECONDS,
+            )
+
+    try:
+        meeting.wait(name, initialize)
     except ValueError as error:
         if not any(given):
             return False  # no launcher: this process is alone

@@ -26,6 +26,7 @@ from edgerl.core.errors import UserError
 from edgerl.core.forms import Forms, environment_forms, form_of, with_policy
 from edgerl.core.lanes import Transition, streams
 from edgerl.core.parameters import Numbers, batched_leaves, spaces_of, usual_numbers, with_constants
+from edgerl.core.simulation_needs import require_memory
 from edgerl.core.spaces import Space
 from edgerl.core.statistics import Summary, Totals, summarise
 from edgerl.core.tabulated import states_to_tabulate, tabulate
@@ -147,6 +148,7 @@ def simulate(
     static, dynamic = (policy, None) if not _is_data(policy) else (None, policy)
     forms = environment_forms("simulate", env, one, generator)
     forms = with_policy("simulate", env, forms, space, form_of(policy) if static is None else policy, generator)
+    require_memory(forms, num_envs, num_steps, trajectory, mesh)
     alike = not any(jax.tree.leaves(batched))
     states = states_to_tabulate(env, policy, params, num_envs * num_steps) if alike else None
     devices, blocks, block = _layout(num_envs, mesh, _most_lanes(env, policy, states))

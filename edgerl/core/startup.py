@@ -1,11 +1,16 @@
 """What JAX reads from the environment when it is imported: set before that, unless the user has set it."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
+from edgerl.core.errors import UserError
+
 CACHE_BYTES = 2**30  # the least recently used programs go first
 LEAST_SECONDS = "0.05"  # of compiling, for a program to be kept
+
+_set: dict[str, str] = {}  # variables that `prepare_jax` has set
 
 
 def prepare_jax() -> None:
@@ -14,12 +19,39 @@ def prepare_jax() -> None:
         return
     # JAX shows a host as one device unless told otherwise before it starts; `simulate` wants one device a core.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(cores))
+    _set_default("JAX_NUM_CPU_DEVICES", str(cores))
     cache = cache_folder("xla")
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ and writable(cache):
-        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache)
-        os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(CACHE_BYTES))
-        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", LEAST_SECONDS)
+        _set_default("JAX_COMPILATION_CACHE_DIR", str(cache))
+        _set_default("JAX_COMPILATION_CACHE_MAX_SIZE", str(CACHE_BYTES))
+        _set_default("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", LEAST_SECONDS)
+
+
+def _set_default(name: str, value: str) -> None:
+    if name not in os.environ:
+        os.environ[name] = _set[name] = value
+
+
+def require_jax(devices: bool) -> None:
+    """Raises a `UserError` where JAX does not start with the variables that the user has set; tries nothing without.
+
+    Args:
+      devices: whether to look for the devices as well; not before `jax.distributed` has begun.
+    """
+    chosen = {n: v for n, v in os.environ.items() if n.startswith("JAX_") and _set.get(n) != v}
+    if not chosen:
+        return
+    try:
+        import jax
+
+        if devices:
+            jax.devices()
+    except Exception as error:  # plugins raise anything, AssertionErrors without a word among it
+        shown = {"JAX_PLATFORMS": chosen["JAX_PLATFORMS"]} if devices and "JAX_PLATFORMS" in chosen else chosen
+        said = " ".join(f"{name}={value}" for name, value in shown.items())
+        reason = (str(error).splitlines() or ["no such device, or JAX is installed without it"])[0]
+        reason = re.sub(r" \((set JAX_PLATFORMS|you may need).*", "", reason)
+        raise UserError(f"JAX does not start with {said}: {reason}; unset it, and JAX chooses by itself") from error
 
 
 def cache_folder(kind: str) -> Path:

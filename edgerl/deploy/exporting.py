@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ def export(
     env: Environment | None = None,
     per_channel: bool = False,
     argmax: Argmax = "outputs",
+    about: Mapping[str, Any] | None = None,
     closed_loop: Callable[[Int8Policy], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Quantises a policy and writes everything a device needs, as a whole or not at all.
@@ -53,6 +54,7 @@ def export(
       per_channel: one weight scale for each output; the model grows by half.
       argmax: "outputs" decides by the last layer's int8 outputs, as TFLM can; "accumulators" by its int32 sums, where
         two actions are seldom equal. That needs one scale for all of them: no per_channel.
+      about: what the report shall say of the training, for example its configuration.
       closed_loop: plays the deployed policy; what it returns goes into the report.
     Returns:
       What is in `report.json`.
@@ -83,6 +85,7 @@ def export(
                 "activation": policy.activation,
                 "multiply_accumulates": sum(int(np.prod(kernel.shape)) for kernel in policy.kernels),
             },
+            "run": None if about is None else dict(about),
             "environment": _environment(env),
             "quantisation": _quantisation(quantiser, network) | {"argmax": argmax},
             "fidelity": fidelity.agreement(policy, deployed, judged),

@@ -31,6 +31,7 @@ def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict
     settings, out = configuration.load(AgentViTConfig, config, overrides), Path(out)
     splits = methods.load_splits(settings)
     made = [methods.member(settings, splits, settings.agent, seed) for seed in methods.seeds(settings)]
+    members.require_memory(made[0])
     about = {"system": SYSTEM, "environment": ENVIRONMENT}
     run_folder.open_folder(out, configuration.as_dict(settings), about, resume=True)
     last, policies = {}, []
@@ -63,7 +64,6 @@ def figures(run: str | Path, data: str | None = None) -> list[Path]:
     """
     settings, splits = _load(run, data)
     folder, there = Path(run) / "figures", judgement.trained(settings, Path(run))
-    folder.mkdir(exist_ok=True)
     logs = {name: members.read_log(methods.folder_of(Path(run), name, settings.seed)) for name in there}
     chosen = {n: judgement.choices(settings, splits, Path(run), n) for n in there if n not in ("full", "annealed")}
     drawn = [

@@ -85,7 +85,7 @@ def trained(settings: AgentViTConfig, run: Path) -> list[str]:
 def curves(settings: AgentViTConfig, run: Path, names: list[str]) -> dict[str, list[list[dict[str, Any]]]]:
     """Method → seeds → judgements."""
     folders = {n: [methods.folder_of(run, n, seed) for seed in methods.seeds(settings)] for n in names}
-    return {n: [files.read_json(folder / members.CURVE) for folder in many] for n, many in folders.items()}
+    return {n: [members.read_curve(folder / members.CURVE) for folder in many] for n, many in folders.items()}
 
 
 def choices(settings: AgentViTConfig, splits: Splits, run: Path, name: str) -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 from edgerl.agents import online
 from edgerl.agents.logs import Log
 from edgerl.agents.online import Lesson, Running
-from edgerl.core import files, generator
+from edgerl.core import files, generator, memory
 from edgerl.core.checkpoint import Checkpoints, open_checkpoints
 from edgerl.core.content import cache_by_content
 from edgerl.core.errors import UserError
@@ -68,7 +68,7 @@ def train(member: Member, folder: Path, test: Images, progress: bool = True) -> 
     """
     with open_checkpoints(folder / CHECKPOINTS) as checkpoints:
         done = checkpoints.latest() or 0
-        curve = [row for row in _read(folder / CURVE) if row["step"] <= done]
+        curve = [row for row in read_curve(folder / CURVE) if row["step"] <= done]
         try:
             running = member.start()
             if done:
@@ -82,6 +82,16 @@ def train(member: Member, folder: Path, test: Images, progress: bool = True) -> 
     return running, curve
 
 
+def require_memory(member: Member) -> None:
+    """Raises a `UserError` if a training needs more memory than there is: its state before and after a step and as it
+    is written, and what the transformer keeps of a batch for its gradient."""
+    vit, tokens = member.env.network.config, member.env.patches
+    widths = 2 * vit.att_dim + 3 * vit.heads * vit.dim_head + vit.mlp_dim + 2 * vit.heads * tokens
+    needed = 3 * memory.size_of(jax.eval_shape(member.start)) + 4 * member.env.batch * tokens * widths * vit.depth
+    shown = ", ".join(f"vit.{name} = {value}" for name, value in dataclasses.asdict(vit).items())
+    memory.require(f"{shown}, batch_size = {member.env.batch}", needed, "make some of them smaller", jax.devices()[:1])
+
+
 def load(member: Member, folder: Path) -> Running:
     """The state at a member's newest checkpoint."""
     with open_checkpoints(folder / CHECKPOINTS) as checkpoints:
@@ -93,9 +103,22 @@ def load(member: Member, folder: Path) -> Running:
 
 def read_log(folder: Path) -> dict[str, np.ndarray]:
     """Column → its values by step."""
-    with (folder / LOG).open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
+    try:
+        with (folder / LOG).open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
+    except (OSError, KeyError, ValueError, IndexError, TypeError, csv.Error) as error:
+        raise UserError(f"{folder / LOG} is missing or damaged ({files.first_line(error)})") from error
+
+
+def read_curve(path: Path) -> list[dict[str, Any]]:
+    """The judgements of a training, none where there is no file."""
+    rows = files.read_json(path) if path.is_file() else []
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and {"step", "macs", "seconds"} <= set(row) for row in rows
+    ):
+        raise UserError(f"{path} is damaged: expected a list of judgements")
+    return rows
 
 
 def _loop(
@@ -183,10 +206,6 @@ def steps_macs(cost: dict[str, Any], sizes: np.ndarray, before: int) -> float:
 def _spent(log: Path, done: int, cost: dict[str, Any]) -> float:
     """Multiply-accumulates of the first `done` steps, by the log."""
     return steps_macs(cost, read_log(log.parent)["size"][:done], 0)
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    return files.read_json(path) if path.is_file() else []
 
 
 def _check_finite(loss: np.ndarray, done: int, member: Member) -> None:

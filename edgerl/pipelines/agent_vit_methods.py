@@ -6,6 +6,7 @@ from typing import Any
 
 from edgerl.agents.dqn import DQNConfig, ScoreDQN
 from edgerl.agents.subset_policy import SubsetPolicy, SubsetPolicyConfig
+from edgerl.core import memory
 from edgerl.core.config import field
 from edgerl.core.errors import UserError
 from edgerl.pipelines.agent_vit_members import Member
@@ -16,6 +17,7 @@ from edgerl.systems.agent_vit.model import ViTConfig
 
 AGENTS = ("policy", "dqn")
 METHODS = ("full", "random", "chessboard", "centre", "norm", "attention", "annealed", *AGENTS)
+_PIXELS = 32 * 32 * 3
 _SYNTHETIC = (4096, 1024)  # training and test images of the synthetic set, unless others are asked for
 
 
@@ -25,7 +27,7 @@ class AgentViTConfig:
 
     agent: str = field("policy", "policy: credit for each patch, masks of images; dqn: AgentViT's", choices=AGENTS)
     seed: int = field(0, "of the first training", low=0, high=2**31 - 1)
-    num_seeds: int = field(3, "trainings, each with its own seed", low=1)
+    num_seeds: int = field(3, "trainings, each with its own seed, one after another", low=1, high=1000)
     source: str = field("cifar10", "synthetic: 8 known patches carry the label", choices=("cifar10", "synthetic"))
     data: str | None = field(None, "folder of CIFAR-10's binary files; none: through tensorflow-datasets")
     train_images: int = field(25_000, "how many of the training images; 0: all", low=0)
@@ -56,6 +58,8 @@ def load_splits(settings: AgentViTConfig) -> Splits:
     if settings.data is not None:
         raise UserError("data: the synthetic images need none")
     train, test = settings.train_images or _SYNTHETIC[0], settings.test_images or _SYNTHETIC[1]
+    what = f"train_images = {train}, test_images = {test}"
+    memory.require(what, max(train, test) * _PIXELS * 8, "take fewer")  # drawn in float64
     return synthetic(train, test, patch_size=settings.vit.patch_size)[0]
 
 
@@ -115,7 +119,10 @@ def seeds(settings: AgentViTConfig) -> range:
 
 def epochs_steps(settings: AgentViTConfig, splits: Splits) -> int:
     """Steps of the configured epochs."""
-    return settings.epoche * (len(splits.train.labels) // settings.batch_size)
+    steps = settings.epoche * (len(splits.train.labels) // settings.batch_size)
+    if steps >= 2**31:  # which a compiled program does not count
+        raise UserError(f"epoche = {settings.epoche}: {steps} steps; there must be fewer than {2**31}")
+    return steps
 
 
 def member(

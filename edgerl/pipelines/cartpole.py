@@ -61,7 +61,6 @@ def figures(run: str | Path, data: str | None = None) -> list[Path]:
     loaded = runs.load(run)
     env, policy, seed = _environment(loaded.config), loaded.policy, loaded.config.seed
     folder = loaded.folder / "figures"
-    folder.mkdir(exist_ok=True)
     steps, returns = runs.learning_curve(loaded)
     before = runner.start(env, loaded.config.ppo, runner.keys(loaded.config)[0], env.default_params)
     untrained = runner.seed_policy(env, loaded.config, before, loaded.result["best_seed"])

@@ -96,7 +96,6 @@ def figures(run: str | Path, data: str | None = None) -> list[Path]:
     steps, returns = runs.learning_curve(loaded)
     bound = None if settings.preference else _bound_in_training(settings, table)
     folder = loaded.folder / "figures"
-    folder.mkdir(exist_ok=True)
     drawn = [
         pictures.exits_by_difficulty(folder / "exit_distribution.png", exits, true[:, -1], table.exits),
         pictures.decisions_by_confidence(folder / "confidence.png", test.features.confidence, stop),
@@ -142,7 +141,8 @@ def export(run: str | Path, out: str | Path) -> dict[str, Any]:
     with files.new_folder(out) as folder:
         inner = folder / "policy"
         observed = _calibration(settings, table, device)
-        said = deploy.export(loaded.policy, observed, inner, env=test.env, closed_loop=closed_loop)
+        about = {"system": SYSTEM, "configuration": configuration.as_dict(settings)}
+        said = deploy.export(loaded.policy, observed, inner, env=test.env, about=about, closed_loop=closed_loop)
         player = deploy.load(inner)
         for name, text in c_features.generate(device, lambda obs: actions_of(player, obs)).items():
             files.write_bytes(inner / name, text.encode())

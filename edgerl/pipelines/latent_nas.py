@@ -71,7 +71,7 @@ def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict
     """Trains the latent space if there is data, then the policy, or goes on with an unfinished run of the same."""
     settings = configuration.load(LatentNASConfig, config, overrides)
     models = factory.load_models() if settings.data is None else build(settings.data, settings.build)
-    env = _environment(settings, models, shaped=settings.shaped)
+    env = environment(settings, models, shaped=settings.shaped)
     notes = trust.notes(models.provenance)
     runs.tell(notes)
     about: dict[str, Any] = {"system": SYSTEM}
@@ -125,7 +125,6 @@ def figures(run: str | Path, data: str | None = None) -> list[Path]:
     steps, returns = runs.learning_curve(loaded)
     lengths = runs.learning_curve(loaded, "episode_length")[1]
     folder = loaded.folder / "figures"
-    folder.mkdir(exist_ok=True)
     return [
         pictures.latent_space(folder / "latent_space.png", env, key),
         pictures.trajectories(folder / "trajectories.png", env, key, walks),
@@ -149,21 +148,27 @@ def export(run: str | Path, out: str | Path) -> dict[str, Any]:
         }
 
     return deploy.export(
-        loaded.policy, _seen(env, loaded.policy, calibration_key), out, env=env, closed_loop=closed_loop
+        loaded.policy,
+        _seen(env, loaded.policy, calibration_key),
+        out,
+        env=env,
+        about={"system": SYSTEM, "configuration": configuration.as_dict(loaded.config)},
+        closed_loop=closed_loop,
     )
 
 
 def _load(run: str | Path) -> tuple[runs.Run, factory.Models, LatentNAS]:
     loaded = runs.load(run, LatentNASConfig)
     models = factory.load_models(loaded.folder / MODELS)
-    return loaded, models, _environment(loaded.config, models)
+    return loaded, models, environment(loaded.config, models)
 
 
 def _doubts(models: factory.Models) -> judgement.Doubts:
     return judgement.Doubts(trust.rule_doubt(models.provenance), trust.surrogate_doubt(models.provenance))
 
 
-def _environment(settings: LatentNASConfig, models: factory.Models, shaped: bool = False) -> LatentNAS:
+def environment(settings: LatentNASConfig, models: factory.Models, shaped: bool = False) -> LatentNAS:
+    """As a run of these settings is judged in; `shaped`: as it learns in."""
     return factory.from_models(
         models,
         settings.history,

@@ -38,15 +38,38 @@ def load(folder: str | Path, config: type[RunConfig] = RunConfig) -> Run:
         raise UserError(f"{folder} is unfinished: the same `edgerl train` command again, with --out {folder}, goes on")
     settings = configuration.load(config, folder / run_folder.CONFIG)
     result = files.read_json(folder / run_folder.RESULT)
-    return Run(folder, settings, load_policy(folder / run_folder.POLICY), result)
+    best = result.get("best_seed") if isinstance(result, dict) else None
+    if not isinstance(best, int) or not 0 <= best < settings.num_seeds:
+        raise UserError(
+            f"{folder / run_folder.RESULT} is damaged: it does not name the best of {settings.num_seeds} seeds"
+        )
+    policy = load_policy(folder / run_folder.POLICY)
+    if policy.sizes[1:-1] != tuple(settings.ppo.hidden_sizes) or policy.activation != settings.ppo.activation:
+        raise UserError(
+            f"{folder / run_folder.POLICY} is not the policy of this run: its layers are {list(policy.sizes[1:-1])}, "
+            f"{policy.activation}, and the run's {list(settings.ppo.hidden_sizes)}, {settings.ppo.activation}"
+        )
+    return Run(folder, settings, policy, result)
 
 
 def learning_curve(run: Run, metric: str = "episode_return") -> tuple[np.ndarray, np.ndarray]:
-    """(environment steps [U] of one seed, means [U, S] over the episodes that ended; NaN where none did)."""
-    values = np.full((run.config.ppo.num_updates, run.config.num_seeds), np.nan)
-    with (run.folder / run_folder.LOG).open(newline="") as file:
-        for row in csv.DictReader(file):
-            values[int(row["update"]) - 1, int(row["seed"])] = float(row[metric])
+    """(environment steps [U] of one seed, means [U, S] over the episodes that ended; NaN where none did).
+
+    Raises:
+      UserError: the run's log is missing or damaged.
+    """
+    shape, log = (run.config.ppo.num_updates, run.config.num_seeds), run.folder / run_folder.LOG
+    values, rows = np.full(shape, np.nan), set()
+    try:
+        with log.open(newline="") as file:
+            for row in csv.DictReader(file):
+                place = int(row["update"]) - 1, int(row["seed"])
+                values[place] = float(row[metric])
+                rows.add(place)
+    except (OSError, KeyError, ValueError, IndexError, TypeError, csv.Error) as error:
+        raise UserError(f"{log} is missing or damaged ({files.first_line(error)})") from error
+    if len(rows) != values.size:
+        raise UserError(f"{log} is damaged: it has {len(rows)} of {values.size} rows")
     return (np.arange(len(values)) + 1) * run.config.ppo.batch_size, values
 
 

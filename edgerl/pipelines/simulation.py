@@ -1,29 +1,42 @@
 """`edgerl simulate`: many episodes of one environment, timed."""
 
+import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import jax
 
 import edgerl
-from edgerl import deploy
+from edgerl.core import memory
 from edgerl.core.deciding import Policy
+from edgerl.core.environment import Environment
 from edgerl.core.errors import UserError
-from edgerl.core.policy import load_policy
-from edgerl.core.simulate import random_policy
+from edgerl.core.forms import environment_forms
+from edgerl.core.simulate import SimulationStats, default_mesh, random_policy
+from edgerl.core.simulation_needs import require_memory
+from edgerl.pipelines import players
+
+_NETWORK, _PLAIN = (64, 512), (16384, 2**24)  # environments and steps in all by which time is measured beforehand …
+_TIMES = 100  # … where there are so many times as many to do
+_LONG, _MOST = 60.0, 24 * 3600.0  # seconds: worth a word; not begun at all, since nothing of it is kept on the way
 
 
 def simulate(env_id: str, policy_name: str, num_envs: int, num_steps: int, seed: int) -> dict[str, Any]:
-    """Statistics and speed; the second of two equal calls is timed, so that compiling is left out."""
-    env = edgerl.make(env_id)
-    policy = random_policy(env) if policy_name == "random" else _policy_of(policy_name, env)
-    started = time.perf_counter()
-    edgerl.simulate(env, policy, jax.random.key(seed), num_envs=num_envs, num_steps=num_steps)
-    first = time.perf_counter() - started
-    started = time.perf_counter()
-    stats = edgerl.simulate(env, policy, jax.random.key(seed), num_envs=num_envs, num_steps=num_steps)
-    seconds = time.perf_counter() - started
+    """Statistics and speed; the second of two equal calls is timed, so that compiling is left out.
+
+    Raises:
+      UserError: no such environment or policy, they do not fit, or it would take more memory or time than there is.
+    """
+    if policy_name == "random":
+        env = edgerl.make(env_id)
+        policy: Policy = random_policy(env)
+    else:
+        env, policy = players.of_folder(policy_name, env_id)
+    forms = environment_forms("simulate", env, env.default_params)
+    require_memory(forms, num_envs, num_steps, False, default_mesh())
+    _require_time(env, policy, num_envs, num_steps)
+    first, _ = _timed(env, policy, seed, num_envs, num_steps)
+    seconds, stats = _timed(env, policy, seed, num_envs, num_steps)
     return {
         "env": env_id,
         "policy": policy_name,
@@ -38,13 +51,25 @@ def simulate(env_id: str, policy_name: str, num_envs: int, num_steps: int, seed:
     }
 
 
-def _policy_of(folder: str, env: edgerl.Environment) -> Policy:
-    """The float policy of a run, or the int8 policy of an export in the device's arithmetic."""
-    path, deployed = Path(folder) / "policy.npz", Path(folder) / "policy_int8.npz"
-    if not path.is_file():
-        raise UserError(f"--policy {folder}: expected 'random', a finished run or an export; {path} does not exist")
-    policy = deploy.load(deployed) if deployed.is_file() else load_policy(path)
-    shape = env.observation_space().shape
-    if shape != policy.sizes[:1]:
-        raise UserError(f"--policy {folder}: takes {policy.sizes[0]} features, but {env.id} gives {shape}")
-    return policy
+def _timed(env: Environment, policy: Policy, seed: int, envs: int, steps: int) -> tuple[float, SimulationStats]:
+    """Seconds of a call, and what it saw."""
+    started = time.perf_counter()
+    stats = edgerl.simulate(env, policy, jax.random.key(seed), num_envs=envs, num_steps=steps)
+    return time.perf_counter() - started, stats
+
+
+def _require_time(env: Environment, policy: Policy, num_envs: int, num_steps: int) -> None:
+    """Says how long it will take, if that is long, by a small part of it; refuses what takes days."""
+    envs, steps = _NETWORK if getattr(env, "has_network", False) else _PLAIN
+    envs = min(envs, num_envs)
+    steps = min(steps // envs, num_steps)
+    parts = num_envs * num_steps / (envs * steps)
+    if parts < _TIMES:
+        return
+    _timed(env, policy, 0, envs, steps)
+    seconds = 2 * parts * _timed(env, policy, 0, envs, steps)[0]
+    total = f"{num_envs} environments times {num_steps} steps take about {memory.duration(seconds)}"
+    if seconds > _MOST:
+        raise UserError(f"{total} here: fewer --envs or --steps")
+    if seconds > _LONG and jax.process_index() == 0:
+        print(f"edgerl simulate: {total}", file=sys.stderr, flush=True)

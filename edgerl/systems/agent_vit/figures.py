@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from edgerl.core.plots import save_figure
+
 COLOURS = {
     "full": "#222222",
     "random": "#999999",
@@ -42,7 +44,7 @@ def accuracy_against_cost(path: Path, curves: Mapping[str, Sequence[Any]], secon
     axes[1][0].set_xlabel("multiply-accumulates of training, the agent's included (10¹²)")
     axes[1][1].set_xlabel("seconds of training")
     axes[0][0].legend(fontsize=8, ncols=2)
-    return _save(figure, path)
+    return save_figure(figure, path, dpi=110)
 
 
 def losses(path: Path, logs: Mapping[str, Mapping[str, np.ndarray]]) -> Path:
@@ -62,7 +64,7 @@ def losses(path: Path, logs: Mapping[str, Mapping[str, np.ndarray]]) -> Path:
     axes[0][0].set(xlabel="step", ylabel="training loss")
     axes[0][1].set(xlabel="step", ylabel="patches a step", ylim=(0, None))
     axes[0][0].legend(fontsize=8, ncols=2)
-    return _save(figure, path)
+    return save_figure(figure, path, dpi=110)
 
 
 def chosen_patches(path: Path, images: np.ndarray, chosen: Mapping[str, np.ndarray]) -> Path:
@@ -83,7 +85,7 @@ def chosen_patches(path: Path, images: np.ndarray, chosen: Mapping[str, np.ndarr
     for axis in axes.ravel():
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
-    return _save(figure, path)
+    return save_figure(figure, path, dpi=110)
 
 
 def positions(path: Path, chosen: Mapping[str, np.ndarray]) -> Path:
@@ -98,7 +100,7 @@ def positions(path: Path, chosen: Mapping[str, np.ndarray]) -> Path:
         shown = axis.imshow(100 * masks.mean(axis=0).reshape(grid, grid), vmin=0, vmax=100, cmap="viridis")
         axis.set_title(name)
     figure.colorbar(shown, ax=axes.ravel().tolist(), label="images in which it is chosen (%)", shrink=0.8)
-    return _save(figure, path)
+    return save_figure(figure, path, dpi=110)
 
 
 def agent(path: Path, log: Mapping[str, np.ndarray], name: str, patches: int) -> Path:
@@ -115,7 +117,7 @@ def agent(path: Path, log: Mapping[str, np.ndarray], name: str, patches: int) ->
     axes[0][0].legend(fontsize=8)
     axes[0][1].plot(np.arange(1, len(log["exploration"]) + 1), log["exploration"], linewidth=1.2, color=colour)
     axes[0][1].set(xlabel="step", ylabel="exploration", ylim=(0, 1.1 * max(log["exploration"].max(), 1e-3)))
-    return _save(figure, path)
+    return save_figure(figure, path, dpi=110)
 
 
 def _enlarged(mask: np.ndarray, side: int) -> np.ndarray:
@@ -134,11 +136,3 @@ def _axes(rows: int, columns: int, size: tuple[float, float], **options: Any) ->
     for axis in axes.ravel():
         axis.spines[["top", "right"]].set_visible(False)
     return figure, axes
-
-
-def _save(figure: Any, path: Path) -> Path:
-    import matplotlib.pyplot as plt
-
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-    return path

@@ -1,5 +1,6 @@
 """Pictures of a CartPole run: learning curve, animations, and int8 decisions against float ones."""
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from edgerl.core import files
 from edgerl.core.deciding import Policy
+from edgerl.core.plots import save_figure
 from edgerl.core.simulate import simulate
 from edgerl.systems.cartpole.env import CartPole
 
@@ -41,9 +44,7 @@ def learning_curve(path: Path, steps: np.ndarray, returns: np.ndarray, solved: f
     axis.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda x, _: f"{x:,.0f}"))
     axis.legend(loc="lower right", frameon=False)
     axis.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
-    return path
+    return save_figure(figure, path)
 
 
 def decisions(path: Path, policy: Any, quantised: Any) -> Path:
@@ -80,9 +81,7 @@ def decisions(path: Path, policy: Any, quantised: Any) -> Path:
     handles = [plt.Rectangle((0, 0), 1, 1, color=c) for c in ("#d1e5f0", "#fddbc7", "#b2182b")]
     labels = ["both push left", "both push right", "int8 decides otherwise"]
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
-    return path
+    return save_figure(figure, path)
 
 
 def animation(path: Path, env: CartPole, policy: Policy, key: jax.Array, episodes: int = 3, frames: int = 150) -> Path:
@@ -93,7 +92,9 @@ def animation(path: Path, env: CartPole, policy: Policy, key: jax.Array, episode
     ended = np.asarray(stats.trajectory.terminated | stats.trajectory.truncated)
     number = np.concatenate([np.zeros((1, episodes), int), np.cumsum(ended, 0)[:-1]])[::2]
     pictures = [_frame(seen[t], number[t]) for t in range(len(seen))]
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=40, loop=0, optimize=True)
+    drawn = io.BytesIO()
+    pictures[0].save(drawn, "GIF", save_all=True, append_images=pictures[1:], duration=40, loop=0, optimize=True)
+    files.write_bytes(path, drawn.getvalue())
     return path
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edgerl.core.plots import save_figure
 from edgerl.systems.early_exit.baselines import first_stop, upper_hull
 from edgerl.systems.early_exit.evaluate import BOUND
 
@@ -24,14 +25,6 @@ def _axes(columns: int = 1, size: tuple[float, float] = (6, 4), **options: Any) 
     for axis in axes[0]:
         axis.spines[["top", "right"]].set_visible(False)
     return figure, axes[0]
-
-
-def _save(figure: Any, path: Path) -> Path:
-    import matplotlib.pyplot as plt
-
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
-    return path
 
 
 def _exit_colours(exits: int) -> Any:
@@ -91,7 +84,7 @@ def accuracy_against_cost(path: Path, front: dict[str, Any], rules: dict[str, An
     axes[0].set_ylabel("test accuracy (%)")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8.5)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def exits_by_difficulty(path: Path, exits: np.ndarray, true_probability: np.ndarray, count: int) -> Path:
@@ -120,7 +113,7 @@ def exits_by_difficulty(path: Path, exits: np.ndarray, true_probability: np.ndar
     axis.set(ylabel="share of images (%)", title="Where test images stop, by the last exit's trust in the right class")
     axis.title.set_fontsize(10)
     figure.legend(loc="outside right center", frameon=False)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def decisions_by_confidence(path: Path, confidence: np.ndarray, stop: np.ndarray) -> Path:
@@ -143,7 +136,7 @@ def decisions_by_confidence(path: Path, confidence: np.ndarray, stop: np.ndarray
         axis.title.set_fontsize(10)
     axes[0].set_ylabel("test images")
     axes[0].legend(frameon=False, fontsize=9)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def reward_curve(path: Path, steps: np.ndarray, returns: np.ndarray, bound: float | None) -> Path:
@@ -162,7 +155,7 @@ def reward_curve(path: Path, steps: np.ndarray, returns: np.ndarray, bound: floa
     axis.set(xlabel="environment steps", ylabel="reward of episodes in training", title="PPO on EarlyExit-v0")
     axis.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     axis.legend(loc="lower right", frameon=False)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def reliability(path: Path, before: np.ndarray, after: np.ndarray, correct: np.ndarray, errors: np.ndarray) -> Path:
@@ -186,7 +179,7 @@ def reliability(path: Path, before: np.ndarray, after: np.ndarray, correct: np.n
         axis.set(xlabel="probability", title=f"exit {k + 1}", xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axis.legend(frameon=False, fontsize=8, loc="lower right")
     axes[0].set_ylabel("accuracy")
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def gallery(
@@ -214,4 +207,4 @@ def gallery(
                 axis.imshow(images[chosen[i]])
                 axis.set_title(captions[chosen[i]], fontsize=6.5, pad=2)
         axes[2 * half, 0].text(-0.25, 0, title, rotation=90, va="center", transform=axes[2 * half, 0].transAxes)
-    return _save(figure, path)
+    return save_figure(figure, path)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from edgerl.core.plots import save_figure
 from edgerl.systems.latent_nas.baselines import genes_of
 from edgerl.systems.latent_nas.env import LatentNAS
 from edgerl.systems.latent_nas.evaluate import SMALL, Walks
@@ -29,7 +30,7 @@ def latent_space(path: Path, env: LatentNAS, key: jax.Array) -> Path:
     figure.colorbar(axis.collections[0], ax=axis, label="predicted accuracy")
     axis.legend(loc="upper right")
     axis.set_title("Latent space of architectures")
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def trajectories(path: Path, env: LatentNAS, key: jax.Array, walks: Walks) -> Path:
@@ -46,7 +47,7 @@ def trajectories(path: Path, env: LatentNAS, key: jax.Array, walks: Walks) -> Pa
     figure.colorbar(axis.collections[0], ax=axis, label="predicted accuracy")
     axis.legend(loc="upper right")
     axis.set_title(f"{_WALKS} walks of the agent")
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def curves(path: Path, steps: np.ndarray, returns: np.ndarray, lengths: np.ndarray) -> Path:
@@ -61,7 +62,7 @@ def curves(path: Path, steps: np.ndarray, returns: np.ndarray, lengths: np.ndarr
     panels[1].set_yscale("log")
     panels[1].yaxis.set_major_formatter("{x:g}")
     panels[1].yaxis.set_minor_formatter("{x:g}")
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def accuracy_and_parameters(
@@ -81,7 +82,7 @@ def accuracy_and_parameters(
     axis.set(xscale="log", xlabel="parameters", ylabel="predicted accuracy")
     axis.legend(loc="center right")
     axis.spines[["top", "right"]].set_visible(False)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def settings(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -101,7 +102,7 @@ def settings(path: Path, rows: list[dict[str, Any]]) -> Path:
     for row in panels:
         row[0].set_ylabel("error / column means'")
     panels[0, 0].legend(loc="upper right")
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def _background(axis: Any, env: LatentNAS, key: jax.Array, alpha: float) -> tuple[np.ndarray, np.ndarray]:
@@ -133,9 +134,3 @@ def _pyplot() -> Any:
     import matplotlib.pyplot as plt
 
     return plt
-
-
-def _save(figure: Any, path: Path) -> Path:
-    figure.savefig(path, dpi=150)
-    _pyplot().close(figure)
-    return path
