@@ -211,6 +211,7 @@ def jit_by_content(*static: str, **options: Any) -> Callable[[_Function], _Funct
         def positional(*arguments: Any) -> Any:
             return function(*(x.value if isinstance(x, Keyed) else x for x in arguments))
 
+        positional.__name__ = function.__name__  # by which compiled programs are reported and kept on disk
         program = jax.jit(positional, static_argnums=tuple(map(names.index, static)), **options)
 
         @functools.wraps(function)
