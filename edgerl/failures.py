@@ -23,6 +23,8 @@ def told(error: BaseException, place: str) -> tuple[int, str] | None:
         return WRONG, str(error)
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, f"interrupted{f'; {error}' if str(error) else ''}"
+    if isinstance(error, ImportError) and isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+        return INTERRUPTED, "interrupted"  # while a library's C++ part was loaded
     if isinstance(error, BrokenPipeError):
         return 0, ""  # its reader went away (`| head`)
     if isinstance(error, MemoryError) or _no_memory(error):
