@@ -23,12 +23,14 @@ def told(error: BaseException, place: str) -> tuple[int, str] | None:
         return WRONG, str(error)
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, f"interrupted{f'; {error}' if str(error) else ''}"
+    if isinstance(error, ImportError) and isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+        return INTERRUPTED, "interrupted"  # while a library's C++ part was loaded
     if isinstance(error, BrokenPipeError):
         return 0, ""  # its reader went away (`| head`)
     if isinstance(error, MemoryError) or _no_memory(error):
         return WRONG, "not enough memory: take fewer or smaller environments, seeds, networks or batches"
     if isinstance(error, RecursionError):
-        return WRONG, f"{place}: a file there is nested too deeply to be read"
+        return WRONG, "a file that it reads is nested too deeply"
     if isinstance(error, OSError):
         name = error.filename if isinstance(error.filename, str | bytes) else place
         return WRONG, f"{error.strerror or error}: {os.fsdecode(name)}"

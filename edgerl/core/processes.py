@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from edgerl.core import meeting
 from edgerl.core.endings import LOST, end, loss, native_output_apart
 from edgerl.core.errors import UserError
 
@@ -182,6 +181,8 @@ def _join(name: str, coordinator: str | None, count: int | None, index: int | No
         return False
     if any(given) and not all(given):
         raise UserError("--coordinator, --processes and --process-id belong together: give all three or none")
+    from edgerl.core import meeting
+
     if coordinator is not None:
         meeting.check(coordinator, is_first=index == 0)
     import jax
@@ -202,7 +203,10 @@ def _join(name: str, coordinator: str | None, count: int | None, index: int | No
             )
 
     try:
-        meeting.wait(name, initialize)
+        if all(given) or any(variable in os.environ for variable in _COUNTS):
+            meeting.wait(name, initialize)
+        else:
+            initialize()  # which finds a cloud's partners, or at once that there are none
     except ValueError as error:
         if not any(given):
             return False  # no launcher: this process is alone

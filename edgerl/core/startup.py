@@ -47,9 +47,11 @@ def require_jax(devices: bool) -> None:
         if devices:
             jax.devices()
     except Exception as error:  # plugins raise anything, AssertionErrors without a word among it
-        shown = {"JAX_PLATFORMS": chosen["JAX_PLATFORMS"]} if devices and "JAX_PLATFORMS" in chosen else chosen
-        said = " ".join(f"{name}={value}" for name, value in shown.items())
-        reason = (str(error).splitlines() or ["no such device, or JAX is installed without it"])[0]
+        text = str(error)
+        named = [name for name in chosen if name in text or name.lower() in text]
+        shown = named or [name for name in ("JAX_PLATFORMS",) if name in chosen] or list(chosen)
+        said = " ".join(f"{name}={chosen[name]}" for name in shown)
+        reason = (text.splitlines() or ["no such device, or JAX is installed without it"])[0]
         reason = re.sub(r" \((set JAX_PLATFORMS|you may need).*", "", reason)
         raise UserError(f"JAX does not start with {said}: {reason}; unset it, and JAX chooses by itself") from error
 

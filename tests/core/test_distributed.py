@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgerl import UserError
-from edgerl.core import processes
+from edgerl.core import meeting, processes
 
 SIMULATION = """
 import hashlib, json, sys
@@ -135,11 +135,38 @@ def test_a_process_that_dies_ends_the_other_and_the_run_goes_on(tmp_path, victim
         (("node:1", None, None), "belong together"),
         (("node:1", 2, 2), "--process-id is 2; with --processes 2 it must be from 0 to 1"),
         (("node", 2, 0), "must be HOST:PORT"),
+        (("node:0", 2, 0), "must be HOST:PORT"),
+        ((":1234", 2, 0), "must be HOST:PORT"),
+        (("node:99999", 2, 0), "must be HOST:PORT"),
+        (("no.such.host.invalid:1234", 2, 1), "there is no host 'no.such.host.invalid'"),
+        (("node:1", 0, 0), "--processes is 0; it must be at least 1"),
+        ((None, 1, 5), "--process-id is 5; with --processes 1 it must be from 0 to 0"),
     ],
 )
 def test_arguments_that_do_not_fit(arguments, message):
     with pytest.raises(UserError, match=message), processes.joined("test", *arguments):
         pass
+
+
+def test_nobody_at_the_coordinators_address(monkeypatch):
+    monkeypatch.setattr(meeting, "CONNECTING", 0.5)
+    address = f"127.0.0.1:{port()}"
+    with pytest.raises(UserError, match=f"'{address}': nobody answered there"), processes.joined("test", address, 2, 1):
+        pass
+
+
+def test_partners_that_do_not_come_end_in_one_line():
+    code = f"""if True:
+        from edgerl.core import meeting, processes
+        meeting.SECONDS = 2
+        with processes.joined("test", "127.0.0.1:{port()}", 2, 0):
+            pass
+    """
+    process = started(["-c", code])
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert error.splitlines()[-1].startswith("test: the other processes did not come within")
+    assert "Check failure" not in error
 
 
 def test_a_process_that_a_launcher_started_alone_needs_no_other(monkeypatch):
