@@ -38,9 +38,7 @@ def checked(action: Any, space: spaces.Space) -> np.ndarray:
     right = f"the action {action!r} is not in {space}"
     if isinstance(space, spaces.Box):
         if given.dtype.kind not in "fiub" or given.shape != space.shape:
-            raise UserError(
-                f"step: {right}: it is {given.dtype}{list(given.shape)}, right is float32{list(space.shape)}"
-            )
+            raise UserError(f"step: {right}: it is {given.dtype}{list(given.shape)}, not float32{list(space.shape)}")
         if np.isnan(given).any():
             raise UserError(f"step: {right}: it is not a number (NaN)")
         return given.astype(np.float32)
