@@ -88,11 +88,12 @@ class FromGymnax:
 
     def step(self, key: chex.PRNGKey, state: State, action: chex.Array, params: Params | None = None) -> Step:
         """gymnax's `step` without its reset. Where both flags would be set, the episode is terminated."""
-        obs, state, reward, terminated, truncated, info = self.running.step(key, state, action, self._params(params))
+        result = self.running.step(key, state, action, self._params(params))
+        obs, new_state, reward, terminated, truncated, info = result
         terminated, truncated = _scalar(terminated, bool), _scalar(truncated, bool)
         info = {name: value for name, value in info.items() if name not in _TOLD}
         obs, reward = jnp.asarray(obs, jnp.float32), _scalar(reward, jnp.float32)
-        return obs, _strong(state), reward, terminated, truncated & ~terminated, info
+        return obs, _like(state, new_state), reward, terminated, truncated & ~terminated, info
 
     def _params(self, params: Params | None) -> Params:
         return self.default_params if params is None else params
@@ -114,3 +115,8 @@ def _scalar(x: Any, dtype: Any) -> chex.Array:
 def _strong(state: State) -> State:
     """The state with dtypes of its own: gymnax starts its clocks with a Python 0, which would be traced twice."""
     return jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), state)
+
+
+def _like(state: State, new_state: State) -> State:
+    """The new state with the dtypes of the old one, from which in 64-bit mode some of gymnax's differ."""
+    return jax.tree.map(lambda old, new: jnp.asarray(new, jnp.result_type(old)), state, new_state)

@@ -171,11 +171,19 @@ def _depth(running: Any) -> int:
 
 
 def _check_state(before: Any, after: Any) -> None:
-    forms = [{jax.tree_util.keystr(k): _form(x) for k, x in jax.tree.leaves_with_path(s)} for s in (before, after)]
+    """One form from `reset` and `step`; numbers of one kind may differ in their precision."""
+    forms = [{jax.tree_util.keystr(k): x for k, x in jax.tree.leaves_with_path(state)} for state in (before, after)]
     for name in forms[0] | forms[1]:
-        a, b = (form.get(name, "missing") for form in forms)
-        if a != b:
-            raise UserError(f"state{name} is {a} from reset and {b} from step; one form from both is right")
+        a, b = (form.get(name) for form in forms)
+        if a is None or b is None or a.shape != b.shape or not _fits(b.dtype, a.dtype):
+            what = [_form(x) if x is not None else "missing" for x in (a, b)]
+            raise UserError(f"state{name} is {what[0]} from reset and {what[1]} from step; one form from both is right")
+
+
+def _fits(dtype: Any, other: Any) -> bool:
+    if dtype == other:  # random keys too
+        return True
+    return all(isinstance(x, np.dtype) for x in (dtype, other)) and np.can_cast(dtype, other, "same_kind")
 
 
 def _form(x: Any) -> str:

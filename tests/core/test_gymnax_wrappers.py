@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from environments import Fixed, FixedParams
+from flax import struct
 from gymnax.environments import environment, spaces
 from gymnax.wrappers import FlattenObservationWrapper, LogWrapper, StickyActionWrapper
 from gymnax.wrappers.purerl import GymnaxWrapper
@@ -192,6 +193,30 @@ def test_what_is_changed_later_is_another_environment():
     assert from_gymnax(raw) != first
     raw.table[1], raw.options["depth"] = 0, 2
     assert from_gymnax(raw) != first
+
+
+@struct.dataclass
+class KeyState(environment.EnvState):
+    key: jax.Array
+
+
+class Keeps(Tick):
+    """Keeps a random key in its state, and a clock that begins as an integer of another size."""
+
+    def reset_env(self, key, params):
+        return jnp.zeros(1), KeyState(time=jnp.int16(0), key=key)
+
+    def step_env(self, key, state, action, params):
+        obs, new, *rest = super().step_env(key, state, action, params)
+        return obs, KeyState(time=jnp.int32(new.time), key=jax.random.split(state.key)[0]), *rest
+
+
+def test_a_state_keeps_its_form():
+    env = from_gymnax(LogWrapper(Keeps()))
+    assert _play(env, 10) == _play(from_gymnax(Tick()), 10)
+    state = env.reset(jax.random.key(0))[1]
+    after = env.step(jax.random.key(0), state, 1)[1]
+    assert [x.dtype for x in jax.tree.leaves(after)] == [x.dtype for x in jax.tree.leaves(state)]
 
 
 class Scaled(GymnaxWrapper):
