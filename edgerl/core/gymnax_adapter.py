@@ -109,7 +109,8 @@ _TOLD = ("terminated", "truncated", "final_observation")  # what gymnax's step r
 
 def _scalar(x: Any, dtype: Any) -> chex.Array:
     """Of any number or array of one element."""
-    return jnp.asarray(x, dtype).reshape(())
+    x = jnp.asarray(x, dtype)
+    return x.reshape(()) if x.shape else x  # a constant stays one
 
 
 def _strong(state: State) -> State:
