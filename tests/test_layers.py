@@ -18,8 +18,8 @@ ALLOWED = {
 # Slow to import, or not installed with the package itself: only inside the function that uses them.
 LAZY = {"tensorflow", "tensorflow_datasets", "matplotlib", "distrax", "tflite_micro", "gymnasium", "gymnax", "PIL"}
 
-# Its classes inherit from Gymnasium's; only `to_gymnasium` imports it, when it is called.
-IMPORTED_LATE = {"core/gymnasium_envs.py"}
+# Their classes are Gymnasium's; only `to_gymnasium` imports them, when it is called.
+IMPORTED_LATE = {f"core/gymnasium_{name}.py" for name in ("envs", "copies", "spaces")}
 
 
 def _modules():

@@ -1,4 +1,4 @@
-"""Environments written for gymnax 1.x, as environments of this package."""
+"""Environments written for gymnax 1.x, wrapped or not, as environments of this package."""
 
 import dataclasses
 from typing import Any
@@ -6,74 +6,111 @@ from typing import Any
 import chex
 import jax
 import jax.numpy as jnp
-import numpy as np
 
+from edgerl.core import gymnax_checks, gymnax_spaces
 from edgerl.core.environment import Environment, Params, State, Step
-from edgerl.core.errors import UserError
-from edgerl.core.spaces import Box, Discrete, Space
+from edgerl.core.forked import refuse_fork
+from edgerl.core.gymnax_bare import Parts, alike, bare, parts, whole
+from edgerl.core.gymnax_clock import warn_of_time_limit
+from edgerl.core.spaces import Space
 
 
 def from_gymnax(env: Any) -> Environment:
     """A gymnax 1.x environment under this package's contract: without auto-reset, its two flags never both set.
 
-    gymnax's own `step_env`, `reset_env` and `is_truncated` are called. Observations become float32, whatever numbers
-    they were; parameters and states are gymnax's.
+    What runs is what was given: of an environment its `step_env`, `reset_env` and `is_truncated`, of a wrapper its own
+    `reset` and `step`, with its own spaces and parameters. Only the start of the next episode is taken out of the
+    innermost `step`; each episode begins with the outermost `reset` instead, so that a wrapper keeps nothing from one
+    episode to the next. Observations and rewards become float32 and flags bool, whatever numbers they were; parameters
+    and states are gymnax's. Later changes of the attributes of `env` have no effect.
+
+    Args:
+      env: the environment, or the name by which `gymnax.make` knows it.
 
     Raises:
-      UserError: not a gymnax 1.x environment, or a space that is neither `Discrete` nor `Box`.
+      UserError: what cannot be run so. One line says why.
     """
-    missing = [name for name in ("step_env", "reset_env", "is_truncated") if not hasattr(env, name)]
-    if missing:
-        raise UserError(
-            f"from_gymnax: {type(env).__name__} has no {', '.join(missing)}; it takes a gymnax 1.x environment"
-        )
-    adapted = FromGymnax(env)
-    adapted.observation_space()
-    adapted.action_space()
+    refuse_fork("from_gymnax")
+    env = gymnax_checks.instance(env)
+    running = bare(env)
+    with gymnax_checks.named(env):
+        adapted = FromGymnax(env, running)
+        gymnax_checks.check(adapted)
+    warn_of_time_limit(running, adapted.id)
     return adapted
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class FromGymnax:
-    """What `from_gymnax` returns. Equal if the gymnax environment is the same object."""
+    """What `from_gymnax` returns. Equal if the gymnax environment is the same object with the same attributes.
+
+    Attributes:
+      env: the environment as it was given.
+      running: the copy of it that is run, without reset in `step`.
+    """
 
     env: Any
+    running: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FromGymnax) and self.env is other.env and alike(self.running, other.running)
+
+    def __hash__(self) -> int:
+        return hash((FromGymnax, id(self.env)))
+
+    def __reduce__(self) -> Any:
+        return _restored, (parts(self.running),)
 
     @property
     def id(self) -> str:
-        """gymnax's name for it."""
-        return self.env.name
+        """gymnax's name for it, or its class's."""
+        name = getattr(self.running, "name", None) or getattr(self.running, "id", None)
+        return name if isinstance(name, str) else type(self.running).__name__
 
     @property
     def default_params(self) -> Params:
-        return self.env.default_params
+        return self.running.default_params
 
     def observation_space(self, params: Params | None = None) -> Space:
         """gymnax's, as float32."""
         with jax.ensure_compile_time_eval():  # gymnax makes its bounds with JAX, which a trace would catch
-            return _observation_space(self.env.observation_space(self._params(params)))
+            return gymnax_spaces.observation_space(self.running.observation_space(self._params(params)))
 
     def action_space(self, params: Params | None = None) -> Space:
         """gymnax's."""
         with jax.ensure_compile_time_eval():
-            return _action_space(self.env.action_space(self._params(params)))
+            return gymnax_spaces.action_space(self.running.action_space(self._params(params)))
 
     def reset(self, key: chex.PRNGKey, params: Params | None = None) -> tuple[chex.Array, State]:
-        """gymnax's `reset_env`."""
-        obs, state = self.env.reset_env(key, self._params(params))
+        """gymnax's `reset`."""
+        obs, state = self.running.reset(key, self._params(params))
         return jnp.asarray(obs, jnp.float32), _strong(state)
 
     def step(self, key: chex.PRNGKey, state: State, action: chex.Array, params: Params | None = None) -> Step:
-        """gymnax's `step_env` and `is_truncated`. Where both flags would be set, the episode is terminated."""
-        params = self._params(params)
-        obs, new_state, reward, terminated, info = self.env.step_env(key, state, action, params)
-        terminated = jnp.asarray(terminated, bool)
-        truncated = jnp.asarray(self.env.is_truncated(new_state, params), bool) & ~terminated
-        obs, reward = jnp.asarray(obs, jnp.float32), jnp.asarray(reward, jnp.float32)
-        return obs, _strong(new_state), reward, terminated, truncated, info
+        """gymnax's `step` without its reset. Where both flags would be set, the episode is terminated."""
+        result = self.running.step(key, state, action, self._params(params))
+        obs, new_state, reward, terminated, truncated, info = result
+        terminated, truncated = _scalar(terminated, bool), _scalar(truncated, bool)
+        info = {name: value for name, value in info.items() if name not in _TOLD}
+        obs, reward = jnp.asarray(obs, jnp.float32), _scalar(reward, jnp.float32)
+        return obs, _like(state, new_state), reward, terminated, truncated & ~terminated, info
 
     def _params(self, params: Params | None) -> Params:
-        return self.env.default_params if params is None else params
+        return self.default_params if params is None else params
+
+
+def _restored(taken: Parts) -> FromGymnax:
+    env = whole(taken)
+    return FromGymnax(env, bare(env))
+
+
+_TOLD = ("terminated", "truncated", "final_observation")  # what gymnax's step returns once more in its info
+
+
+def _scalar(x: Any, dtype: Any) -> chex.Array:
+    """Of any number or array of one element."""
+    x = jnp.asarray(x, dtype)
+    return x.reshape(()) if x.shape else x  # a constant stays one
 
 
 def _strong(state: State) -> State:
@@ -81,26 +118,6 @@ def _strong(state: State) -> State:
     return jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), state)
 
 
-def _action_space(space: Any) -> Space:
-    kind = type(space).__name__
-    if kind == "Discrete":
-        return Discrete(int(space.n))
-    if kind == "Box":
-        return Box(_bound(space.low), _bound(space.high), tuple(int(n) for n in np.atleast_1d(space.shape)))
-    raise UserError(f"from_gymnax: {kind} spaces cannot be converted, only Discrete and Box")
-
-
-def _observation_space(space: Any) -> Space:
-    """A `Box`, since observations are float32."""
-    converted = _action_space(space)
-    return Box(0.0, converted.n - 1.0, ()) if isinstance(converted, Discrete) else converted
-
-
-def _bound(bound: Any) -> Any:
-    """A number, or nested tuples, which are hashable."""
-    values = np.asarray(bound, np.float32)
-    return float(values.flat[0]) if (values == values.flat[0]).all() else _tuples(values.tolist())
-
-
-def _tuples(values: Any) -> Any:
-    return tuple(map(_tuples, values)) if isinstance(values, list) else values
+def _like(state: State, new_state: State) -> State:
+    """The new state with the dtypes of the old one, from which in 64-bit mode some of gymnax's differ."""
+    return jax.tree.map(lambda old, new: jnp.asarray(new, jnp.result_type(old)), state, new_state)

@@ -11,7 +11,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 import edgerl
 from edgerl import UserError
-from edgerl.core.gymnasium_envs import _compiled_many
+from edgerl.core.gymnasium_programs import compiled_many
 
 UNBOUNDED = [
     r".*A Box observation space minimum value is -infinity\. This is probably too low\.",
@@ -33,7 +33,7 @@ def test_spec_and_spaces_are_gymnasiums():
     theirs = gymnasium.make("CartPole-v1")
     assert env.observation_space == theirs.observation_space
     assert env.action_space == theirs.action_space
-    assert (env.spec.id, env.spec.version, env.spec.max_episode_steps) == ("EdgeRL/CartPole-v1", 1, None)
+    assert (env.spec.id, env.spec.version, env.spec.max_episode_steps) == ("EdgeRL/CartPole-v1", 1, 500)
     again = gymnasium.make(env.spec)
     assert again.observation_space == env.observation_space
     np.testing.assert_array_equal(again.reset(seed=3)[0], env.reset(seed=3)[0])
@@ -163,16 +163,16 @@ def test_infos_are_masked_as_gymnasiums_are():
 
 
 def test_two_adapters_of_one_environment_compile_once():
-    _compiled_many.cache_clear()
+    compiled_many.cache_clear()
     for seed in range(3):
         env = edgerl.to_gymnasium(Walk(), num_envs=2)
         env.reset(seed=seed)
         env.step(np.ones(2, int))
-    assert [f._cache_size() for f in _compiled_many(Walk(), 2)] == [1, 1]
+    assert [f._cache_size() for f in compiled_many(Walk(), 2)] == [1, 1]
 
 
 def test_misuse_is_one_clear_line(monkeypatch):
-    with pytest.raises(UserError, match="num_envs is 0; it must be at least 1"):
+    with pytest.raises(UserError, match="num_envs is 0; it must be a whole number of at least 1"):
         edgerl.to_gymnasium(Walk(), num_envs=0)
     env, many = edgerl.to_gymnasium(Walk()), edgerl.to_gymnasium(Walk(), 2)
     for one, action in ((env, 1), (many, np.ones(2, int))):

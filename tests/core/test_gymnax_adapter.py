@@ -9,7 +9,7 @@ import pytest
 from environments import Walk, WalkParams
 
 import edgerl
-from edgerl import AutoReset, UserError, check_environment, from_gymnax
+from edgerl import AutoReset, check_environment, from_gymnax
 from edgerl.core.spaces import Box, Discrete
 
 
@@ -120,12 +120,3 @@ def test_params_are_optional_in_both():
     env = from_gymnax(gymnax.make("CartPole-v1")[0])
     obs, state = env.reset(jax.random.key(0))
     assert env.step(jax.random.key(1), state, 1)[0].shape == obs.shape
-
-
-def test_what_is_no_environment_of_gymnax_is_one_clear_line():
-    with pytest.raises(UserError, match=r"Walk has no step_env, reset_env, is_truncated; it takes a gymnax 1.x"):
-        from_gymnax(Walk())
-    env = gymnax.make("CartPole-v1")[0]
-    env.action_space = lambda params: gymnax.environments.spaces.Tuple([])
-    with pytest.raises(UserError, match="Tuple spaces cannot be converted, only Discrete and Box"):
-        from_gymnax(env)
