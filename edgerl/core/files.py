@@ -234,6 +234,13 @@ def _os_errors(path: Path) -> Iterator[None]:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+# NumPy and zipfile on damaged archives; the last ones on absurd shapes, unknown methods, encryption, wrong offsets.
+_UNREADABLE = (
+    *(ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error),
+    *(MemoryError, NotImplementedError, RuntimeError, OverflowError, struct.error),
+)
+
+
 @contextlib.contextmanager
 def _npz_errors(path: str | Path) -> Iterator[None]:
     """Turns what NumPy and zipfile raise on a file that cannot be used into one line."""
@@ -243,5 +250,5 @@ def _npz_errors(path: str | Path) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist") from error
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         raise UserError(f"{path} is not a readable .npz archive of plain arrays ({first_line(error)})") from error
