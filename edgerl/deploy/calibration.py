@@ -56,9 +56,8 @@ def check_observations(observations: np.ndarray, features: int) -> np.ndarray:
     except (TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"observations are no array of numbers ({first_line(error)})") from error
     if given.ndim != 2 or given.shape[1] != features or len(given) == 0:
-        hint = ""
-        if given.shape[-1:] == (features,) and given.size:
-            hint = ": write observations[None]" if given.ndim == 1 else f": write observations.reshape(-1, {features})"
+        stacked = given.ndim > 2 and given.shape[-1] == features and given.size
+        hint = f": write observations.reshape(-1, {features})" if stacked else ""
         raise UserError(f"observations have shape {given.shape}, expected [N, {features}] with N ≥ 1{hint}")
     if not np.issubdtype(given.dtype, np.floating) and not np.issubdtype(given.dtype, np.integer):
         raise UserError(f"observations are {given.dtype}, expected float32")

@@ -61,7 +61,7 @@ def verify(out: str | Path, num_vectors: int = 100_000) -> dict[str, Any]:
         if all(check["passed"] for check in checks):
             checks += _implementations(clean, made_of, num_vectors)
         else:
-            checks += [_not_run(name, needs, {*folder.changed, *foreign}) for name, needs in _NEEDS.items()]
+            checks += _not_run(clean, {*folder.changed, *foreign})
     return {
         "passed": all(check["passed"] is not False for check in checks),
         "vectors": num_vectors,
@@ -184,11 +184,19 @@ def _check(name: str, passed: bool | None, detail: str, **more: Any) -> Check:
     return {"name": name, "passed": passed, "detail": detail, **more}
 
 
-def _not_run(name: str, needs: tuple[str, ...], foreign: set[str]) -> Check:
-    """A failed check where what it needs was changed, else one that was not made."""
-    own = [file for file in needs if file in foreign]
-    what = f"{' and '.join(own)} changed" if own else "other files changed"
-    return _check(name, False if own else None, f"not run: {what} since the export")
+def _not_run(clean: Path, foreign: set[str]) -> list[Check]:
+    """For each implementation a failed check where what it needs was changed, else one that was not made."""
+    needs = dict(_NEEDS)
+    made = contents.paths(clean)
+    if self_tests.find(clean, made):
+        code = tuple(name for name in made if self_tests.is_code(name))
+        needs |= {f"self-tests, {target.name}": code for target in (toolchain.HOST, toolchain.RV32)}
+    checks = []
+    for name, files_of_it in needs.items():
+        own = [file for file in files_of_it if file in foreign]
+        what = f"{' and '.join(own)} changed" if own else "other files changed"
+        checks.append(_check(name, False if own else None, f"not run: {what} since the export"))
+    return checks
 
 
 def _guarded(name: str, check: Callable[[], Check]) -> Check:
