@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from edgerl import MLPPolicy, UserError, deploy
+from edgerl.core import files
 
 VECTORS = 64  # for what `verify` does not refuse earlier
 LONGEST = 300  # seconds that one verification may take
@@ -93,7 +94,15 @@ CHANGES: dict[str, Change] = {
     "emptied": _empty,
     "noise": _noise,
 }
-WHOLE = ("removed", "replaced by another file", "replaced by a folder", "replaced by a link", "file added")
+WHOLE = (
+    "a number in an array",
+    "the same in all copies",
+    "removed",
+    "replaced by another file",
+    "replaced by a folder",
+    "replaced by a link",
+    "file added",
+)
 ADDED = ("stdint.h", "evil.c", "esp_idf/main/stdio.h", "policy_extra.h", "notes.txt", "arduino/.hidden")
 
 
@@ -107,6 +116,10 @@ def mutate(rng: np.random.Generator, folder: Path) -> tuple[str, str, bool]:
     update = bool(rng.random() < 0.5) and (name != "report.json" or kind == "file added")
     if kind in CHANGES:
         path.write_bytes(CHANGES[kind](rng, path.read_bytes()))
+    elif kind == "a number in an array":
+        name = _change_array(rng, folder)
+    elif kind == "the same in all copies":
+        name = _change_copies(rng, folder, report, update)
     elif kind == "file added":
         name = ADDED[int(rng.integers(len(ADDED)))]
         (folder / name).write_text("#error planted\n")
@@ -122,6 +135,33 @@ def mutate(rng: np.random.Generator, folder: Path) -> tuple[str, str, bool]:
             report["files"].pop(name, None)
         (folder / "report.json").write_text(json.dumps(report))
     return name, kind, update
+
+
+def _change_array(rng: np.random.Generator, folder: Path) -> str:
+    """Another number in one of the archives, which stays a sound one."""
+    paths = sorted(folder.glob("*.npz"))
+    path = paths[int(rng.integers(len(paths)))]
+    arrays = {name: np.array(value) for name, value in files.read_npz(path).items()}
+    numbers = [name for name, value in arrays.items() if value.dtype.kind in "iuf" and value.size]
+    changed = arrays[numbers[int(rng.integers(len(numbers)))]].reshape(-1)
+    at = int(rng.integers(changed.size))
+    changed[at] = changed[at] * 1.01 + 1 if changed.dtype.kind == "f" else changed[at] ^ 1
+    files.write_npz(path, arrays)
+    return path.name
+
+
+def _change_copies(rng: np.random.Generator, folder: Path, report: dict[str, Any], update: bool) -> str:
+    """The same digit in a source file and in its copies in the packages."""
+    name = ("policy.c", "policy.h")[int(rng.integers(2))]
+    data = (folder / name).read_bytes()
+    changed = _digit(rng, data)
+    for other in report["files"]:
+        if other != name and (folder / other).read_bytes() == data:
+            (folder / other).write_bytes(changed)
+            if update:
+                report["files"][other] = hashlib.sha256(changed).hexdigest()
+    (folder / name).write_bytes(changed)
+    return name
 
 
 def _put_instead(rng: np.random.Generator, folder: Path, path: Path, kind: str, others: list[str], data: bytes) -> None:
