@@ -18,13 +18,14 @@ _MOST_EXITS = 1000
 
 
 def said_of(exits: Exits) -> dict[str, Any]:
-    """The exits as values that JSON holds."""
+    """The exits as values that JSON holds, without those that nothing follows from."""
+    meant = np.array([name in (*_FIRST[1:], "preference") for name in exits.names])
     return {
         "names": list(exits.names),
-        "known": np.asarray(exits.known, np.float32).tolist(),
+        "known": np.where(meant, exits.known, 0).astype(np.float32).tolist(),
         "temperatures": np.asarray(exits.temperatures, np.float32).tolist(),
         "classes": int(exits.classes),
-        "preference": float(exits.preference),
+        "preference": float(np.float32(exits.preference)) if exits.takes_preference else None,
     }
 
 
@@ -49,7 +50,7 @@ def _read(said: Mapping[str, Any]) -> Exits:
         names = tuple(said["names"])
         with np.errstate(over="ignore"):
             known, temperatures = np.array(said["known"], np.float32), np.array(said["temperatures"], np.float32)
-        classes, preference = said["classes"], float(said["preference"])
+        classes, preference = said["classes"], float(said["preference"] if "preference" in names else 0.5)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"report.json: extra.exits is incomplete ({type(error).__name__}: {error})") from error
     known_names = names[:4] == _FIRST and set(names[4:]) <= {*EXTRAS, "preference"} and len(set(names)) == len(names)
@@ -58,6 +59,9 @@ def _read(said: Mapping[str, Any]) -> Exits:
         fit and known.shape == (len(temperatures), len(names)) and type(classes) is int and 2 <= classes <= MAX_CLASSES
     )
     sane = np.isfinite(preference) and np.isfinite(known).all() and np.isfinite(temperatures).all()
-    if known_names and fit and sane and (temperatures > 2.0**-100).all():
-        return Exits(names, known, temperatures, classes, preference)
-    raise UserError("report.json: extra.exits does not describe exits: names, numbers or their shapes do not fit")
+    if not known_names or not fit or not sane or not (temperatures > 2.0**-100).all():
+        raise UserError("report.json: extra.exits does not describe exits: names, numbers or their shapes do not fit")
+    exits = Exits(names, known, temperatures, classes, preference)
+    if said_of(exits) != dict(said):
+        raise UserError("report.json: extra.exits is not as export wrote it: a number is no float32, or not used")
+    return exits
