@@ -118,6 +118,8 @@ def _quantise(
     network = flatbuffer.read_network(converted, "the converter's model")
     if (network.input.scale, network.input.zero_point) != (np.float32(1 / 128), 0):
         raise UserError(f"the converter chose the input scale {network.input}, expected 1/128 and zero point 0")
+    if wrong := fidelity.foreign_weights(policy, quantiser, network):
+        raise UserError(f"the converter changed the policy, whose numbers may be beyond float32's range: {wrong}")
     try:
         return int8_policy.from_network(network, quantiser.gain, quantiser.offset, argmax), network
     except UserError as error:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from edgerl import UserError, deploy, make
+from edgerl import MLPPolicy, UserError, deploy, make
 from edgerl.core.policy import load_policy, same
 from edgerl.deploy import calibration, exporting, fidelity, flatbuffer, int8_policy, tflite, toolchain
 
@@ -283,3 +283,11 @@ def test_an_observation_of_another_width_is_not_broadcast(exported):
     for shape in ((1,), (7,), ()):
         with pytest.raises(UserError, match="reads 4 features, but the observation has shape"):
             deployed(None, np.zeros(shape, np.float32))
+
+
+def test_what_the_converter_loses_is_refused(make_policy, observations):
+    """Weights below float32's normal numbers become 0."""
+    policy = make_policy((6,), "relu")
+    tiny = MLPPolicy([kernel * np.float32(1e-40) for kernel in policy.kernels], [np.zeros(6), np.zeros(2)])
+    with pytest.raises(UserError, match=r"the converter changed the policy.*kernel 0 is not what"):
+        deploy.quantise(tiny, observations)
