@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgerl.core.errors import UserError
 from edgerl.core.registry import make, register, registered
 from edgerl.core.startup import prepare_jax
+from edgerl.deploy import extras
 
 if TYPE_CHECKING:
     from edgerl.core.conformance import check_environment
@@ -27,6 +28,9 @@ register("CartPole-v1", "edgerl.systems.cartpole.env:cartpole_v1")
 register("EarlyExit-v0", "edgerl.systems.early_exit.factory:early_exit_v0")
 register("LatentNAS-v0", "edgerl.systems.latent_nas.factory:latent_nas_v0")
 register("PatchSelection-v0", "edgerl.systems.agent_vit.factory:patch_selection_v0")
+
+extras.register("exits", "edgerl.systems.early_exit.c_extra:write")
+extras.register("cascade", "edgerl.pipelines.cascade_files:write")
 
 _LAZY = {
     "AutoReset": "edgerl.core.environment",

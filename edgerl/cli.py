@@ -108,8 +108,8 @@ def _export(options: argparse.Namespace) -> int:
     else:
         report = pipelines.of_run(options.run).export(options.run, options.out)
     # On a terminal without the hashes and scales, which are in report.json.
-    shown = ("fidelity", "closed_loop", "size", "c", "cascade")
-    brief = {name: report[name] for name in shown if report.get(name) is not None}
+    shown = ("fidelity", "closed_loop", "size", "c", "remarks", "cascade")
+    brief = {name: report[name] for name in shown if report.get(name) not in (None, [])}
     _show(report if options.json else {"folder": str(options.out), **brief}, options.json)
     return 0 if report.get("cascade", {"passed": True})["passed"] else 1
 

@@ -12,7 +12,7 @@ import pytest
 from edgerl import UserError, cli, deploy
 from edgerl.core import files
 from edgerl.deploy import convnet_jax, toolchain
-from edgerl.pipelines import cascade, cascade_checks, early_exit, trunk_int8
+from edgerl.pipelines import cascade, cascade_checks, cascade_files, early_exit, trunk_int8
 from edgerl.systems.early_exit.data import FIT, POLICY, TEST, Dataset, normalise
 from edgerl.systems.early_exit.model import Trunk, TrunkConfig, exit_macs, predict
 from edgerl.systems.early_exit.table import Table, quantise, save_table
@@ -108,7 +108,7 @@ def test_the_folder_is_verified(run, dataset, tmp_path, monkeypatch, capsys):
 
 
 def check_self_tests(folder):
-    """`verify` runs the network's and the features' own tests, and sees a wrong answer."""
+    """`verify` runs the network's and the features' own tests, and sees a changed one."""
     verified = {check["name"]: check for check in deploy.verify(folder, num_vectors=100)["checks"]}
     assert verified["self-tests, host C"]["passed"]
     assert "edgerl_cascade_self_test and edgerl_exits_self_test" in verified["self-tests, host C"]["detail"]
@@ -121,14 +121,16 @@ def check_self_tests(folder):
     report["files"]["cascade.c"] = hashlib.sha256(path.read_bytes()).hexdigest()
     (folder / "report.json").write_text(json.dumps(report))
     wrong = {check["name"]: check for check in deploy.verify(folder, num_vectors=100)["checks"]}
+    assert wrong["files"]["passed"]
+    assert "cascade.c" in wrong["generated files"]["detail"]
     assert wrong["self-tests, host C"]["passed"] is False
-    assert wrong["host C"]["passed"]
+    assert "policy.c" not in wrong["host C"]["detail"]
 
 
 def test_a_wrong_weight_is_found(dataset, variables, tmp_path):
     """The parts' check fails where the C is not that of the network."""
     trunk = trunk_int8.quantise(CONFIG, variables, dataset.images[:10])
-    for name, content in cascade._contents(trunk).items():
+    for name, content in cascade_files.contents(trunk).items():
         (tmp_path / name).write_bytes(content)
     few = dataset.images[:3]
     expected = trunk.outputs(few)

@@ -256,6 +256,7 @@ def _os_errors(path: Path) -> Iterator[None]:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+# NumPy and zipfile on damaged archives; the last ones on absurd shapes, unknown methods, encryption, wrong offsets.
 @contextlib.contextmanager
 def _npz_errors(path: str | Path) -> Iterator[None]:
     """Turns what NumPy and zipfile raise on a file that cannot be used into one line."""

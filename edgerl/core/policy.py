@@ -1,5 +1,6 @@
 """The policy contract between learners and deployment: a multilayer perceptron as a plain pytree."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -7,9 +8,8 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 
-from edgerl.core import files
+from edgerl.core import files, policy_checks
 from edgerl.core.errors import UserError
 
 Activation = Literal["relu", "relu6", "tanh", "sigmoid"]
@@ -17,22 +17,52 @@ Activation = Literal["relu", "relu6", "tanh", "sigmoid"]
 ACTIVATIONS = {"relu": jax.nn.relu, "relu6": jax.nn.relu6, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}
 
 
-@struct.dataclass
+@jax.tree_util.register_pytree_with_keys_class
+@dataclasses.dataclass(frozen=True)
 class MLPPolicy:
     """A greedy policy over discrete actions: argmax of a multilayer perceptron's outputs. Ties: the lowest index.
+
+    What it is made of is checked when it is made; numbers of another type, and lists, become float32. JAX's own
+    rebuilding (`jit`, `vmap`, `tree.map`) checks nothing: there the leaves may be anything. Several policies of one
+    form are one with leading axes, `[P, in, out]` and `[P, out]`, for `jax.vmap`.
 
     Attributes:
       kernels: float32 [in, out] of each dense layer.
       biases: float32 [out] of each dense layer.
       activation: applied after every layer but the last.
+    Raises:
+      UserError: an unknown activation, shapes that do not fit, NaN or infinite weights, or what is no array.
     """
 
     kernels: tuple[chex.Array, ...]
     biases: tuple[chex.Array, ...]
-    activation: Activation = struct.field(pytree_node=False, default="relu")
+    activation: Activation = "relu"
+
+    def __post_init__(self) -> None:
+        kernels, biases = policy_checks.checked(self.kernels, self.biases, self.activation, ACTIVATIONS)
+        object.__setattr__(self, "kernels", kernels)
+        object.__setattr__(self, "biases", biases)
+
+    def tree_flatten_with_keys(self) -> tuple[tuple[tuple[Any, Any], ...], Activation]:
+        """Kernels and biases under their names; the activation is static."""
+        names = ("kernels", "biases")
+        return tuple((jax.tree_util.GetAttrKey(name), getattr(self, name)) for name in names), self.activation
+
+    @classmethod
+    def tree_unflatten(cls, activation: Activation, children: tuple[Any, Any]) -> "MLPPolicy":
+        """Without `__post_init__`: JAX puts tracers, specifications and place holders here."""
+        made = object.__new__(cls)
+        for name, value in zip(("kernels", "biases", "activation"), (*children, activation), strict=True):
+            object.__setattr__(made, name, value)
+        return made
+
+    def replace(self, **changes: Any) -> "MLPPolicy":
+        """The same with other kernels, biases or another activation."""
+        return dataclasses.replace(self, **changes)
 
     def logits(self, obs: chex.Array) -> chex.Array:
         """float32 [..., actions] for observations float32 [..., features]."""
+        policy_checks.check_reads(self.kernels, jnp.shape(obs)[-1:], jnp.shape(obs))
         x = obs
         for i, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
             x = x @ kernel + bias
@@ -47,6 +77,7 @@ class MLPPolicy:
 
     def lanes(self, obs: chex.Array) -> chex.Array:
         """int32 actions [B] for observations float32 [features, B], the lanes last as in the simulator."""
+        policy_checks.check_reads(self.kernels, jnp.shape(obs)[:1], jnp.shape(obs)[:-1])
         x = obs
         for i, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
             # Turned round once, not read along its columns: XLA has a faster library for such products on a CPU.
@@ -58,7 +89,7 @@ class MLPPolicy:
     @property
     def sizes(self) -> tuple[int, ...]:
         """(features, hidden …, actions)."""
-        return (self.kernels[0].shape[0], *(kernel.shape[1] for kernel in self.kernels))
+        return (self.kernels[0].shape[-2], *(kernel.shape[-1] for kernel in self.kernels))
 
 
 def _first_highest(values: chex.Array) -> chex.Array:
@@ -74,8 +105,22 @@ def _first_highest(values: chex.Array) -> chex.Array:
     return index
 
 
+def check_one(policy: Any) -> None:
+    """Raises a `UserError` unless this is one `MLPPolicy` with finite weights: what can be saved and exported."""
+    if not isinstance(policy, MLPPolicy):
+        raise UserError(f"the policy is {policy_checks.described(policy)}, expected an edgerl.MLPPolicy")
+    # JAX may have rebuilt it from anything.
+    policy_checks.checked(policy.kernels, policy.biases, policy.activation, ACTIVATIONS)
+    policy_checks.check_reads(policy.kernels)
+
+
 def save_policy(path: str | Path, policy: MLPPolicy) -> None:
-    """Writes a policy as `.npz`: `kernel_i`, `bias_i`, `activation`."""
+    """Writes a policy as `.npz`: `kernel_i`, `bias_i`, `activation`.
+
+    Raises:
+      UserError: it is no policy, a stack of them, or has NaN or infinite weights.
+    """
+    check_one(policy)
     arrays: dict[str, Any] = {"activation": np.asarray(policy.activation)}
     for i, (kernel, bias) in enumerate(zip(policy.kernels, policy.biases, strict=True)):
         arrays |= {f"kernel_{i}": np.asarray(kernel, np.float32), f"bias_{i}": np.asarray(bias, np.float32)}
@@ -121,4 +166,4 @@ def same(a: MLPPolicy, b: MLPPolicy) -> bool:
     )
 
 
-__all__ = ["ACTIVATIONS", "Activation", "MLPPolicy", "load_policy", "same", "save_policy"]
+__all__ = ["ACTIVATIONS", "Activation", "MLPPolicy", "check_one", "load_policy", "same", "save_policy"]

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from edgerl import __version__
+from edgerl.core.errors import UserError
 from edgerl.deploy import c_kernels, c_text
 from edgerl.deploy.c_kernels import Kernel
 from edgerl.deploy.int8_policy import Int8Policy
 
+MAX_WIDTH = 2**15 - 1  # of a layer: int16_t counts its inputs
 # What the action is the largest of: its type and its description in the header.
 _SCORES = {
     "outputs": ("int8_t", "What the action is the largest of: the network's int8 outputs, as TFLM computes them."),
@@ -45,7 +47,15 @@ class TestVectors:
 
 
 def generate(policy: Int8Policy, origin: Origin, vectors: TestVectors) -> dict[str, str]:
-    """File name → text of `policy.h` and `policy.c`."""
+    """File name → text of `policy.h` and `policy.c`.
+
+    Raises:
+      UserError: a layer is wider than the C code's counters.
+    """
+    if max(policy.sizes) > MAX_WIDTH:
+        raise UserError(
+            f"the C code holds at most {MAX_WIDTH} features, neurons and actions; {max(policy.sizes)} are too many"
+        )
     kernels = c_kernels.choose(policy)
     tables = _tables(policy)
     table_type = _table_type(tables)
@@ -93,7 +103,8 @@ def _constants(policy: Int8Policy, kernels: list[Kernel], vectors: TestVectors) 
         f"float test_observations[{count}][POLICY_FEATURES]", c_text.floats(vectors.observations), features
     )
     yield c_text.array(f"policy_score test_scores[{count}][POLICY_ACTIONS]", vectors.scores, actions)
-    yield c_text.array(f"uint8_t test_actions[{count}]", vectors.actions)
+    kind = "uint8_t" if actions <= 256 else "uint16_t"  # MAX_WIDTH is below 2^16
+    yield c_text.array(f"{kind} test_actions[{count}]", vectors.actions)
 
 
 def _tables(policy: Int8Policy) -> dict[int, np.ndarray]:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from edgerl.core.errors import UserError
+from edgerl.core.files import first_line
 from edgerl.core.policy import MLPPolicy
 from edgerl.deploy.integer import quantise
 
@@ -50,18 +51,44 @@ class Quantiser:
 
 def check_observations(observations: np.ndarray, features: int) -> np.ndarray:
     """float32 [N, features], or a `UserError` that says what is wrong with them."""
-    observations = np.asarray(observations)
-    if observations.ndim != 2 or observations.shape[1] != features or len(observations) == 0:
-        raise UserError(f"observations have shape {observations.shape}, expected [N, {features}] with N ≥ 1")
-    if not np.issubdtype(observations.dtype, np.floating) and not np.issubdtype(observations.dtype, np.integer):
-        raise UserError(f"observations are {observations.dtype}, expected float32")
-    observations = observations.astype(np.float32)
-    if not np.isfinite(observations).all():
-        row, column = np.argwhere(~np.isfinite(observations))[0]
+    try:
+        given = np.asarray(observations)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"observations are no array of numbers ({first_line(error)})") from error
+    if given.ndim != 2 or given.shape[1] != features or len(given) == 0:
+        stacked = given.ndim > 2 and given.shape[-1] == features and given.size
+        hint = f": write observations.reshape(-1, {features})" if stacked else ""
+        raise UserError(f"observations have shape {given.shape}, expected [N, {features}] with N ≥ 1{hint}")
+    if not np.issubdtype(given.dtype, np.floating) and not np.issubdtype(given.dtype, np.integer):
+        raise UserError(f"observations are {given.dtype}, expected float32")
+    with np.errstate(over="ignore"):
+        made = given.astype(np.float32)
+    if not np.isfinite(made).all():
+        row, column = np.argwhere(~np.isfinite(made))[0]
         raise UserError(
-            f"observations[{row}, {column}] is {observations[row, column]}: calibration needs finite numbers"
+            f"observations[{row}, {column}] is {given[row, column]}: calibration needs finite float32 numbers"
         )
-    return observations
+    return made
+
+
+def check_range(observations: np.ndarray) -> None:
+    """Refuses rows [N, features] that are all the same: ranges calibrated on them would be made up."""
+    if (observations == observations[0]).all():
+        what = (
+            f"all {len(observations)} observations are the same"
+            if len(observations) > 1
+            else "there is one observation"
+        )
+        raise UserError(f"{what}: calibration takes each feature's range from them, so give those of whole episodes")
+
+
+def remarks(observations: np.ndarray) -> list[str]:
+    """A line on features that are the same in every row [N, features], if there are any."""
+    constant = np.flatnonzero((observations == observations[0]).all(axis=0))
+    if len(constant) == 0:
+        return []
+    first = ", ".join(map(str, constant[:5])) + (f" and {len(constant) - 5} more" if len(constant) > 5 else "")
+    return [f"features that are the same in every observation, so that their ranges are guesses: {first}"]
 
 
 def fit_quantiser(observations: np.ndarray, percentile: float = PERCENTILE, widening: float = WIDENING) -> Quantiser:
@@ -78,7 +105,11 @@ def fit_quantiser(observations: np.ndarray, percentile: float = PERCENTILE, wide
     least = np.where(high > low, magnitude * 255 / _LARGEST_OFFSET, np.maximum(magnitude, 1.0))
     grow = np.maximum(least - (high - low), (widening - 1) * (high - low)) / 2
     low, high = low - grow, high + grow
-    gain = (2 * 255 / (high - low)).astype(np.float32)
+    with np.errstate(over="ignore"):
+        gain = (2 * 255 / (high - low)).astype(np.float32)
+    if not np.isfinite(gain).all():
+        i = int(np.flatnonzero(~np.isfinite(gain))[0])
+        raise UserError(f"observations[:, {i}] span {high[i] - low[i]:.3g}, too little for float32: scale that feature")
     offset = np.round(-128 - low * gain.astype(np.float64) / 2).astype(np.int32)
     return Quantiser(gain, offset)
 
@@ -88,7 +119,10 @@ def fold(policy: MLPPolicy, quantiser: Quantiser) -> MLPPolicy:
     kernel = np.asarray(policy.kernels[0], np.float64)
     first_kernel = (128 * quantiser.step)[:, None] * kernel
     first_bias = np.asarray(policy.biases[0], np.float64) - (quantiser.offset * quantiser.step) @ kernel
-    return policy.replace(  # type: ignore[attr-defined]
+    for name, values in (("weights", first_kernel), ("biases", first_bias)):
+        if np.abs(values).max() > np.finfo(np.float32).max:
+            raise UserError(f"the first layer's {name} times the observations' range overflow float32")
+    return policy.replace(
         kernels=(jnp.asarray(first_kernel, jnp.float32), *policy.kernels[1:]),
         biases=(jnp.asarray(first_bias, jnp.float32), *policy.biases[1:]),
     )

@@ -74,6 +74,9 @@ class Int8Policy:
 
     def quantise(self, obs: chex.Array) -> chex.Array:
         """int8 [..., features] for float32 observations [..., features]. NaN counts as 0, ±inf saturates."""
+        if jnp.shape(obs)[-1:] != self.gain.shape[-1:]:  # would be broadcast
+            read = self.gain.shape[-1]
+            raise UserError(f"the policy reads {read} features, but the observation has shape {list(jnp.shape(obs))}")
         return integer.quantise(obs, self.gain, self.offset)
 
     def outputs(self, x: chex.Array) -> chex.Array:
@@ -162,11 +165,15 @@ def largest_accumulators(weights: np.ndarray, bias: np.ndarray, zero: int) -> np
 
 
 def _check_accumulators(index: int, weights: np.ndarray, bias: np.ndarray, zero: int, shift: np.ndarray) -> None:
-    bound = int((largest_accumulators(weights, bias, zero) << np.maximum(shift, 0).astype(np.int64)).max())
+    left = np.maximum(shift, 0).astype(np.int64)
+    bounds = largest_accumulators(weights, bias, zero) << left
+    bound, biases = int(bounds.max()), int((np.abs(bias.astype(np.int64)) << left).max())
     if bound >= integer.ACCUMULATOR_LIMIT or int(shift.max()) > MAX_LEFT_SHIFT:
+        why = "its weights or biases are too large for the range of its outputs"
+        if 2 * biases > bound:
+            why = "its biases are too large beside what its weights can add, or for the range of its outputs"
         raise UserError(
-            f"layer {index} of the policy can reach an accumulator of {bound}, over the int8 arithmetic's 2^29: "
-            "its weights or biases are too large for the range of its outputs"
+            f"layer {index} of the policy can reach an accumulator of {bound}, over the int8 arithmetic's 2^29: {why}"
         )
 
 
@@ -205,7 +212,12 @@ def load(path: str | Path) -> Int8Policy:
         raise UserError(f"{path} is not an int8 policy: {error.args[0]}") from error
     widths = [layer.weights.shape for layer in layers]
     chained = all(a[1] == b[0] for a, b in itertools.pairwise(widths))
-    if not layers or not chained or not gain.shape == offset.shape == widths[0][:1] or not np.isfinite(gain).all():
+    if (
+        not layers
+        or not chained
+        or not gain.shape == offset.shape == widths[0][:1]
+        or not (np.isfinite(gain) & (gain > 0)).all()
+    ):
         raise UserError(f"{path} is not an int8 policy: its layers {widths} do not fit each other or its quantiser")
     return Int8Policy(jnp.asarray(gain), jnp.asarray(offset), layers, argmax)
 
@@ -225,7 +237,11 @@ def _layer(arrays: Mapping[str, np.ndarray], i: int) -> Int8Dense:
     numbers = {name: int(_array(arrays, f"{name}_{i}", np.int32, 0)) for name in _NUMBERS}
     table = _array(arrays, f"table_{i}", np.int8, 1) if f"table_{i}" in arrays else None
     outputs = made["weights"].shape[1]
-    fits = made["bias"].shape == (outputs,) and made["multiplier"].shape == made["shift"].shape
+    fits = (
+        min(made["weights"].shape) > 0
+        and made["bias"].shape == (outputs,)
+        and made["multiplier"].shape == made["shift"].shape
+    )
     if not fits or len(made["shift"]) not in (1, outputs) or (table is not None and len(table) != 256):
         raise KeyError(f"the arrays of layer {i} do not fit each other")
     in_range = all(-128 <= value <= 127 for value in numbers.values()) and (made["multiplier"] >= 0).all()

@@ -20,6 +20,11 @@ def find(folder: Path, listed: Iterable[str]) -> dict[str, str]:
     return {function: name for name, text in texts.items() for function in _DECLARATION.findall(text)}
 
 
+def is_code(name: str) -> bool:
+    """Whether the tests' program compiles or includes a file of the folder."""
+    return re.fullmatch(r"\w+\.[ch]", name) is not None
+
+
 def run(target: Target, folder: Path, listed: Iterable[str], tests: dict[str, str]) -> None:
     """Compiles the listed C files at the top of the folder into one program, and calls the tests of `find`.
 

@@ -86,7 +86,7 @@ def emulated_chip(export: str | Path) -> Iterator[Chip]:
         command = ["qemu-system-riscv32", "-M", "virt", "-bios", "none", "-display", "none", "-monitor", "none"]
         chip = subprocess.Popen(
             [*command, "-serial", "stdio", "-kernel", str(program)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace",
         )  # fmt: skip
         assert chip.stdin is not None
         assert chip.stdout is not None

@@ -66,7 +66,13 @@ def _converted(folder: Path) -> bytes:
     command = [sys.executable, "-m", "edgerl.deploy.tflite", str(folder)]
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_TIMEOUT_SECONDS,
         )
     except subprocess.TimeoutExpired as error:
         raise UserError(f"the TFLite conversion took more than {_TIMEOUT_SECONDS} s") from error

@@ -33,7 +33,12 @@ def run(model: bytes, inputs: np.ndarray) -> tuple[np.ndarray, int]:
         (folder / "model.tflite").write_bytes(model)
         files.write_npz(folder / "inputs.npz", {"inputs": inputs})
         command = [sys.executable, "-m", "edgerl.deploy.tflm", temporary]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS)
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, errors="replace", check=False, timeout=_TIMEOUT_SECONDS
+            )
+        except subprocess.TimeoutExpired as error:
+            raise TFLMError(f"TFLM took more than {_TIMEOUT_SECONDS} s") from error
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             if "No module named 'tflite_micro'" in last:

@@ -95,7 +95,7 @@ def run_program(
     """
     features = observations.shape[1]
     record = np.dtype(
-        [("scores", score, (actions,)), ("input", np.int8, (features,)), ("action", np.uint8), ("act", np.uint8)],
+        [("scores", score, (actions,)), ("input", np.int8, (features,)), ("action", np.int32), ("act", np.int32)],
         align=True,  # as C lays them out
     )
     return feed(target, program, np.ascontiguousarray(observations, "<f4"), record)
@@ -142,7 +142,7 @@ def object_sizes(
     sizes = dict.fromkeys(("text", "rodata", "data", "bss"), 0)
     for section, size in re.findall(r"^\.s?(text|rodata|data|bss)\S*\s+(\d+)", listing, re.MULTILINE):
         sizes[section] += int(size)
-    usage = re.findall(r"^.*:(\w+)[^\s:]*\t(\d+)\t", made.with_suffix(".su").read_text(), re.MULTILINE)
+    usage = re.findall(r"^.*:(\w+)[^\s:]*\t(\d+)\t", made.with_suffix(".su").read_text(errors="replace"), re.MULTILINE)
     return sizes, {name: int(size) for name, size in usage}
 
 
@@ -167,7 +167,9 @@ def count_instructions(folder: Path, out: Path, inputs: np.ndarray, observations
 def run(command: Sequence[str]) -> str:
     """Standard output of a command; a `ToolError` with its first error line where it fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False, timeout=_TIMEOUT_SECONDS
+        )
     except FileNotFoundError as error:
         raise UserError(f"{command[0]} is not installed") from error
     except subprocess.TimeoutExpired as error:

@@ -1,6 +1,9 @@
-"""The proof of an export: the same int8 outputs and actions in JAX, in TFLM, in C on this host and in C on rv32imc."""
+"""The proof of an export: the same int8 outputs and actions in JAX, in TFLM, in C on this host and in C on rv32imc.
 
-import hashlib
+What is compiled and run is never the folder's own: all its files are made anew from `policy_int8.npz` and what the
+report says, in a folder of their own, and compared byte for byte first. Only what is equal goes on to be compiled.
+"""
+
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -10,126 +13,226 @@ from typing import Any
 import jax
 import numpy as np
 
+from edgerl import __version__
 from edgerl.core import files
+from edgerl.core import policy as float_policy
 from edgerl.core.errors import UserError
-from edgerl.deploy import c_array, flatbuffer, int8_policy, self_tests, tflm, toolchain, vectors
+from edgerl.deploy import contents, fidelity, flatbuffer, int8_policy, self_tests, tflm, toolchain, vectors
 from edgerl.deploy.calibration import Quantiser, check_observations
-from edgerl.deploy.int8_policy import Int8Policy
+from edgerl.deploy.contents import Ingredients
+from edgerl.deploy.extras import Extra
+from edgerl.deploy.folder import Folder, open_folder, shown
+from edgerl.deploy.targets.tflm import ARENA_MARGIN
 from edgerl.deploy.toolchain import Target
 
-NEEDED = ("policy.h", "policy.c", "policy_int8.tflite", "policy_int8.npz", "observations.npz", "policy_model_data.cc")
+UNCHECKED = (
+    "by its hash only: observations that are no test vector; half an int8 step of each number in policy.npz. "
+    "Not at all: the measurements in report.json (fidelity, closed_loop, c, versions, remarks, and a task's own). "
+    "None of these reaches the chip."
+)
 Check = dict[str, Any]
 
 
 def verify(out: str | Path, num_vectors: int = 100_000) -> dict[str, Any]:
     """Checks an export folder. Observations on- and off-policy, NaN, ±inf and huge values are among the vectors.
 
-    A file is compared with its hash in `report.json` before anything is made of it: native code never reads, and no
-    compiler compiles, a file that `export` did not write.
+    Files are compared with their hashes in `report.json`, then with what `export` writes from `policy_int8.npz` and the
+    report. Nothing is compiled or run where any file differs.
 
     Args:
       out: folder that `export` wrote.
       num_vectors: how many observations each implementation decides on, ≥ 1.
     Returns:
-      passed: True if every check that could run did not fail. vectors. checks: a list of {name, passed, detail}, with
-      `differences` where vectors were compared; `passed` is None, and `detail` says what to install, where a tool is
-      missing.
+      passed: True if no check failed and at least one implementation was compared. vectors. checks: a list of
+      {name, passed, detail}, with `differences` where vectors were compared; `passed` is None, and `detail` says why,
+      where a check was not made: a tool is missing, or files differ. unchecked: what no check is about.
     Raises:
-      UserError: not an export, a file is missing or unreadable, or the `.tflite` is not a multilayer perceptron.
+      UserError: not an export, a file is missing, unreadable or not listed, or the `.tflite` is not a multilayer
+        perceptron.
     """
-    if num_vectors < 1:
-        raise UserError(f"num_vectors is {num_vectors}, expected at least 1")
-    folder = Path(out)
-    listed, changed = _listed(folder)
-    deployed = int8_policy.load(folder)
-    model = (folder / "policy_int8.tflite").read_bytes()
-    network = flatbuffer.read_network(model, str(folder / "policy_int8.tflite"))
-    quantiser = Quantiser(np.asarray(deployed.gain), np.asarray(deployed.offset))
-    observations = _observations(folder, deployed)
-    obs = vectors.make(quantiser, observations, num_vectors)
-    inputs, scores = int8_policy.evaluate(deployed, obs)
-
-    checks = [_files_check(changed)]
-    read = int8_policy.from_network(network, quantiser.gain, quantiser.offset, deployed.argmax)
-    same = int8_policy.same(deployed, read)
-    checks.append(_check("model", same, "policy_int8.tflite and policy_int8.npz hold the same integers"))
-    written = (folder / "policy_model_data.cc").read_text(errors="replace")
-    array = c_array.generate(model)["policy_model_data.cc"] == written
-    checks.append(_check("C array", array, "policy_model_data.cc holds policy_int8.tflite"))
-    checks.append(_guarded("TFLM", changed, ["policy_int8.tflite"], partial(_tflm_check, model, deployed, inputs)))
-    for target in (toolchain.HOST, toolchain.RV32):
-        check = partial(_c_check, target, folder, obs, inputs, scores)
-        checks.append(_guarded(target.name, changed, ["policy.h", "policy.c"], check))
-        if not changed and (tests := self_tests.find(folder, listed)):
-            own = partial(_self_tests_check, target, folder, listed, tests)
-            checks.append(_guarded(f"self-tests, {target.name}", changed, [], own))
-    return {"passed": all(c["passed"] is not False for c in checks), "vectors": num_vectors, "checks": checks}
+    if isinstance(num_vectors, bool) or not isinstance(num_vectors, int | np.integer) or num_vectors < 1:
+        raise UserError(f"num_vectors is {num_vectors}, expected a whole number, at least 1")
+    folder = open_folder(out)
+    made_of = _ingredients(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        clean = Path(temporary)
+        contents.write(clean, made_of)
+        checks, foreign = _files_checks(folder, clean, made_of)
+        if all(check["passed"] for check in checks):
+            checks += _implementations(clean, made_of, num_vectors)
+        else:
+            checks += _not_run(clean, {*folder.changed} or {*foreign})
+    return {
+        "passed": all(check["passed"] is not False for check in checks),
+        "vectors": num_vectors,
+        "checks": checks,
+        "unchecked": UNCHECKED,
+    }
 
 
-def _listed(folder: Path) -> tuple[list[str], list[str]]:
-    """Files that `report.json` names, and those of them that are not as it says."""
-    if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder; make an export with `edgerl export RUN --out {folder}`")
-    report = files.read_json(folder / "report.json")
-    hashes = report.get("files") if isinstance(report, dict) else None
-    if not isinstance(hashes, dict) or not set(NEEDED) <= set(hashes):
-        raise UserError(f"{folder / 'report.json'} is not the report of an export: it lists no files with their hashes")
-    changed = []
-    for name, expected in hashes.items():
-        path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise UserError(f"{folder / 'report.json'} names a file outside of the folder: {name}")
-        try:
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
-        except FileNotFoundError as error:
-            raise UserError(f"{path} does not exist, but report.json lists it") from error
-        except OSError as error:
-            raise UserError(f"cannot read {path}: {error.strerror}") from error
-        if found != expected:
-            changed.append(name)
-    return list(hashes), changed
+# What each implementation's check runs; a failed check where that is what was changed.
+_NEEDS = {
+    "TFLM": ("policy_int8.tflite",),
+    toolchain.HOST.name: ("policy.h", "policy.c"),
+    toolchain.RV32.name: ("policy.h", "policy.c"),
+}
 
 
-def _observations(folder: Path, deployed: Int8Policy) -> np.ndarray:
-    arrays = files.read_npz(folder / "observations.npz")
+def _ingredients(folder: Folder) -> Ingredients:
+    """What the files of a folder should have been made of, by the folder itself."""
+    deployed = int8_policy.load(folder.path)
+    model = folder.path / "policy_int8.tflite"
+    arrays = files.read_npz(folder.path / "observations.npz")
     if "observations" not in arrays:
-        raise UserError(f"{folder / 'observations.npz'} has no array 'observations'")
-    return check_observations(arrays["observations"], deployed.sizes[0])
+        raise UserError(f"{folder.path / 'observations.npz'} has no array 'observations'")
+    return Ingredients(
+        policy=float_policy.load_policy(folder.path / "policy.npz"),
+        deployed=deployed,
+        network=flatbuffer.read_network(model.read_bytes(), str(model)),
+        observations=check_observations(arrays["observations"], deployed.sizes[0]),
+        arena=folder.arena,
+        environment=folder.environment,
+        extra={name: Extra(said, folder.path) for name, said in folder.extra.items()},
+    )
+
+
+def _files_checks(folder: Folder, clean: Path, made_of: Ingredients) -> tuple[list[Check], list[str]]:
+    """Hashes; every byte against what `export` writes; the model and the report against the int8 policy.
+
+    Returns:
+      The checks, and the files that are not what `export` writes.
+    """
+    changed = ", ".join(folder.changed)
+    detail = f"changed since the export: {changed}" if changed else "every file has the hash in report.json"
+    checks = [_check("files", not changed, detail)]
+    made = contents.paths(clean)
+    names = sorted({*made, *folder.listed})
+    foreign = [name for name in names if not _equal(made.get(name), folder.path / name)]
+    checks.append(_check("generated files", not foreign, _foreign_detail(folder, foreign, len(names))))
+    checks.append(_model_check(made_of))
+    array = "policy_model_data.cc" not in foreign
+    checks.append(_check("C array", array, "policy_model_data.cc holds policy_int8.tflite"))
+    checks.append(_report_check(folder, made_of))
+    checks.append(_float_check(made_of))
+    return checks, foreign
+
+
+def _model_check(made_of: Ingredients) -> Check:
+    quantiser, deployed = _quantiser(made_of), made_of.deployed
+    read = int8_policy.from_network(made_of.network, quantiser.gain, quantiser.offset, deployed.argmax)
+    same = int8_policy.same(deployed, read)
+    return _check("model", same, "policy_int8.tflite and policy_int8.npz hold the same integers")
+
+
+def _float_check(made_of: Ingredients) -> Check:
+    wrong = fidelity.foreign_weights(made_of.policy, _quantiser(made_of), made_of.network)
+    detail = "policy.npz rounds to the int8 policy"
+    return _check("float policy", wrong is None, f"policy.npz is not what was exported: {wrong}" if wrong else detail)
+
+
+def _quantiser(made_of: Ingredients) -> Quantiser:
+    return Quantiser(np.asarray(made_of.deployed.gain), np.asarray(made_of.deployed.offset))
+
+
+def _foreign_detail(folder: Folder, foreign: list[str], count: int) -> str:
+    if not foreign:
+        return f"all {count} files are byte for byte what export writes from policy_int8.npz"
+    by = folder.report.get("edgerl")
+    hint = (
+        "" if by == __version__ else f"; this is EdgeRL {__version__}, the export is of {ascii(by)[:40]}: export again"
+    )
+    return f"not what export writes from policy_int8.npz: {', '.join(map(shown, foreign))}{hint}"
+
+
+def _equal(made: Path | None, found: Path) -> bool:
+    return made is not None and found.is_file() and made.read_bytes() == found.read_bytes()
+
+
+def _report_check(folder: Folder, made_of: Ingredients) -> Check:
+    """What the report says of the policy, against the policy."""
+    size = (folder.path / "policy_int8.tflite").stat().st_size
+    expected = {
+        "policy": contents.described_policy(made_of.policy),
+        "quantisation": contents.described_quantisation(made_of.deployed, made_of.network),
+        "size": {"tflite": size, "tflm_arena": made_of.arena},
+        "edgerl": __version__,
+    }
+    wrong = [name for name, value in expected.items() if folder.report.get(name) != value]
+    detail = f"not as the files have it: {', '.join(wrong)}" if wrong else "says of the policy what the files say"
+    return _check("report", not wrong, detail)
+
+
+def _implementations(clean: Path, made_of: Ingredients, num_vectors: int) -> list[Check]:
+    """TFLM and C against JAX, and the C's own tests."""
+    obs = vectors.make(_quantiser(made_of), made_of.observations, num_vectors)
+    inputs, scores = int8_policy.evaluate(made_of.deployed, obs)
+    checks = [_vectors_check(scores), _guarded("TFLM", partial(_tflm_check, clean, made_of, inputs))]
+    tests = self_tests.find(clean, contents.paths(clean))
+    for target in (toolchain.HOST, toolchain.RV32):
+        checks.append(_guarded(target.name, partial(_c_check, target, clean, obs, inputs, scores)))
+        if tests:
+            name = f"self-tests, {target.name}"
+            checks.append(_guarded(name, partial(_self_tests_check, name, target, clean, tests)))
+    if not any("differences" in check for check in checks):
+        detail = "nothing was compared with JAX: neither TFLM nor a compiler can be used here"
+        if all(check["passed"] is not False for check in checks):
+            checks.append(_check("comparison", False, detail))
+    return checks
 
 
 def _check(name: str, passed: bool | None, detail: str, **more: Any) -> Check:
     return {"name": name, "passed": passed, "detail": detail, **more}
 
 
-def _files_check(changed: list[str]) -> Check:
-    detail = f"changed since the export: {', '.join(changed)}" if changed else "every file has the hash in report.json"
-    return _check("files", not changed, detail)
+def _not_run(clean: Path, foreign: set[str]) -> list[Check]:
+    """For each implementation a failed check where what it needs was changed, else one that was not made."""
+    needs = dict(_NEEDS)
+    made = contents.paths(clean)
+    if self_tests.find(clean, made):
+        code = tuple(name for name in made if self_tests.is_code(name))
+        needs |= {f"self-tests, {target.name}": code for target in (toolchain.HOST, toolchain.RV32)}
+    checks = []
+    for name, files_of_it in needs.items():
+        own = [file for file in files_of_it if file in foreign]
+        what = f"{' and '.join(own)} changed" if own else "other files changed"
+        checks.append(_check(name, False if own else None, f"not run: {what} since the export"))
+    return checks
 
 
-def _guarded(name: str, changed: list[str], needs: list[str], check: Callable[[], Check]) -> Check:
-    """The check, unless a file that it would run is not the exported one."""
-    foreign = [file for file in needs if file in changed]
-    if foreign:
-        return _check(name, False, f"not run: {' and '.join(foreign)} changed since the export")
+def _guarded(name: str, check: Callable[[], Check]) -> Check:
+    """The check, or the line that says how a tool failed in it."""
     try:
         return check()
     except (tflm.TFLMError, toolchain.ToolError) as error:
         return _check(name, False, str(error))
 
 
-def _tflm_check(model: bytes, deployed: Int8Policy, inputs: np.ndarray) -> Check:
-    outputs, _ = tflm.run(model, inputs)
+def _vectors_check(scores: np.ndarray) -> Check:
+    """Whether the comparison can tell anything: a network that never fires answers everything alike."""
+    if len(scores) > 1 and (scores == scores[0]).all():
+        detail = "the network has the same outputs for all vectors: it never fires, so they compare little"
+        return _check("vectors", None, detail)
+    return _check("vectors", True, f"the network's outputs differ among the {len(scores)} vectors")
+
+
+def _tflm_check(clean: Path, made_of: Ingredients, inputs: np.ndarray) -> Check:
+    try:
+        outputs, arena = tflm.run((clean / "policy_int8.tflite").read_bytes(), inputs)
+    except UserError as error:  # it is not installed
+        return _check("TFLM", None, str(error))
+    if arena > made_of.arena * ARENA_MARGIN:
+        return _check("TFLM", False, f"needs an arena of {arena} bytes, but policy_tflm.h reserves less")
     how = "interpreter of tflite-micro"
-    if deployed.argmax == "accumulators":
+    if made_of.deployed.argmax == "accumulators":
         how += "; of the int8 outputs, since it keeps its accumulators to itself"
-    return _compared("TFLM", outputs != np.asarray(jax.jit(deployed.outputs)(inputs)), how)
+    return _compared("TFLM", outputs != np.asarray(jax.jit(made_of.deployed.outputs)(inputs)), how)
 
 
-def _c_check(target: Target, folder: Path, obs: np.ndarray, inputs: np.ndarray, scores: np.ndarray) -> Check:
+def _c_check(target: Target, clean: Path, obs: np.ndarray, inputs: np.ndarray, scores: np.ndarray) -> Check:
     if missing := target.missing():
         return _check(target.name, None, missing)
     with tempfile.TemporaryDirectory() as temporary:
-        program = toolchain.compile_program(target, folder, Path(temporary))
+        program = toolchain.compile_program(target, clean, Path(temporary))
         records = toolchain.run_program(target, program, obs, scores.shape[1], scores.dtype)
     actions = scores.argmax(axis=1)
     wrong = [records["input"] != inputs, records["scores"] != scores]
@@ -138,11 +241,10 @@ def _c_check(target: Target, folder: Path, obs: np.ndarray, inputs: np.ndarray, 
     return _compared(target.name, np.concatenate(wrong, axis=1), how)
 
 
-def _self_tests_check(target: Target, folder: Path, listed: list[str], tests: dict[str, str]) -> Check:
-    name = f"self-tests, {target.name}"
+def _self_tests_check(name: str, target: Target, clean: Path, tests: dict[str, str]) -> Check:
     if missing := target.missing():
         return _check(name, None, missing)
-    self_tests.run(target, folder, listed, tests)
+    self_tests.run(target, clean, contents.paths(clean), tests)
     return _check(name, True, f"{' and '.join(tests)} passed")
 
 

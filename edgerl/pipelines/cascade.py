@@ -1,19 +1,17 @@
 """The whole early-exit network on a chip: stages and heads as int8 C, the policy between them, verified on images."""
 
-import hashlib
-from importlib import resources
+import tempfile
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
 
-from edgerl import __version__, deploy, pipelines
+from edgerl import deploy, pipelines
 from edgerl.core import files
 from edgerl.core.errors import UserError
-from edgerl.deploy import c_text, convnet_c, convnet_tflite
+from edgerl.deploy.extras import Extra
 from edgerl.hardware.profiles import load_profile
-from edgerl.pipelines import cascade_checks, early_exit, runs, trunk_int8
+from edgerl.pipelines import cascade_checks, cascade_files, early_exit, runs, trunk_int8
 from edgerl.pipelines.logits import WEIGHTS
 from edgerl.pipelines.trunk_int8 import Int8Trunk
 from edgerl.systems.early_exit import weights as trunk_weights
@@ -33,7 +31,8 @@ _SAME_NETWORK = 0.95  # of predictions: a table holds logits in 8 bits
 def export(run: str | Path, out: str | Path, data: str | None = None) -> dict[str, Any]:
     """The folder of `early_exit.export` and in it the network: `network.{h,c}`, `cascade.{h,c}`, `*.tflite`.
 
-    `edgerl verify` checks the policy of such a folder; the network's checks are made here, on images, and reported.
+    `edgerl verify` checks the policy of such a folder, and that the network's files follow from `network_int8.npz`;
+    the network's checks on images are made here, and reported.
     The weights are the shipped ones, or those that lie beside the run's table (see `edgerl logits build`).
 
     Args:
@@ -57,12 +56,10 @@ def export(run: str | Path, out: str | Path, data: str | None = None) -> dict[st
     env = from_table(table, "test", profile, settings.extras, draw_preference=settings.preference)
     device = Device(env, table.temperatures, table.classes)
     images = dataset.part(TEST)[0][:JUDGED]
-    with files.new_folder(out) as folder:
-        inner = folder / "export"
-        report = early_exit.export(run, inner)
-        for name, content in _contents(trunk).items():
-            files.write_bytes(inner / name, content)
-            report["files"][name] = hashlib.sha256(content).hexdigest()
+    with tempfile.TemporaryDirectory() as temporary, files.new_folder(out) as folder:
+        inner, source = folder / "export", Path(temporary)
+        cascade_files.save(source, trunk)
+        report = early_exit.export(run, inner, extra={cascade_files.NAME: Extra(source=source)})
         report["cascade"] = judge(inner, trunk, device, images, table)
         files.write_json(inner / "report.json", report)
         for path in inner.iterdir():
@@ -88,51 +85,6 @@ def _weights(named: str | None, table: Table, dataset: Dataset) -> tuple[TrunkCo
     return config, variables
 
 
-def _contents(trunk: Int8Trunk) -> dict[str, bytes]:
-    """File name → what is in it."""
-    names = [f"{kind} {i}" for i in range(len(trunk.ends) // 2) for kind in ("stage", "head")]
-    texts = convnet_c.generate(trunk.network, trunk.ends, names) | _driver(trunk)
-    models = zip(names, trunk.parts, strict=True)
-    return {name: text.encode() for name, text in texts.items()} | {
-        f"{name.replace(' ', '_')}.tflite": convnet_tflite.write(part) for name, part in models
-    }
-
-
-def _driver(trunk: Int8Trunk) -> dict[str, str]:
-    """File name → text of `cascade.h` and `cascade.c`."""
-    scales = [head.tensors[head.output].scale for head in trunk.parts[1::2]]
-    side = trunk.network.tensors[0].shape[0]
-    answers = trunk.answers(trunk.outputs(_made_up_image(side)))[0]
-    constants = [
-        c_text.array("int8_t pixels[3][256]", trunk.pixels),
-        c_text.array(f"float scale[{len(scales)}]", c_text.floats([scale.scale for scale in scales])),
-        c_text.array(f"int16_t zero[{len(scales)}]", [scale.zero_point for scale in scales]),
-        c_text.array(f"int8_t test_answers[{answers.shape[0]}][{answers.shape[1]}]", answers),
-    ]
-    macs = ", ".join(f"{count:,}" for count in _macs(trunk))
-    values = {"version": __version__, "side": side, "macs": macs, "constants": "\n\n".join(constants)}
-    templates = resources.files("edgerl.pipelines") / "templates"
-    return {name: Template((templates / f"{name}.in").read_text()).substitute(values) for name in _DRIVER}
-
-
-_DRIVER = ("cascade.h", "cascade.c")
-
-
-def _made_up_image(side: int) -> np.ndarray:
-    """uint8 [1, side, side, 3]: the self-test's, from the generator in cascade.c (Numerical Recipes' constants)."""
-    state, values = 1, []
-    for _ in range(side * side * 3):
-        state = (state * 1664525 + 1013904223) % 2**32
-        values.append(state >> 24)
-    return np.array(values, np.uint8).reshape(1, side, side, 3)
-
-
-def _macs(trunk: Int8Trunk) -> list[int]:
-    """Until each exit, its head and those before it included."""
-    costs = np.array([part.macs() for part in trunk.parts]).reshape(-1, 2).sum(axis=1)
-    return [int(cost) for cost in costs.cumsum()]
-
-
 def judge(folder: Path, trunk: Int8Trunk, device: Device, images: np.ndarray, table: Table) -> dict[str, Any]:
     """Accuracy, sizes and checks of an export, on the first test images uint8 [N, S, S, 3] of the table.
 
@@ -148,7 +100,7 @@ def judge(folder: Path, trunk: Int8Trunk, device: Device, images: np.ndarray, ta
     player = deploy.load(folder)
     predictions, stops = logits.argmax(-1), exits_of(player, device.observe(logits))
     float_stops = exits_of(player, device.observe(floats))
-    macs = np.array(_macs(trunk))
+    macs = np.array(cascade_files.macs(trunk))
 
     def reached(predicted: np.ndarray, exits: np.ndarray) -> dict[str, Any]:
         right = chosen(predicted == labels[:, None], exits).mean()

@@ -1,9 +1,8 @@
 """Early exits from training to verified C: what `edgerl train early-exit` and the commands after it do."""
 
 import dataclasses
-import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,10 @@ from edgerl.core import files, processes
 from edgerl.core.checkpoint import open_checkpoints
 from edgerl.core.errors import UserError
 from edgerl.core.policy import MLPPolicy
+from edgerl.deploy.extras import Extra
 from edgerl.pipelines import runs
 from edgerl.pipelines.early_exit_settings import EarlyExitConfig, environment, images, modes
-from edgerl.systems.early_exit import budgets, c_features
+from edgerl.systems.early_exit import budgets, c_extra, c_features
 from edgerl.systems.early_exit import figures as pictures
 from edgerl.systems.early_exit import front as fronts
 from edgerl.systems.early_exit.baselines import chosen, first_stop, stop_by_threshold
@@ -117,10 +117,13 @@ def figures(run: str | Path, data: str | None = None) -> list[Path]:
     return drawn
 
 
-def export(run: str | Path, out: str | Path) -> dict[str, Any]:
+def export(run: str | Path, out: str | Path, extra: Mapping[str, Extra] | None = None) -> dict[str, Any]:
     """The deployment folder (see `deploy.export`), with `exits.h` and `exits.c`: raw logits in, decision out.
 
     Its report says what the deployed policy, fed by the device's own features, reaches on the test images.
+
+    Args:
+      extra: more files, by their generator's name.
     """
     loaded = runs.load(run, EarlyExitConfig)
     settings, table = loaded.config, load_table(loaded.config.table or SHIPPED)
@@ -138,20 +141,15 @@ def export(run: str | Path, out: str | Path) -> dict[str, Any]:
             "int8": report(test, deployed),
         }
 
-    with files.new_folder(out) as folder:
-        inner = folder / "policy"
-        observed = _calibration(settings, table, device)
-        about = {"system": SYSTEM, "configuration": configuration.as_dict(settings)}
-        said = deploy.export(loaded.policy, observed, inner, env=test.env, about=about, closed_loop=closed_loop)
-        player = deploy.load(inner)
-        for name, text in c_features.generate(device, lambda obs: actions_of(player, obs)).items():
-            files.write_bytes(inner / name, text.encode())
-            said["files"][name] = hashlib.sha256(text.encode()).hexdigest()
-        files.write_json(inner / "report.json", said)
-        for path in inner.iterdir():
-            path.rename(folder / path.name)
-        inner.rmdir()
-    return said
+    return deploy.export(
+        loaded.policy,
+        _calibration(settings, table, device),
+        out,
+        env=test.env,
+        about={"system": SYSTEM, "configuration": configuration.as_dict(settings)},
+        closed_loop=closed_loop,
+        extra={c_extra.NAME: Extra(c_extra.said_of(device.exits)), **(extra or {})},
+    )
 
 
 def learn_front(settings: EarlyExitConfig, env: EarlyExit, count: int) -> MLPPolicy:

@@ -144,3 +144,78 @@ def test_many_lanes_are_decided_as_one(sizes, activation):
 def test_of_equal_scores_the_first_wins_in_every_lane(actions):
     policy = MLPPolicy((jnp.zeros((2, actions)),), (jnp.zeros(actions).at[1:].set(1.0),))
     np.testing.assert_array_equal(policy.lanes(jnp.ones((2, 9))), np.ones(9))
+
+
+KERNELS, BIASES = (np.ones((4, 8)), np.ones((8, 2))), (np.zeros(8), np.zeros(2))
+TURNED = tuple(kernel.T for kernel in KERNELS)
+
+
+@pytest.mark.parametrize(
+    ("made_of", "message"),
+    [
+        ((KERNELS, BIASES, "Tanh"), "activation is 'Tanh'; did you mean 'tanh'"),
+        ((KERNELS, BIASES, jax.nn.relu), "did you mean 'relu'"),
+        ((KERNELS, BIASES, None), "of type NoneType"),
+        ((TURNED, BIASES), r"kernel 0 has shape \[8, 4\] and bias 0 has \[8\]: a kernel is \[in, out\]: torch"),
+        (
+            (KERNELS[:1], ([[0.0]],)),
+            r"kernel 0 has shape \[4, 8\] and bias 0 has \[1, 1\]: expected a bias of shape \[8\]",
+        ),
+        ((KERNELS, BIASES[:1]), "2 kernels and 1 biases"),
+        (((), ()), "0 kernels and 0 biases"),
+        ((KERNELS[0], BIASES[0]), r"kernels is of type ndarray and shape \[4, 8\], expected a tuple"),
+        ((KERNELS[:1] * 2, BIASES[:1] * 2), r"kernel 0 has shape \[4, 8\] and kernel 1 \[4, 8\], which do not chain"),
+        (((KERNELS[0], KERNELS[1] * np.nan), BIASES), r"kernel 1\[0, 0\] is nan"),
+        (((KERNELS[0] * 1e300, KERNELS[1]), BIASES), r"kernel 0\[0, 0\] is 1e\+300, expected finite float32"),
+        ((KERNELS, (BIASES[0], jnp.array([0.0, np.inf]))), r"bias 1\[1\] is inf"),
+        (((KERNELS[0] * 1j, KERNELS[1]), BIASES), "kernel 0 holds complex128"),
+        (((KERNELS[0] > 0, KERNELS[1]), BIASES), "kernel 0 holds bool"),
+        ((([[1, 2], [3]],), ([0, 0],)), "kernel 0 is of type list and no array of numbers"),
+        (((None,), (None,)), "kernel 0 holds object"),
+        (
+            ((np.ones((4, 0)),), (np.zeros(0),)),
+            r"kernel 0 has shape \[4, 0\], expected \[in, out\] with both at least 1",
+        ),
+    ],
+)
+def test_what_a_policy_is_not_made_of_is_one_line(made_of, message):
+    with pytest.raises(UserError, match=message) as caught:
+        MLPPolicy(*made_of)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "make", [np.float64, np.float16, np.int64, lambda x: x.tolist(), lambda x: jnp.asarray(x, int)]
+)
+def test_numbers_of_any_type_become_float32(make):
+    made = MLPPolicy([make(kernel) for kernel in KERNELS], [make(bias) for bias in BIASES])
+    assert {leaf.dtype for leaf in jax.tree.leaves(made)} == {np.dtype("float32")}
+    assert same(made, MLPPolicy(KERNELS, BIASES))
+
+
+def test_jax_rebuilds_it_of_anything():
+    policy = _policy()
+    assert jax.tree.map(lambda x: x.shape, policy).kernels == ((4, 8), (8, 8), (8, 3))
+    assert jax.tree.map(lambda x: None, policy).biases == (None,) * 3
+    assert jax.eval_shape(lambda p: p, policy).kernels[0].shape == (4, 8)
+    assert jax.jit(lambda p: p.replace(activation="relu"))(policy).activation == "relu"
+    grown = jax.jit(lambda p, k: MLPPolicy((k, *p.kernels[1:]), p.biases, p.activation))(policy, policy.kernels[0])
+    assert same(grown, policy)
+
+
+def test_a_stack_and_foreign_observations_are_named(tmp_path):
+    policy = _policy()
+    stack = jax.tree.map(lambda x: jnp.stack([x, x]), policy)
+    assert jax.vmap(lambda p: p(None, jnp.ones(4)))(stack).shape == (2,)
+    assert MLPPolicy(stack.kernels, stack.biases, "tanh").sizes == policy.sizes
+    for asked in (lambda: stack(None, jnp.ones(4)), lambda: save_policy(tmp_path / "p.npz", stack)):
+        with pytest.raises(UserError, match="this is a stack of policies"):
+            asked()
+    assert not list(tmp_path.iterdir())
+    for asked in (lambda: policy(None, jnp.ones(7)), lambda: policy.lanes(jnp.ones((7, 3)))):
+        with pytest.raises(UserError, match=r"reads 4 features, but the observation has shape \[7\]"):
+            asked()
+    with pytest.raises(UserError, match="kernel 0"):
+        save_policy(tmp_path / "p.npz", jax.tree.map(lambda x: x * np.nan, policy))
+    with pytest.raises(UserError, match="of type dict, expected an edgerl"):
+        save_policy(tmp_path / "p.npz", {})

@@ -1,8 +1,10 @@
 import itertools
+import shutil
 
 import numpy as np
 import pytest
 
+from edgerl import deploy, make
 from edgerl.core.policy import MLPPolicy
 
 
@@ -35,3 +37,18 @@ def make_policy(observations):
         return MLPPolicy(tuple(kernels), tuple(biases), activation)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory, make_policy, observations):
+    """(policy, folder, report) of a 4-64-64-2 ReLU policy; one for all, since converting takes the most time."""
+    policy = make_policy((64, 64), "relu")
+    folder = tmp_path_factory.mktemp("export") / "pole"
+    return policy, folder, deploy.export(policy, observations, folder, env=make("CartPole-v1"))
+
+
+@pytest.fixture
+def copy(exported, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(exported[1], folder)
+    return folder

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edgerl import UserError
+from edgerl import MLPPolicy, UserError
 from edgerl.deploy import calibration
 
 
@@ -57,8 +57,37 @@ def test_constant_features_are_usable(constant):
         (np.zeros(4), r"\[N, 4\]"),
         (np.array([[0, 0, np.nan, 0.0]]), r"observations\[0, 2\] is nan"),
         (np.array([["a", "b", "c", "d"]]), "expected float32"),
+        (np.zeros((5, 6, 4)), r"write observations.reshape\(-1, 4\)"),
+        (np.array([[0, 1e300, 0, 0.0]]), r"observations\[0, 1\] is 1e\+300: calibration needs finite float32"),
+        ([[1, 2, 3, 4], [1, 2]], "observations are no array of numbers"),
+        (np.ones((3, 4), bool), "observations are bool"),
+        (None, r"shape \(\)"),
     ],
 )
 def test_unusable_observations(observations, message):
     with pytest.raises(UserError, match=message):
         calibration.check_observations(observations, 4)
+
+
+@pytest.mark.parametrize("rows", [np.zeros((50, 4)), np.full((2, 4), 2.0), np.ones((1, 4))])
+def test_rows_that_are_all_the_same_say_nothing_of_ranges(rows):
+    with pytest.raises(UserError, match="calibration takes each feature's range from them"):
+        calibration.check_range(rows)
+    calibration.check_range(np.r_[rows, rows + 1])
+
+
+def test_constant_features_are_remarked_on():
+    rows = np.random.default_rng(0).normal(size=(9, 8))
+    assert calibration.remarks(rows) == []
+    rows[:, 1:8] = 3.5
+    assert calibration.remarks(rows)[0].endswith("guesses: 1, 2, 3, 4, 5 and 2 more")
+
+
+def test_ranges_beyond_float32_are_refused():
+    tiny = np.random.default_rng(0).uniform(0, 1e-44, (100, 1)).astype(np.float32)
+    with pytest.raises(UserError, match=r"observations\[:, 0\] span .*, too little for float32"):
+        calibration.fit_quantiser(tiny)
+    wide = calibration.fit_quantiser(np.array([[-3e38], [3e38]], np.float32))
+    policy = MLPPolicy((np.full((1, 2), 2.0),), (np.zeros(2),))
+    with pytest.raises(UserError, match="first layer's weights times the observations' range overflow"):
+        calibration.fold(policy, wide)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from benchmarks import equality
-from edgerl.deploy import flatbuffer, int8_policy, integer, tflm, toolchain
+from edgerl import UserError
+from edgerl.deploy import c_source, flatbuffer, int8_policy, integer, tflm, toolchain
 from edgerl.deploy.network import Layer, Network, Quantisation, quantise_multiplier
 from edgerl.deploy.tables import activation_table
 
@@ -27,6 +28,28 @@ def test_random_networks(seed):
 def test_the_emulator_was_used():
     rng = np.random.default_rng(9)
     assert equality.compare(equality.random_network(rng), rng, 50)["rv32imc"] == 0
+
+
+@pytest.mark.parametrize("actions", [256, 257, 700])
+def test_more_actions_than_a_byte_counts(actions):
+    """Also those that tell the two tables of test vectors apart: 8 bits hold 256 actions."""
+    rng = np.random.default_rng(actions)
+    found = equality.compare(equality.random_network(rng, (4, 8, actions)), rng, 400)
+    assert all(value in (0, MISSING) for value in found.values()), found
+
+
+def test_a_layer_too_wide_for_the_c(tmp_path):
+    layer = Layer(
+        np.ones((40_000, 1), np.int8),
+        np.zeros(40_000, np.int32),
+        np.float32([1]),
+        Quantisation(np.float32(1), 0),
+        "none",
+    )
+    policy = equality.as_policy(Network(Quantisation(np.float32(1), 0), (layer,)))
+    vectors = c_source.TestVectors(np.zeros((1, 1)), np.zeros((1, 40_000)), np.zeros(1))
+    with pytest.raises(UserError, match="at most 32767 features, neurons and actions; 40000 are too many"):
+        c_source.generate(policy, c_source.Origin("0"), vectors)
 
 
 def test_a_wide_layer_beyond_float32s_exact_sums():

@@ -10,8 +10,8 @@
 struct record {
     policy_score scores[POLICY_ACTIONS];
     int8_t input[POLICY_FEATURES];
-    uint8_t action;
-    uint8_t act; /* policy_act's answer, asked for in the first record of a batch */
+    int32_t action;
+    int32_t act; /* policy_act's answer, asked for in the first record of a batch */
 };
 
 static float observations[BATCH][POLICY_FEATURES];
@@ -27,8 +27,8 @@ int main(void)
             struct record *r = &records[i];
             policy_quantise(observations[i], r->input);
             policy_infer(r->input, r->scores);
-            r->action = (uint8_t)policy_argmax(r->scores);
-            r->act = i == 0 ? (uint8_t)policy_act(observations[i]) : r->action;
+            r->action = policy_argmax(r->scores);
+            r->act = i == 0 ? policy_act(observations[i]) : r->action;
         }
         if (!drain(records, count * sizeof records[0])) {
             return 255;

@@ -89,6 +89,52 @@ def _logarithm(x: np.ndarray) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True)
+class Exits:
+    """The exits as the device sees them, in plain numbers: all that `exits.h` and `exits.c` follow from.
+
+    Attributes:
+      names: what each number of an observation is.
+      known: float32 [K, F], the environment's observation, of which only what no image changes is meant.
+      temperatures: float32 [K].
+      preference: what a policy that takes one is told.
+    """
+
+    names: tuple[str, ...]
+    known: np.ndarray
+    temperatures: np.ndarray
+    classes: int
+    preference: float
+
+    @property
+    def count(self) -> int:
+        """K."""
+        return len(self.temperatures)
+
+    @property
+    def takes_preference(self) -> bool:
+        return "preference" in self.names
+
+    @property
+    def gain(self) -> np.ndarray:
+        """float32 [K]: units of a scaled logit for one of the exit's logits."""
+        return gain_of(self.temperatures)
+
+    def observe(self, logits: np.ndarray) -> np.ndarray:
+        """float32 [n, K, F] of raw logits float32 [n, K, C], bit for bit as the device."""
+        seen = answers(logits, np.broadcast_to(self.gain, logits.shape[:2]))
+        agreement = np.zeros(seen.prediction.shape, np.int64)
+        agreement[:, 1:] = 65536 * (seen.prediction[:, 1:] == seen.prediction[:, :-1])
+        of_image = {**dataclasses.asdict(seen), "agreement": agreement}
+        columns = [
+            (of_image[name] / 65536).astype(np.float32)
+            if name in of_image
+            else np.broadcast_to(self.known[:, i], logits.shape[:2])
+            for i, name in enumerate(self.names)
+        ]
+        return np.stack(columns, -1)
+
+
+@dataclasses.dataclass(frozen=True)
 class Device:
     """The exits of one environment as the device sees them."""
 
@@ -98,32 +144,28 @@ class Device:
     preference: float = 0.5  # what a policy that takes one is told
 
     @property
+    def exits(self) -> Exits:
+        """The same in plain numbers."""
+        preference = self.preference if self.env.draw_preference else None
+        known = everywhere(self.env, self.env.default_params, preference)[0][0]
+        return Exits(self.env.names, known, self.temperatures, self.classes, self.preference)
+
+    @property
     def gain(self) -> np.ndarray:
         """float32 [K]: units of a scaled logit for one of the exit's logits."""
-        return (STEPS * np.log2(np.e) / self.temperatures.astype(np.float64)).astype(np.float32)
+        return gain_of(self.temperatures)
 
     def observe(self, logits: np.ndarray) -> np.ndarray:
         """float32 [n, K, F] of raw logits float32 [n, K, C], bit for bit as the device."""
-        seen = answers(logits, np.broadcast_to(self.gain, logits.shape[:2]))
-        agreement = np.zeros(seen.prediction.shape, np.int64)
-        agreement[:, 1:] = 65536 * (seen.prediction[:, 1:] == seen.prediction[:, :-1])
-        of_image = {**dataclasses.asdict(seen), "agreement": agreement}
-        known = self.known()
-        columns = [
-            (of_image[name] / 65536).astype(np.float32)
-            if name in of_image
-            else np.broadcast_to(known[:, i], logits.shape[:2])
-            for i, name in enumerate(self.env.names)
-        ]
-        return np.stack(columns, -1)
-
-    def known(self) -> np.ndarray:
-        """float32 [K, F]: the environment's observation, of which only what no image changes is meant."""
-        preference = self.preference if self.env.draw_preference else None
-        return everywhere(self.env, self.env.default_params, preference)[0][0]
+        return self.exits.observe(logits)
 
 
-def generate(device: Device, decide: Decide) -> dict[str, str]:
+def gain_of(temperatures: np.ndarray) -> np.ndarray:
+    """float32 [K]: units of a scaled logit for one of the logits of an exit with this temperature."""
+    return (STEPS * np.log2(np.e) / temperatures.astype(np.float64)).astype(np.float32)
+
+
+def generate(device: Device | Exits, decide: Decide) -> dict[str, str]:
     """File name → text of `exits.h` and `exits.c`, to be compiled with the policy's `policy.c`.
 
     Args:
@@ -131,12 +173,13 @@ def generate(device: Device, decide: Decide) -> dict[str, str]:
     Raises:
       UserError: more classes than the device's arithmetic holds.
     """
-    if device.classes > MAX_CLASSES:
-        raise UserError(f"the C code holds at most {MAX_CLASSES} classes; the network has {device.classes}")
-    common = {"version": __version__, "exits": device.env.exits, "classes": device.classes}
+    exits = device.exits if isinstance(device, Device) else device
+    if exits.classes > MAX_CLASSES:
+        raise UserError(f"the C code holds at most {MAX_CLASSES} classes; the network has {exits.classes}")
+    common = {"version": __version__, "exits": exits.count, "classes": exits.classes}
     return {
-        "exits.h": _template("exits.h.in", common | _header(device)),
-        "exits.c": _template("exits.c.in", common | _source(device, decide)),
+        "exits.h": _template("exits.h.in", common | _header(exits)),
+        "exits.c": _template("exits.c.in", common | _source(exits, decide)),
     }
 
 
@@ -145,21 +188,20 @@ def _template(name: str, values: dict[str, Any]) -> str:
     return Template(text).substitute(values)
 
 
-def _header(device: Device) -> dict[str, Any]:
-    told = f"/* What to spare, from 0 (nothing) to 1 (most); {_float(device.preference)} at the start. */"
+def _header(exits: Exits) -> dict[str, Any]:
+    told = f"/* What to spare, from 0 (nothing) to 1 (most); {_float(exits.preference)} at the start. */"
     declaration = f"\n{told}\nvoid edgerl_set_preference(float preference);\n"
     return {
-        "largest_logit": f"{LIMIT / device.gain.max():.0f}",
-        "temperatures": ", ".join(_float(t) for t in device.temperatures),
-        "observation_rows": "\n".join(f" *   [{i}] {name}" for i, name in enumerate(device.env.names)),
-        "preference_declaration": declaration if device.env.draw_preference else "",
+        "largest_logit": f"{LIMIT / exits.gain.max():.0f}",
+        "temperatures": ", ".join(_float(t) for t in exits.temperatures),
+        "observation_rows": "\n".join(f" *   [{i}] {name}" for i, name in enumerate(exits.names)),
+        "preference_declaration": declaration if exits.takes_preference else "",
     }
 
 
-def _source(device: Device, decide: Decide) -> dict[str, Any]:
-    env, known = device.env, device.known()
-    lines = []
-    for i, name in enumerate(env.names):
+def _source(exits: Exits, decide: Decide) -> dict[str, Any]:
+    names, known, lines = exits.names, exits.known, []
+    for i, name in enumerate(names):
         if name == "agreement":
             value = "answer->prediction == previous ? 1.0f : 0.0f"
         elif name == "confidence" or name in EXTRAS:
@@ -167,29 +209,29 @@ def _source(device: Device, decide: Decide) -> dict[str, Any]:
         else:
             value = "preference" if name == "preference" else f"known[exit][{i - 1}]"
         lines.append(f"    obs[{i}] = {value};")
-    logits = made_up_logits(device)
-    seen = answers(logits, np.broadcast_to(device.gain, logits.shape[:2]))
-    decisions = (decide(device.observe(logits).reshape(-1, len(env.names))) == EXIT).reshape(logits.shape[:2])
+    logits = made_up_logits(exits)
+    seen = answers(logits, np.broadcast_to(exits.gain, logits.shape[:2]))
+    decisions = (decide(exits.observe(logits).reshape(-1, len(names))) == EXIT).reshape(logits.shape[:2])
     decisions[:, -1] = True
     size = decisions.size
     constants = [
-        _array(f"float gain[{env.exits}]", [_float(g) for g in device.gain]),
-        _array(f"float known[{env.exits}][3]", ["{" + ", ".join(map(_float, row)) + "}" for row in known[:, 1:4]]),
+        _array(f"float gain[{exits.count}]", [_float(g) for g in exits.gain]),
+        _array(f"float known[{exits.count}][3]", ["{" + ", ".join(map(_float, row)) + "}" for row in known[:, 1:4]]),
         _array("uint32_t powers[65]", [f"{p}u" for p in POWERS]),
         _array("uint32_t logs[65]", [f"{x}u" for x in LOGS]),
-        f"static const uint64_t per_log_classes = {per_log_classes(device.classes)}u;",
+        f"static const uint64_t per_log_classes = {per_log_classes(exits.classes)}u;",
         *(_array(f"uint32_t test_{n}[{size}]", [f"{x}u" for x in getattr(seen, n).reshape(-1)]) for n in _TESTED),
         _array(f"int test_prediction[{size}]", seen.prediction.reshape(-1)),
         _array(f"int test_decision[{size}]", decisions.reshape(-1).astype(int)),
     ]
-    state = f"static float preference = {_float(device.preference)};\n" if env.draw_preference else ""
+    state = f"static float preference = {_float(exits.preference)};\n" if exits.takes_preference else ""
     return {
-        "features": len(env.names),
+        "features": len(names),
         "constants": "\n\n".join(constants),
         "observation": "\n".join(lines),
         "tests": size,
         "preference_state": state,
-        "preference_definition": _SET_PREFERENCE if env.draw_preference else "",
+        "preference_definition": _SET_PREFERENCE if exits.takes_preference else "",
     }
 
 
@@ -197,17 +239,17 @@ _TESTED = ("confidence", "margin", "probability")
 _SET_PREFERENCE = "\nvoid edgerl_set_preference(float value)\n{\n    preference = value;\n}\n"
 
 
-def made_up_logits(device: Device) -> np.ndarray:
+def made_up_logits(exits: Exits) -> np.ndarray:
     """float32 [m, K, C]: the self-test's logits, from the generator in exits.c (Numerical Recipes' constants)."""
-    exits = device.env.exits
-    logits = np.empty((-(-TESTS // exits) * exits, device.classes), np.float32)
+    count = exits.count
+    logits = np.empty((-(-TESTS // count) * count, exits.classes), np.float32)
     state = 1
     for test, row in enumerate(logits):
-        for i in range(device.classes):
+        for i in range(exits.classes):
             state = (state * 1664525 + 1013904223) % 2**32
             row[i] = (state >> 20) / 512
         row[(state >> 8) & 1] += test
-    return logits.reshape(-1, exits, device.classes)
+    return logits.reshape(-1, count, exits.classes)
 
 
 def _float(value: Any) -> str:

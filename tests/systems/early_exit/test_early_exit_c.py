@@ -1,5 +1,6 @@
 """The C that turns logits into a decision: equal to NumPy bit for bit, close to the true entropy, without warnings."""
 
+import json
 import shutil
 import subprocess
 
@@ -8,6 +9,7 @@ import pytest
 from synthetic import synthetic_table
 
 import edgerl
+from edgerl.systems.early_exit import c_extra
 from edgerl.systems.early_exit.c_features import Device, answers, generate
 from edgerl.systems.early_exit.data import TEST
 from edgerl.systems.early_exit.evaluate import load_images
@@ -140,3 +142,49 @@ def test_too_many_classes_are_refused():
     chip, _ = device(classes=10, images=40)
     with pytest.raises(edgerl.UserError, match="at most 65536 classes"):
         generate(Device(chip.env, chip.temperatures, 100_000), decide)
+
+
+class FourFeatures:
+    """Stands for a deployed policy."""
+
+    sizes = (4, 8, 2)
+
+    def __call__(self, key, obs):
+        return (obs[0] > 0.5).astype(int)
+
+
+def test_the_files_follow_from_what_the_report_keeps(tmp_path):
+    chip, _ = device(classes=10)
+    said = json.loads(json.dumps(c_extra.said_of(chip.exits)))
+    c_extra.write(tmp_path, tmp_path, said, FourFeatures())
+    expected = generate(chip, lambda obs: (obs[:, 0] > 0.5).astype(int))
+    assert {name: (tmp_path / name).read_text() for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"names": ["evil"]}, "does not describe exits"),
+        ({"names": None}, "incomplete"),
+        ({"classes": 10**9}, "does not describe exits"),
+        ({"classes": True}, "does not describe exits"),
+        ({"temperatures": [1.0]}, "does not describe exits"),
+        ({"temperatures": "warm"}, "incomplete"),
+        ({"known": [[0.0]]}, "does not describe exits"),
+        ({"preference": 0.5}, "not as export wrote it"),
+        ({"more": 1}, "not as export wrote it"),
+    ],
+)
+def test_what_does_not_describe_exits_is_one_line(tmp_path, change, message):
+    said = c_extra.said_of(device(classes=10)[0].exits) | change
+    with pytest.raises(edgerl.UserError, match=message) as caught:
+        c_extra.write(tmp_path, tmp_path, said, FourFeatures())
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_numbers_beyond_float32_are_not_as_export_wrote_them(tmp_path):
+    said = c_extra.said_of(device(classes=10)[0].exits)
+    said["temperatures"][0] *= 1 + 1e-12
+    with pytest.raises(edgerl.UserError, match="not as export wrote it"):
+        c_extra.write(tmp_path, tmp_path, said, FourFeatures())
