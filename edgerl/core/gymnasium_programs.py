@@ -1,6 +1,5 @@
 """The compiled functions behind `to_gymnasium`."""
 
-import functools
 from typing import Any
 
 import chex
@@ -9,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from edgerl.core import generator
+from edgerl.core.content import cache_by_content
 from edgerl.core.environment import AutoReset, Environment, Params, State, Step
 from edgerl.core.errors import UserError
 
 
-@functools.lru_cache(maxsize=64)
+@cache_by_content()
 def compiled(env: Environment) -> tuple[Any, Any]:
     """(reset, step) of one environment; an episode's key, two words, gives each step's."""
 
@@ -27,7 +27,7 @@ def compiled(env: Environment) -> tuple[Any, Any]:
     return jax.jit(reset), jax.jit(step)
 
 
-@functools.lru_cache(maxsize=64)
+@cache_by_content()
 def compiled_many(env: Environment, num_envs: int) -> tuple[Any, Any]:
     """(reset, step) of many environments, with reset where an episode ends."""
     auto = AutoReset(_Scalars(env))

@@ -191,16 +191,24 @@ class Other:
 @pytest.mark.parametrize(
     ("env", "num_envs", "why"),
     [
-        ("CartPole-v9", None, "unknown environment 'CartPole-v9'; known: .*CartPole-v1"),
-        (gymnasium.make("CartPole-v1"), None, "is an environment of Gymnasium already; use it as it is"),
-        (gymnax.make("CartPole-v1")[0], None, "CartPole is an environment of gymnax; pass edgerl.from_gymnax of it"),
-        (Walk, None, r"Walk is a class; pass an environment, Walk\(\.\.\.\)"),
-        (Other(), None, "Other has no id, default_params, reset, step, observation_space, action_space"),
-        (None, None, "NoneType has no id"),
-        (Walk(), 2.0, "num_envs is 2.0; it must be a whole number"),
-        (Walk(), "2", "num_envs is '2'; it must be a whole number"),
-        (Walk(), True, "num_envs is True; it must be a whole number"),
-        (Walk(), -1, "num_envs is -1; it must be a whole number of at least 1"),
+        ("CartPole-v9", None, "unknown environment 'CartPole-v9'; did you mean 'CartPole-v1'"),
+        (gymnasium.make("CartPole-v1"), None, "is not an environment of EdgeRL: it is Gymnasium's"),
+        (
+            gymnax.make("CartPole-v1")[0],
+            None,
+            "it is gymnax's, whose step resets by itself",
+        ),
+        (Walk, None, r"it is a class; make one: Walk\(\)"),
+        (
+            Other(),
+            None,
+            "Other is no environment: it has no id, default_params, reset, step, observation_space, action_space",
+        ),
+        (None, None, "NoneType is no environment"),
+        (Walk(), 2.0, "num_envs is 2.0; it must be from 1 to"),
+        (Walk(), "2", "num_envs is '2'; it must be from 1 to"),
+        (Walk(), True, "num_envs is True; it must be from 1 to"),
+        (Walk(), -1, "num_envs is -1; it must be from 1 to"),
     ],
 )
 def test_what_is_no_environment_is_one_line(env, num_envs, why):
