@@ -40,3 +40,16 @@ def test_nothing_changes_where_jax_is_there_already(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written_is_none(tmp_path: Path, home: str) -> None:
     (tmp_path / "file").write_text("")
     assert fresh(f"import edgerl; {SHOW}", XDG_CACHE_HOME=str(tmp_path / home)).startswith("[null")
+
+
+def test_a_program_that_was_cut_is_dropped_from_the_cache(tmp_path: Path) -> None:
+    """JAX warns of one that has no date, and keeps no other."""
+    cache = tmp_path / "edgerl" / "xla"
+    cache.mkdir(parents=True)
+    for name in ("cut-1-cache", "whole-2-cache", "whole-2-atime", "new-3-cache"):
+        (cache / name).write_bytes(bytes(8))
+    for name in ("cut-1-cache", "whole-2-cache"):
+        os.utime(cache / name, (0, 0))
+    (cache / "new-3-cache").touch()
+    fresh("import edgerl", XDG_CACHE_HOME=str(tmp_path))
+    assert sorted(path.name for path in cache.iterdir()) == ["new-3-cache", "whole-2-atime", "whole-2-cache"]
