@@ -162,7 +162,7 @@ def test_what_does_not_belong_together_is_refused(run, dataset, variables, tmp_p
         cascade.export(run, out)
     foreign = tmp_path / "pole"
     shutil.copytree(run, foreign)
-    files.write_json(foreign / "run.json", {"system": "cartpole"})
+    files.write_json(foreign / "run.json", {"system": "cartpole", "environment": "CartPole-v1"})
     with pytest.raises(UserError, match="no early-exit run"):
         cascade.export(foreign, out)
     assert cli.main(["export", str(run), "--out", str(out), "--data", "x"]) == 2

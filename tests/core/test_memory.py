@@ -13,6 +13,7 @@ from edgerl.agents.needs import bytes_needed
 from edgerl.agents.seeds import seed_mesh
 from edgerl.core import memory, simulation_needs
 from edgerl.core import simulate as simulator
+from edgerl.core.forms import environment_forms
 
 
 def test_what_fits_is_let_through_and_what_does_not_is_told():
@@ -67,9 +68,10 @@ def test_a_training_needs_more_with_all_that_makes_it_larger():
 
 def test_a_simulation_needs_memory_for_lanes_and_for_a_trajectory():
     env, mesh = edgerl.make("CartPole-v1"), simulator.default_mesh()
-    simulation_needs.require_memory(env, env.default_params, 10_000, 10_000, False, mesh)
+    forms = environment_forms("test", env, env.default_params)
+    simulation_needs.require_memory(forms, 10_000, 10_000, False, mesh)
     with pytest.raises(edgerl.UserError, match=r"num_envs = 200000000000: about 10\.4 TB of memory needed"):
-        simulation_needs.require_memory(env, env.default_params, 200_000_000_000, 1, False, mesh)
+        simulation_needs.require_memory(forms, 200_000_000_000, 1, False, mesh)
     # A step of CartPole: two observations of 16 bytes, action, reward, two flags.
     with pytest.raises(edgerl.UserError, match=r"num_steps = 10000000, with a trajectory: about 4\.2 TB"):
-        simulation_needs.require_memory(env, env.default_params, 10_000, 10_000_000, True, mesh)
+        simulation_needs.require_memory(forms, 10_000, 10_000_000, True, mesh)
