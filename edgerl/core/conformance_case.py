@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from edgerl.core.environment import Environment, Params
+from edgerl.core.resetting import numbers, plain
 from edgerl.core.spaces import Space
 
 
@@ -67,17 +68,6 @@ def broken(env: Any, rule: str, what: str, right: str) -> NoReturn:
     raise ConformanceError(f"{name}: rule '{rule}': {what}; right would be: {right}")
 
 
-def plain(x: Any) -> chex.Array:
-    """An array; of a typed key, its words."""
-    x = jnp.asarray(x)
-    return jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
-
-
-def numbers(x: Any) -> chex.Array:
-    """float32, to be compared with a range."""
-    return plain(x).astype(jnp.float32)
-
-
 def same(a: Any, b: Any) -> bool:
     """Equal bit for bit."""
     return all(x.tobytes() == y.tobytes() for x, y in _pairs(a, b))
@@ -101,12 +91,6 @@ def form(x: Any) -> str:
 def forms(tree: Any) -> dict[str, str]:
     """Path of each leaf to its dtype and shape."""
     return {jax.tree_util.keystr(path): form(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
-
-
-def between(low: Any, high: Any, one: Any) -> chex.Array:
-    """Scalar bool: each number lies in its range, which is widened by its width on both sides."""
-    triples = zip(low, high, map(numbers, jax.tree.leaves(one)), strict=True)
-    return jnp.all(jnp.stack([jnp.all((x >= 2 * a - b) & (x <= 2 * b - a)) for a, b, x in triples]))
 
 
 def any_nan(tree: Any) -> chex.Array:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edgerl.core.entry import environment_of, whole_number
 from edgerl.core.environment import Environment, Params
 from edgerl.core.errors import UserError
+from edgerl.core.forms import environment_forms
 
 if TYPE_CHECKING:
     import gymnasium
@@ -27,10 +28,12 @@ def to_gymnasium(
       env: the environment, or its id.
       params: the environment's default parameters unless given, the same for each of `num_envs`.
     Raises:
-      UserError: not an environment, `num_envs` is below 1, or Gymnasium is not installed; while stepping, an action of
-        another shape, NaN, or outside of a `Discrete` space; on reset, a process that was forked after JAX had run.
+      UserError: not an environment, or one that breaks the contract; `num_envs` is below 1; Gymnasium is not installed;
+        while stepping, an action of another shape, NaN, or outside of a `Discrete` space; on reset, a process that was
+        forked after JAX had run.
     """
     env = environment_of(env, "to_gymnasium")
+    environment_forms("to_gymnasium", env, env.default_params if params is None else params)
     try:
         from edgerl.core.gymnasium_envs import ManyEnv, SingleEnv
     except ImportError as error:
