@@ -25,14 +25,15 @@ import numpy as np
 
 import edgerl  # before jax
 from edgerl import deploy
-from edgerl.agents import online, ppo
-from edgerl.agents.config import PPOConfig
-from edgerl.agents.evaluation import play_episodes
-from edgerl.core import generator
-from edgerl.core.content import jit_by_content
-from edgerl.core.policy import MLPPolicy
-from edgerl.core.spaces import Discrete
-from edgerl.systems.agent_vit.baselines import Random
+from edgerl.envs import prng
+from edgerl.envs.policy import MLPPolicy
+from edgerl.envs.spaces import Discrete
+from edgerl.rl import ppo
+from edgerl.rl.config import PPOConfig
+from edgerl.rl.evaluation import play_episodes
+from edgerl.tasks.agent_vit.agents import online
+from edgerl.tasks.agent_vit.baselines import Random
+from edgerl.util.content import jit_by_content
 
 IDS = ("CartPole-v0", "CartPole-v1", "EarlyExit-v0", "LatentNAS-v0", "PatchSelection-v0")
 KEY = jax.random.key(0)
@@ -103,7 +104,7 @@ def _exported(env: Any, policy: MLPPolicy, obs: np.ndarray) -> str:
 def _trained(env: Any) -> Any:
     """Three steps of a transformer under random choices of patches."""
     agent = Random()
-    running = online.start(env, agent, generator.new_key(np.uint32(0), np.uint32(0)), env.default_params)
+    running = online.start(env, agent, prng.new_key(np.uint32(0), np.uint32(0)), env.default_params)
     running, metrics = online.advance(env, agent, running, env.default_params, np.int32(3), 3)
     return running.env.network, metrics
 

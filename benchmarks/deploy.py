@@ -51,9 +51,9 @@ def measure(hidden: tuple[int, ...], activation: str) -> dict[str, Numbers]:
 
     import edgerl
     from edgerl import deploy
-    from edgerl.core.policy import MLPPolicy
     from edgerl.deploy import exporting
-    from edgerl.systems.cartpole.baselines import visited_observations
+    from edgerl.envs.policy import MLPPolicy
+    from edgerl.tasks.cartpole.baselines import visited_observations
 
     case = case_name(hidden, activation)
     settings = {"sizes": [4, *hidden, 2], "activation": activation}

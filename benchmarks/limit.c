@@ -1,6 +1,6 @@
 /* CartPole-v1 with random actions in C: what the processor can do, for `sim` to compare EdgeRL with.
 
-   The dynamics, the start of an episode and its end are those of edgerl/systems/cartpole/env.py, in float32. Written
+   The dynamics, the start of an episode and its end are those of edgerl/tasks/cartpole/env.py, in float32. Written
    for speed and for nothing else: a compiler turns each loop over LANES into vector instructions (see `sim_limit.py`
    for its options), every thread keeps its lanes in the first cache, and what is known of the task is used:
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from edgerl import MLPPolicy, UserError, deploy
-from edgerl.core import files
+from edgerl.util import files
 
 VECTORS = 64  # for what `verify` does not refuse earlier
 LONGEST = 300  # seconds that one verification may take

@@ -44,7 +44,7 @@ def ours() -> Numbers:
     """What `edgerl train cartpole` starts from."""
     import yaml
 
-    found: Numbers = yaml.safe_load(files("edgerl.pipelines").joinpath("cartpole.yaml").read_text())["ppo"]
+    found: Numbers = yaml.safe_load(files("edgerl.tasks.cartpole").joinpath("defaults.yaml").read_text())["ppo"]
     return found
 
 

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from edgerl.core.json_text import to_json
+from edgerl.util.json_text import to_json
 
 Numbers = dict[str, Any]
 

@@ -6,42 +6,42 @@ Importing the package is cheap: JAX is imported when something that needs it is 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from edgerl.core.errors import UserError
-from edgerl.core.registry import make, register, registered
-from edgerl.core.startup import prepare_jax
 from edgerl.deploy import extras
+from edgerl.envs.registry import make, register, registered
+from edgerl.util.errors import UserError
+from edgerl.util.startup import prepare_jax
 
 if TYPE_CHECKING:
-    from edgerl.core.conformance import check_environment
-    from edgerl.core.environment import AutoReset, Environment
-    from edgerl.core.gymnasium_adapter import to_gymnasium
-    from edgerl.core.gymnax_adapter import from_gymnax
-    from edgerl.core.policy import MLPPolicy
-    from edgerl.core.simulate import SimulationStats, random_policy, simulate
+    from edgerl.envs.adapters.gymnasium_adapter import to_gymnasium
+    from edgerl.envs.adapters.gymnax_adapter import from_gymnax
+    from edgerl.envs.conformance import check_environment
+    from edgerl.envs.environment import AutoReset, Environment
+    from edgerl.envs.policy import MLPPolicy
+    from edgerl.simulator.simulate import SimulationStats, random_policy, simulate
 
 __version__ = "0.1.0"
 
 prepare_jax()
 
-register("CartPole-v0", "edgerl.systems.cartpole.env:cartpole_v0")
-register("CartPole-v1", "edgerl.systems.cartpole.env:cartpole_v1")
-register("EarlyExit-v0", "edgerl.systems.early_exit.factory:early_exit_v0")
-register("LatentNAS-v0", "edgerl.systems.latent_nas.factory:latent_nas_v0")
-register("PatchSelection-v0", "edgerl.systems.agent_vit.factory:patch_selection_v0")
+register("CartPole-v0", "edgerl.tasks.cartpole.env:cartpole_v0")
+register("CartPole-v1", "edgerl.tasks.cartpole.env:cartpole_v1")
+register("EarlyExit-v0", "edgerl.tasks.early_exit.factory:early_exit_v0")
+register("LatentNAS-v0", "edgerl.tasks.latent_nas.factory:latent_nas_v0")
+register("PatchSelection-v0", "edgerl.tasks.agent_vit.factory:patch_selection_v0")
 
-extras.register("exits", "edgerl.systems.early_exit.c_extra:write")
-extras.register("cascade", "edgerl.pipelines.cascade_files:write")
+extras.register("exits", "edgerl.tasks.early_exit.export.exits_files:write")
+extras.register("cascade", "edgerl.tasks.early_exit.export.cascade_files:write")
 
 _LAZY = {
-    "AutoReset": "edgerl.core.environment",
-    "Environment": "edgerl.core.environment",
-    "MLPPolicy": "edgerl.core.policy",
-    "SimulationStats": "edgerl.core.simulate",
-    "check_environment": "edgerl.core.conformance",
-    "from_gymnax": "edgerl.core.gymnax_adapter",
-    "random_policy": "edgerl.core.simulate",
-    "simulate": "edgerl.core.simulate",
-    "to_gymnasium": "edgerl.core.gymnasium_adapter",
+    "AutoReset": "edgerl.envs.environment",
+    "Environment": "edgerl.envs.environment",
+    "MLPPolicy": "edgerl.envs.policy",
+    "SimulationStats": "edgerl.simulator.simulate",
+    "check_environment": "edgerl.envs.conformance",
+    "from_gymnax": "edgerl.envs.adapters.gymnax_adapter",
+    "random_policy": "edgerl.simulator.simulate",
+    "simulate": "edgerl.simulator.simulate",
+    "to_gymnasium": "edgerl.envs.adapters.gymnasium_adapter",
 }
 
 

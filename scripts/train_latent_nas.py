@@ -3,8 +3,8 @@
 import argparse
 import json
 
-from edgerl.systems.latent_nas.build import BuildConfig, build
-from edgerl.systems.latent_nas.factory import SHIPPED, save_models
+from edgerl.tasks.latent_nas.factory import SHIPPED, save_models
+from edgerl.tasks.latent_nas.models.build import BuildConfig, build
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

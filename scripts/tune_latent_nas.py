@@ -9,12 +9,13 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from edgerl.systems.latent_nas import cross_validation, figures, search
-from edgerl.systems.latent_nas.data import read_csv, split
-from edgerl.systems.latent_nas.factory import load_models
-from edgerl.systems.latent_nas.fit_model import FitConfig
-from edgerl.systems.latent_nas.fit_surrogate import SurrogateConfig
-from edgerl.systems.latent_nas.model import ModelConfig
+from edgerl.tasks.latent_nas import figures
+from edgerl.tasks.latent_nas.factory import load_models
+from edgerl.tasks.latent_nas.models import cross_validation, search
+from edgerl.tasks.latent_nas.models.fit_model import FitConfig
+from edgerl.tasks.latent_nas.models.fit_surrogate import SurrogateConfig
+from edgerl.tasks.latent_nas.models.model import ModelConfig
+from edgerl.tasks.latent_nas.table.data import read_csv, split
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> None:

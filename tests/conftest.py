@@ -15,12 +15,12 @@ settings.load_profile("no deadline")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that take longest first: of two processes, neither then ends long after the other."""
-    here = Path(__file__).parent
+    tasks = Path(__file__).parent / "tasks"
 
     def rank(item: pytest.Item) -> int:
         if item.path.name in ("test_documents.py", "test_train_trunk.py"):
             return 0
-        return 1 if item.path.parent == here else 2 if "systems" in item.path.parts else 3
+        return 1 if item.path.is_relative_to(tasks) else 2
 
     items.sort(key=rank)
 

@@ -4,7 +4,6 @@ A few examples of each kind in the suite; `EDGERL_EXAMPLES=3000 pytest tests/tes
 """
 
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -14,22 +13,20 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
+from tables import lines, table
 
 from edgerl import UserError, cli
-from edgerl.agents.config import RunConfig
-from edgerl.core.config import as_dict, load
-from edgerl.hardware.profiles import Profile
-from edgerl.pipelines.agent_vit_methods import AgentViTConfig
-from edgerl.pipelines.early_exit_settings import EarlyExitConfig
-from edgerl.pipelines.latent_nas import LatentNASConfig
-from edgerl.systems.early_exit.import_logits import import_logits
-from edgerl.systems.early_exit.table import Table, load_table
-from edgerl.systems.early_exit.trunk_config import TrainConfig
-from edgerl.systems.latent_nas import factory
-from edgerl.systems.latent_nas.data import Architectures, read_csv
-
-sys.path.insert(0, str(Path(__file__).parent / "systems" / "latent_nas"))
-from tables import lines, table
+from edgerl.rl.config import RunConfig
+from edgerl.tasks.agent_vit.methods import AgentViTConfig
+from edgerl.tasks.early_exit.config import EarlyExitConfig
+from edgerl.tasks.early_exit.table.import_logits import import_logits
+from edgerl.tasks.early_exit.table.table import Table, load_table
+from edgerl.tasks.early_exit.trunk.config import TrainConfig
+from edgerl.tasks.hardware.profiles import Profile
+from edgerl.tasks.latent_nas import factory
+from edgerl.tasks.latent_nas.table.data import Architectures, read_csv
+from edgerl.tasks.latent_nas.task import LatentNASConfig
+from edgerl.util.config import as_dict, load
 
 EXAMPLES = int(os.environ.get("EDGERL_EXAMPLES", "30"))
 few = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)

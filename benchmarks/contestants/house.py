@@ -3,7 +3,7 @@
 from worker import AbsentError
 
 import edgerl
-from edgerl.core.environment import AutoReset, Environment
+from edgerl.envs.environment import AutoReset, Environment
 
 
 def make(id: str) -> Environment:

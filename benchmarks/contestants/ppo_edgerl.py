@@ -5,10 +5,11 @@ from importlib.metadata import version
 # ruff: noqa: I001
 import edgerl  # before JAX, so that JAX shows one device a core
 import jax
-from edgerl.agents import ppo, seeds
-from edgerl.agents.config import PPOConfig
-from edgerl.agents.evaluation import play_episodes
-from edgerl.core import config as configuration
+from edgerl.rl import ppo
+from edgerl.rl.run import seeds
+from edgerl.rl.config import PPOConfig
+from edgerl.rl.evaluation import play_episodes
+from edgerl.util import config as configuration
 
 from worker import Numbers, Prepared, serve, timed
 

@@ -7,10 +7,10 @@ from importlib.metadata import version
 import edgerl  # before JAX, so that JAX shows one device a core
 import jax
 import jax.numpy as jnp
-from edgerl.core.lanes import lane_bytes
-from edgerl.core.policy import MLPPolicy
-from edgerl.core.simulate import random_policy
-from edgerl.systems.early_exit.env import EarlyExit, EarlyExitParams
+from edgerl.simulator.lanes import lane_bytes
+from edgerl.envs.policy import MLPPolicy
+from edgerl.simulator.simulate import random_policy
+from edgerl.tasks.early_exit.env import EarlyExit, EarlyExitParams
 
 from house import make
 from network import weights

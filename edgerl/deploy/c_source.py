@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from edgerl import __version__
-from edgerl.core.errors import UserError
 from edgerl.deploy import c_kernels, c_text
 from edgerl.deploy.c_kernels import Kernel
 from edgerl.deploy.int8_policy import Int8Policy
+from edgerl.util.errors import UserError
 
 MAX_WIDTH = 2**15 - 1  # of a layer: int16_t counts its inputs
 # What the action is the largest of: its type and its description in the header.

@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from edgerl.core.errors import UserError
-from edgerl.core.files import first_line
-from edgerl.core.policy import MLPPolicy
 from edgerl.deploy.integer import quantise
+from edgerl.envs.policy import MLPPolicy
+from edgerl.util.errors import UserError
+from edgerl.util.files import first_line
 
 PERCENTILE = 99.9  # of each feature's values that set its range
 WIDENING = 1.1  # of that range: room for states that are rare in the data, such as those to recover from

@@ -13,9 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from edgerl.core import files
-from edgerl.core import policy as float_policy
-from edgerl.core.policy import MLPPolicy
 from edgerl.deploy import c_array, c_source, calibration, extras, flatbuffer, int8_policy
 from edgerl.deploy.calibration import Quantiser
 from edgerl.deploy.extras import Extra
@@ -23,6 +20,9 @@ from edgerl.deploy.int8_policy import Int8Policy
 from edgerl.deploy.network import Network
 from edgerl.deploy.targets import arduino, esp_idf
 from edgerl.deploy.targets import tflm as tflm_package
+from edgerl.envs import policy as float_policy
+from edgerl.envs.policy import MLPPolicy
+from edgerl.util import files
 
 _VECTOR_BYTES = 128  # of embedded test vectors, at most; but two at least
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edgerl.core.errors import UserError
 from edgerl.deploy import integer
 from edgerl.deploy.network import Quantisation
+from edgerl.util.errors import UserError
 
 _LARGEST_BIAS = 2**26  # of an int32 bias, so that it leaves the accumulator its room
 

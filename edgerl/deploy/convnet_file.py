@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from edgerl.core import files
-from edgerl.core.errors import UserError
 from edgerl.deploy import integer
 from edgerl.deploy.convnet import Add, Builder, Conv, ConvNet, Mean, Operation, Tensor, largest_accumulator
 from edgerl.deploy.network import Quantisation
+from edgerl.util import files
+from edgerl.util.errors import UserError
 
 _KINDS = (Conv, Add, Mean)  # by the number in the file
 _MOST_VALUES = 2**22  # of a tensor

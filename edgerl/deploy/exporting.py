@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 
 from edgerl import __version__
-from edgerl.core import files
-from edgerl.core import policy as float_policy
-from edgerl.core.environment import Environment
-from edgerl.core.errors import UserError
-from edgerl.core.policy import MLPPolicy
-from edgerl.core.registry import make
 from edgerl.deploy import calibration, contents, fidelity, flatbuffer, int8_policy, tflite, tflm, toolchain
 from edgerl.deploy.contents import Ingredients
 from edgerl.deploy.extras import Extra
 from edgerl.deploy.folder import REPORT
 from edgerl.deploy.int8_policy import Argmax, Int8Policy
 from edgerl.deploy.network import Network
+from edgerl.envs import policy as float_policy
+from edgerl.envs.environment import Environment
+from edgerl.envs.policy import MLPPolicy
+from edgerl.envs.registry import make
+from edgerl.util import files
+from edgerl.util.errors import UserError
 
 CALIBRATION_ROWS = 1000  # that the converter sees; ranges of observations are taken from all
 KEPT_ROWS = 1000  # observations that stay in the folder, for `verify`

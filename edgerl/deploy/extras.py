@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgerl.core.errors import UserError
+from edgerl.util.errors import UserError
 
 Generator = Callable[[Path, Path, Mapping[str, Any], Any], None]
 # name -> "module:function"; imported only when it is called.

@@ -5,12 +5,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from edgerl.core.errors import UserError
-from edgerl.core.policy import MLPPolicy
 from edgerl.deploy import calibration, int8_policy
 from edgerl.deploy.calibration import Quantiser
 from edgerl.deploy.int8_policy import Int8Policy
 from edgerl.deploy.network import Network
+from edgerl.envs.policy import MLPPolicy
+from edgerl.util.errors import UserError
 
 TINY = 0.1  # margins below this share of the mean margin are decisions that hardly matter
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from edgerl.core.errors import UserError
-from edgerl.core.files import first_line
 from edgerl.deploy.flatbuffer_writer import Writer, load_schema
 from edgerl.deploy.network import Layer, LayerActivation, Network, Quantisation
+from edgerl.util.errors import UserError
+from edgerl.util.files import first_line
 
 _DENSE_VERSION = 5  # of FULLY_CONNECTED; what TensorFlow 2.21 writes for int8, per tensor and per channel
 _TABLE_VERSION = 2  # of TANH and LOGISTIC for int8

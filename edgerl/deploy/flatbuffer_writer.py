@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from edgerl.core.errors import UserError
 from edgerl.deploy.network import Quantisation
+from edgerl.util.errors import UserError
 
 _KINDS = {np.dtype(np.int8): 9, np.dtype(np.int32): 2}  # TensorType
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from edgerl.core import files
-from edgerl.core.errors import UserError
+from edgerl.util import files
+from edgerl.util.errors import UserError
 
 REPORT = "report.json"
 NEEDED = (

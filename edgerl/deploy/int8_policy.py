@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from edgerl.core import files
-from edgerl.core.errors import UserError
 from edgerl.deploy import integer
 from edgerl.deploy.network import Network
 from edgerl.deploy.tables import activation_table
+from edgerl.util import files
+from edgerl.util.errors import UserError
 
 Argmax = Literal["outputs", "accumulators"]
 _ROWS = 100_000  # that `evaluate` holds in memory at once

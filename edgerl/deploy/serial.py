@@ -20,10 +20,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from edgerl.core.environment import Environment
-from edgerl.core.errors import UserError
-from edgerl.core.registry import make
 from edgerl.deploy import toolchain
+from edgerl.envs.environment import Environment
+from edgerl.envs.registry import make
+from edgerl.util.errors import UserError
 
 # Where QEMU's `virt` machine has its memory, for picolibc's linker script.
 _MEMORY = {"flash": 0x80000000, "flash_size": 0x100000, "ram": 0x80100000, "ram_size": 0x100000, "stack_size": 0x4000}

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgerl.core import files, policy, startup
-from edgerl.core.errors import UserError
-from edgerl.core.policy import MLPPolicy
+from edgerl.envs import policy
+from edgerl.envs.policy import MLPPolicy
+from edgerl.util import files, startup
+from edgerl.util.errors import UserError
 
 _TIMEOUT_SECONDS = 300
 _KEPT_FILES = 256  # of some kilobytes each; the oldest go first

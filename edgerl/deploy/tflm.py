@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgerl.core import files
-from edgerl.core.errors import UserError
+from edgerl.util import files
+from edgerl.util.errors import UserError
 
 _TIMEOUT_SECONDS = 600
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgerl.core.errors import UserError
+from edgerl.util.errors import UserError
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic")
 SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")

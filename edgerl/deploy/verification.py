@@ -14,9 +14,6 @@ import jax
 import numpy as np
 
 from edgerl import __version__
-from edgerl.core import files
-from edgerl.core import policy as float_policy
-from edgerl.core.errors import UserError
 from edgerl.deploy import contents, fidelity, flatbuffer, int8_policy, self_tests, tflm, toolchain, vectors
 from edgerl.deploy.calibration import Quantiser, check_observations
 from edgerl.deploy.contents import Ingredients
@@ -24,6 +21,9 @@ from edgerl.deploy.extras import Extra
 from edgerl.deploy.folder import Folder, open_folder, shown
 from edgerl.deploy.targets.tflm import ARENA_MARGIN
 from edgerl.deploy.toolchain import Target
+from edgerl.envs import policy as float_policy
+from edgerl.util import files
+from edgerl.util.errors import UserError
 
 UNCHECKED = (
     "by its hash only: observations that are no test vector; half an int8 step of each number in policy.npz. "

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from edgerl import deploy, make
-from edgerl.core.policy import MLPPolicy
+from edgerl.envs.policy import MLPPolicy
 
 
 @pytest.fixture(scope="session")

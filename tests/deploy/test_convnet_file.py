@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from edgerl import UserError
-from edgerl.core import files
 from edgerl.deploy import convnet, convnet_file
 from edgerl.deploy.convnet import Builder
+from edgerl.util import files
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from edgerl import MLPPolicy, UserError, deploy, make
-from edgerl.core.policy import load_policy, same
 from edgerl.deploy import calibration, exporting, fidelity, flatbuffer, int8_policy, tflite, toolchain
+from edgerl.envs.policy import load_policy, same
 
 
 def test_the_folder_has_what_was_promised(exported):

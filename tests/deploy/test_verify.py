@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from edgerl import MLPPolicy, UserError, __version__, cli, deploy
-from edgerl.core import files
 from edgerl.deploy import calibration, contents, flatbuffer, int8_policy, tflm, toolchain
 from edgerl.deploy.contents import Ingredients
 from edgerl.deploy.network import Layer, Network, Quantisation
+from edgerl.util import files
 
 
 def _by_name(report):

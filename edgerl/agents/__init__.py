@@ -1,1 +1,0 @@
-"""Learners: an environment in, a policy out. May import `edgerl.core` alone."""

@@ -1,0 +1,194 @@
+"""The front door: parses, calls, prints. What the commands do lives in `edgerl.tasks`.
+
+Exit status: 0 done, 1 a check failed, 2 the user's input is wrong, 3 another process is gone, 130 interrupted.
+"""
+
+import argparse
+import contextlib
+import gc
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from edgerl.cli import failures
+from edgerl.cli.parser import parser
+from edgerl.util import startup
+from edgerl.util.distributed import processes
+from edgerl.util.distributed.endings import end
+from edgerl.util.errors import UserError
+from edgerl.util.json_text import to_json
+
+# Tracing a program makes some hundred thousand objects that stay. Python's own threshold would have all of them looked
+# through again and again for what could be freed: a tenth of the time of a first result.
+_OBJECTS_BEFORE_COLLECTION = 200_000
+
+
+def run() -> NoReturn:
+    """What the shell starts: `main`, in a process that nobody goes on to use."""
+    gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
+    failures.prepare_streams()
+    # JAX tells of a full disk below its cache in two lines, and goes on without the cache.
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
+    try:
+        status = main()
+    except KeyboardInterrupt as error:  # while another one was told
+        status = failures.report("edgerl", "", error)
+    end(status)  # without taking JAX apart piece by piece, which takes longer than a small training
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if any("\0" in argument for argument in arguments):  # which no shell can pass on, and no file is called
+        parser().error("an argument holds the character NUL")
+    options = parser().parse_args(arguments)
+    return processes.leave(_run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    name = f"edgerl {options.command}"
+    try:
+        startup.require_jax(devices=False)
+        with _joined(name, options):
+            startup.require_jax(devices=True)
+            return _COMMANDS[options.command](options)
+    except BaseException as error:
+        return failures.report(name, _place(options), error)
+
+
+def _joined(name: str, options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
+    """The other processes, for the commands that can be shared out."""
+    if "coordinator" not in options:
+        return contextlib.nullcontext()
+    return processes.joined(name, options.coordinator, options.processes, options.process_id)
+
+
+def _place(options: argparse.Namespace) -> str:
+    """What a command writes."""
+    places = (getattr(options, name, None) for name in ("out", "figure", "run", "folder"))
+    return next((place for place in places if place is not None), failures.OUTPUT)
+
+
+def _train(options: argparse.Namespace) -> int:
+    from edgerl import tasks as pipelines
+
+    pipeline = pipelines.of_system(options.system)
+    # As YAML's text in quotes, which JSON's is: a folder may be called `null` or `2026`.
+    data = [f"data={to_json(options.data)}"] if options.data is not None else []
+    result = pipeline.train(options.config, options.set + data, options.out)
+    if processes.is_first():
+        _show(result, as_json=False)
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from edgerl import tasks as pipelines
+
+    _show(pipelines.of_run(options.run).evaluate(options.run), options.json)
+    return 0
+
+
+def _figures(options: argparse.Namespace) -> int:
+    from edgerl import tasks as pipelines
+
+    files = pipelines.of_run(options.run).figures(options.run, options.data)
+    _show({"figures": [str(path) for path in files]}, options.json)
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from edgerl import tasks as pipelines
+
+    if options.cascade:
+        from edgerl.tasks.early_exit.export import cascade
+
+        report = cascade.export(options.run, options.out, options.data)
+    elif options.data is not None:
+        raise UserError("--data: only an export with --cascade needs data")
+    else:
+        report = pipelines.of_run(options.run).export(options.run, options.out)
+    # On a terminal without the hashes and scales, which are in report.json.
+    shown = ("fidelity", "closed_loop", "size", "c", "remarks", "cascade")
+    brief = {name: report[name] for name in shown if report.get(name) not in (None, [])}
+    _show(report if options.json else {"folder": str(options.out), **brief}, options.json)
+    return 0 if report.get("cascade", {"passed": True})["passed"] else 1
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from edgerl import deploy
+
+    report = deploy.verify(options.folder)
+    _show(report, options.json)
+    return 0 if report["passed"] else 1
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from edgerl.tasks import simulation
+
+    result = simulation.simulate(options.env, options.policy, options.envs, options.steps, options.seed)
+    if not options.json and not result["episodes"]:  # JSON has nulls
+        result = {k: v for k, v in result.items() if k not in ("returns", "lengths")}
+        result["returns"] = f"no episode finished within {options.steps} steps: give more --steps"
+    if processes.is_first():
+        _show(result, options.json)
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from edgerl.cli import bench
+
+    return bench.run(options.what, options.json, options.figure)
+
+
+def _logits(options: argparse.Namespace) -> int:
+    from edgerl.tasks.early_exit.table import logits
+
+    if options.source == "import":
+        result = logits.bring(options.file, options.out)
+    else:
+        result = logits.build(options.config, options.set, options.data, options.out)
+    _show(result, options.json)
+    return 0
+
+
+_COMMANDS = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "figures": _figures,
+    "export": _export,
+    "verify": _verify,
+    "simulate": _simulate,
+    "bench": _bench,
+    "logits": _logits,
+}
+
+
+def _show(result: dict[str, Any], as_json: bool) -> None:
+    """One JSON object, or the same as indented lines."""
+    with failures.printing():
+        if as_json:
+            print(to_json(result))
+        else:
+            _print_tree(result, 0)
+
+
+def _print_tree(value: dict[str, Any], depth: int) -> None:
+    width = max((len(key) for key in value), default=0)
+    for key, item in value.items():
+        if isinstance(item, dict):
+            print(f"{'  ' * depth}{key}:")
+            _print_tree(item, depth + 1)
+        elif isinstance(item, list):
+            print(f"{'  ' * depth}{key}:")
+            for entry in item:
+                text = "  ".join(map(_number, entry.values())) if isinstance(entry, dict) else _number(entry)
+                print(f"{'  ' * (depth + 1)}{text}")
+        else:
+            print(f"{'  ' * depth}{key:<{width}}  {_number(item)}")
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,174 @@
+"""What the command line understands."""
+
+import argparse
+import re
+from collections.abc import Callable
+from typing import NoReturn
+
+from edgerl.util.errors import one_line
+
+SYSTEMS = ("cartpole", "early-exit", "latent-nas", "agent-vit")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Mistakes on the command line get one line, not a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {one_line(message + _meant(message))} (see `{self.prog} --help`)\n")
+
+
+def _meant(message: str) -> str:
+    """What argparse's refusal of a word leaves out: which of the known words is nearest to it."""
+    found = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)$", message)
+    if not found:
+        return ""
+    import difflib  # which a right command does not wait for
+
+    near = difflib.get_close_matches(found[1], re.findall(r"[\w-]+", found[2]), 1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """What reads a whole number from `low` to `high`."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:  # also where it has thousands of digits
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {low} to {high}")
+        return value
+
+    return read
+
+
+def _path(text: str) -> str:
+    """A file's or folder's name. Python takes an empty one for the folder that it is in."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected the name of a file or folder, got nothing")
+    return text
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of all commands; a mistake ends the program with one line and status 2."""
+    whole = _Parser(prog="edgerl", description="Decisions for small devices: simulate, learn, quantise, verify.")
+    whole.epilog = "example: edgerl train cartpole --out runs/pole && edgerl export runs/pole --out runs/pole_c"
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+
+    def command(name: str, help: str, example: str) -> argparse.ArgumentParser:
+        formatter = argparse.RawDescriptionHelpFormatter
+        return commands.add_parser(
+            name, help=help, description=help, epilog=f"example:\n  {example}", formatter_class=formatter
+        )
+
+    train = command("train", "train a policy for a system", "edgerl train cartpole --set seed=3 --out runs/pole")
+    train.add_argument("system", metavar="SYSTEM", choices=SYSTEMS, help=" | ".join(SYSTEMS))
+    _add_configuration(train)
+    what = "latent-nas: a table as AnalogNAS's, to train on anew; agent-vit: CIFAR-10's binary files"
+    train.add_argument("--data", type=_path, metavar="FILE.csv|DIR", help=what)
+    train.add_argument(
+        "--out", type=_path, metavar="RUN", required=True, help="new folder for the run, or an unfinished one to resume"
+    )
+    _add_processes(train, "edgerl train early-exit --out runs/exits")
+
+    evaluate = command(
+        "evaluate", "judge a run against the system's baselines and bounds", "edgerl evaluate runs/pole --json"
+    )
+    figures = command("figures", "draw the pictures of a run into RUN/figures", "edgerl figures runs/pole")
+    export = command(
+        "export", "write tflite, C array, C source, ESP-IDF, Arduino", "edgerl export runs/pole --out runs/pole_c"
+    )
+    for sub in (evaluate, figures, export):
+        sub.add_argument("run", type=_path, metavar="RUN", help="folder that `edgerl train` wrote")
+    export.add_argument("--out", type=_path, metavar="FOLDER", required=True, help="new folder for the files")
+    export.add_argument(
+        "--cascade", action="store_true", help="early-exit: the network too, as int8 C, judged and verified on images"
+    )
+    export.add_argument("--data", type=_path, metavar="DIR", help="CIFAR-100's binary files, for --cascade")
+    figures.add_argument(
+        "--data", type=_path, metavar="DIR", help="CIFAR-100's binary files, for early-exit's gallery of images"
+    )
+
+    verify = command("verify", "compare JAX, TFLM, host C and rv32imc, bit for bit", "edgerl verify runs/pole_c --json")
+    verify.add_argument("folder", type=_path, metavar="FOLDER", help="folder that `edgerl export` wrote")
+
+    simulate = command("simulate", "play many episodes at once", "edgerl simulate CartPole-v1 --policy runs/pole")
+    simulate.add_argument("env", metavar="ENV", help="environment id, for example CartPole-v1")
+    who = "a run's float policy, or an export's as its C decides (default: random)"
+    simulate.add_argument("--policy", type=_path, default="random", metavar="random|RUN|EXPORT", help=who)
+    count, seed = whole_number(1, 2**31 - 1), whole_number(0, 2**32 - 1)
+    simulate.add_argument("--envs", type=count, default=16384, metavar="N", help="environments (default: 16384)")
+    simulate.add_argument("--steps", type=count, default=1000, metavar="N", help="steps of each (default: 1000)")
+    simulate.add_argument("--seed", type=seed, default=0, metavar="N", help="seed of the random key (default: 0)")
+    _add_processes(simulate, "edgerl simulate CartPole-v1 --envs 1000000")
+
+    bench = command("bench", "measure against the peers that are installed", "edgerl bench sim --json")
+    bench.add_argument("what", nargs="?", default="sim", choices=("sim", "ppo", "deploy"), help="default: sim")
+    bench.add_argument("--figure", type=_path, metavar="FILE.png", help="sim, ppo: also draw the result")
+
+    bring, build = _add_logits(command)
+
+    for sub in (evaluate, figures, export, verify, simulate, bench, bring, build):
+        sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    return whole
+
+
+def _add_logits(command: Callable[..., argparse.ArgumentParser]) -> tuple[argparse.ArgumentParser, ...]:
+    """The parsers of `edgerl logits import` and `edgerl logits build`."""
+    logits = command(
+        "logits",
+        "the table of exits' answers that early-exit runs on",
+        "edgerl logits import mine.npz --out table.npz && edgerl train early-exit --set table=table.npz --out RUN",
+    )
+    sources = logits.add_subparsers(dest="source", required=True, metavar="import|build", parser_class=_Parser)
+    bring = sources.add_parser(
+        "import",
+        help="from your own network's logits, from any framework",
+        description="FILE.npz: logits float [N, K, C], labels int [N], macs or latency_ms [K] (cumulative, each exit's "
+        "head included), optional split int [N] (0 fit, 1 policy, 2 test). See examples/own_logits.py.",
+        epilog="example: edgerl logits import mine.npz --out table.npz",
+    )
+    bring.add_argument("file", type=_path, metavar="FILE.npz")
+    bring.add_argument("--out", type=_path, metavar="TABLE", required=True, help="new file for the table")
+    build = sources.add_parser(
+        "build",
+        help="train a trunk on CIFAR-100, compute its table",
+        description="Trains a ResNet-18 with four exits; the same command goes on after an interruption.",
+        epilog="example: edgerl logits build --data cifar-100-binary --set trunk.width=16 --out runs/trunk16",
+    )
+    build.add_argument(
+        "--data", type=_path, metavar="DIR", help="the official binary files (default: tensorflow-datasets)"
+    )
+    _add_configuration(build)
+    build.add_argument(
+        "--out", type=_path, metavar="FOLDER", required=True, help="for checkpoints, table.npz and weights.npz"
+    )
+    return bring, build
+
+
+def _add_configuration(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", type=_path, metavar="FILE.yaml", help="configuration; missing keys keep their defaults"
+    )
+    parser.add_argument(
+        "--set", metavar="key=value", action="extend", nargs="+", default=[], help="single keys, after the file's"
+    )
+
+
+def _add_processes(command: argparse.ArgumentParser, example: str) -> None:
+    """Options for a run over several processes, on one machine or on many."""
+    command.epilog = f"""{command.epilog}
+several processes: under srun, mpirun or on a cloud's TPU pods they find each other; else say who they are, each:
+  {example} --coordinator node1:1234 --processes 2 --process-id 0   # on node1
+  {example} --coordinator node1:1234 --processes 2 --process-id 1   # on node2"""
+    more = command.add_argument_group("several processes")
+    more.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0, reachable by all; any free port")
+    number, index = whole_number(1, 2**16), whole_number(0, 2**16 - 1)
+    more.add_argument("--processes", type=number, metavar="N", help="how many; 1: this one alone, under any launcher")
+    more.add_argument(
+        "--process-id",
+        type=index,
+        metavar="I",
+        help="this one's number, from 0; process 0 writes files",
+    )

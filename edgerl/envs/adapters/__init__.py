@@ -1,0 +1,1 @@
+"""Environments as Gymnasium's, and gymnax's as ours."""

@@ -1,0 +1,170 @@
+"""The policy contract between learners and deployment: a multilayer perceptron as a plain pytree."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from edgerl.envs import policy_checks
+from edgerl.util import files
+from edgerl.util.errors import UserError
+
+Activation = Literal["relu", "relu6", "tanh", "sigmoid"]
+
+ACTIVATIONS = {"relu": jax.nn.relu, "relu6": jax.nn.relu6, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}
+
+
+@jax.tree_util.register_pytree_with_keys_class
+@dataclasses.dataclass(frozen=True)
+class MLPPolicy:
+    """A greedy policy over discrete actions: argmax of a multilayer perceptron's outputs. Ties: the lowest index.
+
+    What it is made of is checked when it is made; numbers of another type, and lists, become float32. JAX's own
+    rebuilding (`jit`, `vmap`, `tree.map`) checks nothing: there the leaves may be anything. Several policies of one
+    form are one with leading axes, `[P, in, out]` and `[P, out]`, for `jax.vmap`.
+
+    Attributes:
+      kernels: float32 [in, out] of each dense layer.
+      biases: float32 [out] of each dense layer.
+      activation: applied after every layer but the last.
+    Raises:
+      UserError: an unknown activation, shapes that do not fit, NaN or infinite weights, or what is no array.
+    """
+
+    kernels: tuple[chex.Array, ...]
+    biases: tuple[chex.Array, ...]
+    activation: Activation = "relu"
+
+    def __post_init__(self) -> None:
+        kernels, biases = policy_checks.checked(self.kernels, self.biases, self.activation, ACTIVATIONS)
+        object.__setattr__(self, "kernels", kernels)
+        object.__setattr__(self, "biases", biases)
+
+    def tree_flatten_with_keys(self) -> tuple[tuple[tuple[Any, Any], ...], Activation]:
+        """Kernels and biases under their names; the activation is static."""
+        names = ("kernels", "biases")
+        return tuple((jax.tree_util.GetAttrKey(name), getattr(self, name)) for name in names), self.activation
+
+    @classmethod
+    def tree_unflatten(cls, activation: Activation, children: tuple[Any, Any]) -> "MLPPolicy":
+        """Without `__post_init__`: JAX puts tracers, specifications and place holders here."""
+        made = object.__new__(cls)
+        for name, value in zip(("kernels", "biases", "activation"), (*children, activation), strict=True):
+            object.__setattr__(made, name, value)
+        return made
+
+    def replace(self, **changes: Any) -> "MLPPolicy":
+        """The same with other kernels, biases or another activation."""
+        return dataclasses.replace(self, **changes)
+
+    def logits(self, obs: chex.Array) -> chex.Array:
+        """float32 [..., actions] for observations float32 [..., features]."""
+        policy_checks.check_reads(self.kernels, jnp.shape(obs)[-1:], jnp.shape(obs))
+        x = obs
+        for i, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
+            x = x @ kernel + bias
+            if i + 1 < len(self.kernels):
+                x = ACTIVATIONS[self.activation](x)
+        return x
+
+    def __call__(self, key: chex.PRNGKey, obs: chex.Array) -> chex.Array:
+        """int32 action [...]; the key is not used."""
+        del key
+        return jnp.argmax(self.logits(obs), axis=-1).astype(jnp.int32)
+
+    def lanes(self, obs: chex.Array) -> chex.Array:
+        """int32 actions [B] for observations float32 [features, B], the lanes last as in the simulator."""
+        policy_checks.check_reads(self.kernels, jnp.shape(obs)[:1], jnp.shape(obs)[:-1])
+        x = obs
+        for i, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
+            # Turned round once, not read along its columns: XLA has a faster library for such products on a CPU.
+            x = jax.lax.optimization_barrier(kernel.T) @ x + bias[:, None]
+            if i + 1 < len(self.kernels):
+                x = ACTIVATIONS[self.activation](x)
+        return _first_highest(x)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """(features, hidden …, actions)."""
+        return (self.kernels[0].shape[-2], *(kernel.shape[-1] for kernel in self.kernels))
+
+
+def _first_highest(values: chex.Array) -> chex.Array:
+    """int32 [B]: argmax over the first axis of [n, B], by what vector units do fast; 0 where a value is NaN."""
+    if len(values) > 16:
+        rows = jnp.arange(len(values), dtype=jnp.int32)[:, None]
+        first = jnp.min(jnp.where(values == jnp.max(values, axis=0), rows, len(values)), axis=0)
+        return first % len(values)
+    best, index = values[0], jnp.zeros(values.shape[1:], jnp.int32)
+    for i in range(1, len(values)):
+        index = jnp.where(values[i] > best, i, index)
+        best = jnp.maximum(best, values[i])
+    return index
+
+
+def check_one(policy: Any) -> None:
+    """Raises a `UserError` unless this is one `MLPPolicy` with finite weights: what can be saved and exported."""
+    if not isinstance(policy, MLPPolicy):
+        raise UserError(f"the policy is {policy_checks.described(policy)}, expected an edgerl.MLPPolicy")
+    # JAX may have rebuilt it from anything.
+    policy_checks.checked(policy.kernels, policy.biases, policy.activation, ACTIVATIONS)
+    policy_checks.check_reads(policy.kernels)
+
+
+def save_policy(path: str | Path, policy: MLPPolicy) -> None:
+    """Writes a policy as `.npz`: `kernel_i`, `bias_i`, `activation`.
+
+    Raises:
+      UserError: it is no policy, a stack of them, or has NaN or infinite weights.
+    """
+    check_one(policy)
+    arrays: dict[str, Any] = {"activation": np.asarray(policy.activation)}
+    for i, (kernel, bias) in enumerate(zip(policy.kernels, policy.biases, strict=True)):
+        arrays |= {f"kernel_{i}": np.asarray(kernel, np.float32), f"bias_{i}": np.asarray(bias, np.float32)}
+    files.write_npz(path, arrays)
+
+
+def load_policy(path: str | Path) -> MLPPolicy:
+    """Reads what `save_policy` wrote.
+
+    Raises:
+      UserError: missing file, not a policy, shapes that do not chain, NaN or infinite weights.
+    """
+    arrays = files.read_npz(path)
+    kernels = tuple(arrays[f"kernel_{i}"] for i in range(len(arrays)) if f"kernel_{i}" in arrays)
+    biases = tuple(arrays[f"bias_{i}"] for i in range(len(kernels)) if f"bias_{i}" in arrays)
+    activation = str(arrays.get("activation", ""))
+    if not kernels or len(biases) != len(kernels) or activation not in get_args(Activation):
+        raise UserError(f"{path} is not a policy: expected kernel_i, bias_i and activation")
+    for i, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
+        chains = kernel.ndim == 2 and bias.shape == kernel.shape[1:] and (i == 0 or len(kernel) == len(biases[i - 1]))
+        if not chains:
+            raise UserError(f"{path}: layer {i} has kernel {kernel.shape} and bias {bias.shape}, which do not fit")
+        if not all(np.issubdtype(x.dtype, np.number) for x in (kernel, bias)):
+            raise UserError(f"{path}: layer {i} has kernel {kernel.dtype} and bias {bias.dtype}, not numbers")
+        if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
+            raise UserError(f"{path}: layer {i} has NaN or infinite weights")
+    return MLPPolicy(
+        tuple(jnp.asarray(k, jnp.float32) for k in kernels),
+        tuple(jnp.asarray(b, jnp.float32) for b in biases),
+        activation,  # type: ignore[arg-type]
+    )
+
+
+def same(a: MLPPolicy, b: MLPPolicy) -> bool:
+    """True if two policies are equal bit for bit."""
+    return (
+        a.activation == b.activation
+        and a.sizes == b.sizes
+        and all(
+            np.asarray(x).tobytes() == np.asarray(y).tobytes()
+            for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+        )
+    )
+
+
+__all__ = ["ACTIVATIONS", "Activation", "MLPPolicy", "check_one", "load_policy", "same", "save_policy"]

@@ -1,0 +1,108 @@
+"""What `MLPPolicy` may be made of: each mistake is one line that says what is wrong and what would be right."""
+
+import difflib
+import itertools
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from edgerl.util.errors import UserError
+
+_ORDER = "a kernel is [in, out]: torch.nn.Linear keeps [out, in], so transpose its weights"
+
+
+def checked(
+    kernels: Any, biases: Any, activation: Any, known: Collection[str]
+) -> tuple[tuple[chex.Array, ...], tuple[chex.Array, ...]]:
+    """Kernels and biases as tuples of float32 arrays; tracers and abstract arrays are left as they are.
+
+    Raises:
+      UserError: see `MLPPolicy`.
+    """
+    _check_activation(activation, known)
+    for name, value in (("kernels", kernels), ("biases", biases)):
+        if not isinstance(value, tuple | list):
+            raise UserError(f"MLPPolicy: {name} is {described(value)}, expected a tuple of arrays, one for each layer")
+    if not kernels or len(kernels) != len(biases):
+        raise UserError(f"MLPPolicy: {len(kernels)} kernels and {len(biases)} biases, expected one each for each layer")
+    kernels = tuple(_array(f"kernel {i}", kernel) for i, kernel in enumerate(kernels))
+    biases = tuple(_array(f"bias {i}", bias) for i, bias in enumerate(biases))
+    _check_shapes(kernels, biases)
+    return kernels, biases
+
+
+def check_reads(
+    kernels: Sequence[chex.Array], features: tuple[int, ...] | None = None, shape: tuple[int, ...] = ()
+) -> None:
+    """Raises a `UserError` if this is a stack of policies, or reads another number of features than is given."""
+    first = kernels[0].shape
+    if len(first) != 2:
+        raise UserError(
+            f"this is a stack of policies, kernel 0 has shape {list(first)}: take one of them with "
+            "jax.tree.map(lambda x: x[i], policies), or use jax.vmap"
+        )
+    if features is not None and features != first[:1]:
+        raise UserError(f"the policy reads {first[0]} features, but the observation has shape {list(shape)}")
+
+
+def described(value: Any) -> str:
+    """A value's type in a message, with its shape where it has one."""
+    shape = getattr(value, "shape", None)
+    return f"of type {type(value).__name__}" + (f" and shape {list(shape)}" if isinstance(shape, tuple) else "")
+
+
+def _check_activation(activation: Any, known: Collection[str]) -> None:
+    if isinstance(activation, str) and activation in known:
+        return
+    name = activation if isinstance(activation, str) else getattr(activation, "__name__", None)
+    near = difflib.get_close_matches(str(name).lower(), known, n=1)
+    guess = f"did you mean '{near[0]}'? " if near else ""
+    said = f"'{activation}'" if isinstance(activation, str) else described(activation)
+    raise UserError(f"MLPPolicy: the activation is {said}; {guess}Known: {', '.join(known)}")
+
+
+def _array(name: str, value: Any) -> chex.Array:
+    """float32; what has a shape and a type but no numbers yet (a tracer, a `ShapeDtypeStruct`) stays what it is."""
+    if isinstance(value, jax.core.Tracer | jax.ShapeDtypeStruct):
+        return value  # type: ignore[return-value]
+    given = value if isinstance(value, jax.Array) else _as_numpy(name, value)
+    if not jnp.issubdtype(given.dtype, jnp.floating) and not jnp.issubdtype(given.dtype, jnp.integer):
+        raise UserError(f"MLPPolicy: {name} holds {given.dtype}, expected float32 numbers")
+    with np.errstate(over="ignore"):
+        made = given if given.dtype == jnp.float32 else given.astype(jnp.float32)
+    if isinstance(made, np.ndarray) or made.is_fully_addressable:
+        finite = np.isfinite(np.asarray(made))
+        if not finite.all():
+            place = tuple(int(i) for i in np.argwhere(~finite)[0])
+            raise UserError(f"MLPPolicy: {name}{list(place)} is {np.asarray(given)[place]}, expected finite float32")
+    return made
+
+
+def _as_numpy(name: str, value: Any) -> np.ndarray:
+    """Lists, and arrays of other libraries."""
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"MLPPolicy: {name} is {described(value)} and no array of numbers") from error
+
+
+def _check_shapes(kernels: Sequence[chex.Array], biases: Sequence[chex.Array]) -> None:
+    for i, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
+        said = f"MLPPolicy: kernel {i} has shape {list(kernel.shape)}"
+        if len(kernel.shape) < 2 or 0 in kernel.shape:
+            raise UserError(f"{said}, expected [in, out] with both at least 1")
+        if bias.shape == (*kernel.shape[:-2], kernel.shape[-1]):
+            continue
+        turned = bias.shape == (*kernel.shape[:-2], kernel.shape[-2])
+        wanted = f"expected a bias of shape {[*kernel.shape[:-2], kernel.shape[-1]]}"
+        raise UserError(f"{said} and bias {i} has {list(bias.shape)}: {_ORDER if turned else wanted}")
+    for i, (a, b) in enumerate(itertools.pairwise(kernels)):
+        if a.shape[-1] != b.shape[-2] or a.shape[:-2] != b.shape[:-2]:
+            raise UserError(
+                f"MLPPolicy: kernel {i} has shape {list(a.shape)} and kernel {i + 1} {list(b.shape)}, which do not "
+                f"chain: the second's inputs are the first's outputs, and {_ORDER}"
+            )

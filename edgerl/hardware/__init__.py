@@ -1,1 +1,0 @@
-"""Device profiles and cost: multiply-accumulates to latency and energy. May import `edgerl.core` alone."""

@@ -1,0 +1,91 @@
+"""Configuration of PPO and of a run."""
+
+import dataclasses
+from typing import Any
+
+from flax import struct
+
+from edgerl.util.config import field
+from edgerl.util.errors import UserError
+
+_MOST = 2**31  # of what compiled programs count
+
+
+def static(default: Any, help: str, **limits: Any) -> Any:
+    """As `edgerl.util.config.field`, for what decides the compiled program: not a leaf of the pytree."""
+    made = field(default, help, **limits)
+    return dataclasses.field(default=made.default, metadata={**made.metadata, "pytree_node": False})
+
+
+@struct.dataclass
+class PPOConfig:
+    """Proximal policy optimisation. A pytree: its leaves are numbers that may be traced and vmapped, for example
+    `jax.vmap(lambda rate: train(env, config.replace(learning_rate=rate), key))(rates)`.
+
+    Source of the names and defaults: Schulman et al., "Proximal Policy Optimization Algorithms", 2017.
+    """
+
+    num_updates: int = static(24, "PPO iterations; each takes num_envs * num_steps environment steps", low=1)
+    num_envs: int = static(64, "environments stepped side by side", low=1)
+    num_steps: int = static(64, "steps of each environment per iteration", low=1)
+    epochs: int = static(4, "passes over each iteration's steps", low=1)
+    num_minibatches: int = static(4, "gradient steps per pass; divides num_envs * num_steps", low=1)
+    hidden_sizes: tuple[int, ...] = static((64, 64), "width of each hidden layer of policy and value network", low=1)
+    activation: str = static("tanh", "between layers", choices=("relu", "relu6", "tanh", "sigmoid"))
+    observation_scale: tuple[float, ...] = static((), "what each feature is divided by; empty: 1", low=1e-6)
+    schedule: str = static("linear", "how the learning rate falls to 0", choices=("constant", "linear", "cosine"))
+    clip_value: bool = static(False, "clip the change of the value, as the policy's")
+    learning_rate: float = field(1e-2, "Adam's step size at the start", low=0)
+    discount: float = field(0.99, "gamma: what a reward is worth one step later", low=0, high=1)
+    gae_lambda: float = field(0.95, "0: one-step advantages; 1: whole returns", low=0, high=1)
+    clip: float = field(0.2, "how far a probability ratio may move from 1 and still be rewarded", low=0)
+    entropy_coefficient: float = field(0.005, "weight of the policy's entropy", low=0)
+    value_coefficient: float = field(0.5, "weight of the value loss", low=0)
+    value_scale: float = field(1.0, "size of the returns; the value network's output is multiplied by it", low=1e-6)
+    max_grad_norm: float = field(1.0, "the gradient is scaled down to this norm", low=0)
+    adam_b2: float = field(0.95, "Adam's decay of the squared gradient; more for long runs", low=0, high=0.9999999)
+
+    @property
+    def batch_size(self) -> int:
+        """Environment steps of one iteration."""
+        return self.num_envs * self.num_steps
+
+    @property
+    def total_steps(self) -> int:
+        """Environment steps of the whole training."""
+        return self.num_updates * self.batch_size
+
+    def check(self) -> None:
+        """Raises a `UserError` where keys do not fit each other."""
+        if self.batch_size % self.num_minibatches:
+            raise UserError(
+                f"num_envs * num_steps = {self.num_envs} * {self.num_steps} = {self.batch_size} cannot be divided "
+                f"into num_minibatches = {self.num_minibatches} equal parts"
+            )
+        gradients = self.num_updates * self.epochs * self.num_minibatches
+        for what, value in (
+            ("num_envs * num_steps", self.batch_size),
+            ("num_updates * epochs * num_minibatches", gradients),
+        ):
+            if value >= _MOST:
+                raise UserError(f"{what} = {value}; it must be below {_MOST}, so that a 32-bit number counts it")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """A training run: several seeds, of which the best is kept."""
+
+    environment: str = field("CartPole-v1", "id of the environment")
+    seed: int = field(0, "of the run's random key", low=0, high=2**31 - 1)
+    num_seeds: int = field(4, "policies trained side by side", low=1)
+    checkpoint_every: int = field(8, "iterations between checkpoints, log lines written to disk, progress", low=1)
+    evaluation_envs: int = field(500, "episodes to choose the best seed by, and as many to judge it by", low=1)
+    evaluation_steps: int = field(500, "of an episode at most", low=1)
+    ppo: PPOConfig = dataclasses.field(default_factory=PPOConfig)
+
+    def check(self) -> None:
+        """Raises a `UserError` where keys do not fit each other, or a number is larger than can be counted."""
+        self.ppo.check()
+        for name in ("num_seeds", "checkpoint_every", "evaluation_envs", "evaluation_steps"):
+            if getattr(self, name) >= _MOST:
+                raise UserError(f"{name} = {getattr(self, name)}; it must be below {_MOST}")

@@ -1,0 +1,90 @@
+"""PPO's loss, one idea a function. Unbatched but for `normalised` and `ppo_loss`."""
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from edgerl.rl.config import PPOConfig
+from edgerl.rl.distributions import categorical
+
+
+@struct.dataclass
+class Sample:
+    """One step as PPO learns from it."""
+
+    obs: chex.Array
+    action: chex.Array  # int32
+    log_prob: chex.Array  # of the action, by the policy that took it
+    value: chex.Array  # of the observation, by the value function of that time
+    advantage: chex.Array
+    target: chex.Array  # what the value should have been
+
+
+def clipped_surrogate(ratio: chex.Array, advantage: chex.Array, clip: chex.Numeric) -> chex.Array:
+    """`min(ratio A, clip(ratio, 1 - c, 1 + c) A)`, to be maximised.
+
+    Reference: Schulman et al., "Proximal Policy Optimization Algorithms", 2017, equation 7.
+
+    Args:
+      ratio: probability of the action now over its probability when it was taken.
+      advantage: `A`.
+      clip: `c`.
+    """
+    return jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - clip, 1 + clip) * advantage)
+
+
+def value_error(
+    value: chex.Array, old_value: chex.Array, target: chex.Array, clip: chex.Numeric | None = None
+) -> chex.Array:
+    """Half of the squared error. With `clip`, the larger of it and that of the value moved by `clip` at most."""
+    error = jnp.square(value - target)
+    if clip is not None:
+        near = old_value + jnp.clip(value - old_value, -clip, clip)
+        error = jnp.maximum(error, jnp.square(near - target))
+    return error / 2
+
+
+def normalised(advantages: chex.Array) -> chex.Array:
+    """Mean 0 and standard deviation 1 over the batch [B]."""
+    centred = advantages - jnp.mean(advantages)
+    return centred / (jnp.sqrt(jnp.mean(jnp.square(centred))) + 1e-8)
+
+
+PARTS = ("policy_loss", "value_loss", "entropy", "approximate_kl", "clip_fraction")
+
+
+def total(parts: chex.Array, config: PPOConfig) -> chex.Array:
+    """The loss from its parts float32 [..., PARTS]."""
+    return parts[..., 0] + config.value_coefficient * parts[..., 1] - config.entropy_coefficient * parts[..., 2]
+
+
+def ppo_loss(logits: chex.Array, values: chex.Array, batch: Sample, config: PPOConfig) -> tuple[chex.Array, chex.Array]:
+    """Mean loss of a minibatch, and the means float32 [PARTS] of what it is made of.
+
+    Args:
+      logits: float32 [actions, B], the policy's now.
+      values: float32 [B], the value function's now.
+      batch: fields [..., B], the advantages normalised.
+    """
+
+    def one(logits: chex.Array, value: chex.Array, sample: Sample) -> chex.Array:
+        policy = categorical(logits)
+        log_ratio = policy.log_prob(sample.action) - sample.log_prob
+        ratio = jnp.exp(log_ratio)
+        # In units of `value_scale`, so that the loss's weight means the same at any size of the returns.
+        now, then, target = (x / config.value_scale for x in (value, sample.value, sample.target))
+        return jnp.stack(
+            [
+                -clipped_surrogate(ratio, sample.advantage, config.clip),
+                value_error(now, then, target, config.clip if config.clip_value else None),
+                # distrax's `entropy` would normalise its logits, which it has normalised, once more.
+                -jnp.sum(jnp.exp(policy.logits) * policy.logits),
+                # Schulman, "Approximating KL Divergence", 2020: unbiased, and never negative.
+                ratio - 1 - log_ratio,
+                (jnp.abs(ratio - 1) > config.clip).astype(jnp.float32),
+            ]
+        )
+
+    parts = jnp.mean(jax.vmap(one, in_axes=-1, out_axes=-1)(logits, values, batch), axis=-1)
+    return total(parts, config), parts

@@ -1,0 +1,180 @@
+"""Proximal policy optimisation as pure functions: `init`, `update`, and `train`, which is one compiled program.
+
+Reference: Schulman et al., "Proximal Policy Optimization Algorithms", 2017.
+"""
+
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jax.flatten_util import ravel_pytree
+
+from edgerl.envs import prng
+from edgerl.envs.entry import environment_of
+from edgerl.envs.environment import Environment, Params
+from edgerl.envs.forms import environment_forms
+from edgerl.envs.policy import MLPPolicy
+from edgerl.rl import losses
+from edgerl.rl.config import PPOConfig
+from edgerl.rl.distributions import categorical
+from edgerl.rl.gae import gae
+from edgerl.rl.losses import Sample
+from edgerl.rl.networks import Networks, Variables, make_networks
+from edgerl.rl.rollout import LAST, Finished, Playing, begin, rollout
+from edgerl.rl.shuffle import permutation
+from edgerl.simulator.lanes import Transition
+from edgerl.util.content import jit_by_content
+
+Metrics = dict[str, chex.Array]
+METRICS = ("episodes", "episode_return", "episode_length", "loss", *losses.PARTS, "grad_norm", "explained_variance")
+
+
+@struct.dataclass
+class TrainState:
+    """All that a training needs to go on to the same bits."""
+
+    params: Variables  # of both networks
+    opt_state: optax.OptState  # for the parameters as one vector
+    playing: Playing  # N environments
+    key: chex.PRNGKey
+
+
+def init(env: Environment, config: PPOConfig, key: chex.PRNGKey, env_params: Params | None = None) -> TrainState:
+    """The state before the first update. The key, of any kind, is consumed.
+
+    Raises:
+      UserError: the configuration does not fit itself or the environment.
+    """
+    config.check()
+    env = environment_of(env, "ppo")
+    env_params = env.default_params if env_params is None else env_params
+    network_key, reset_key, key = jax.random.split(prng.derive(key), 3)
+    environment_forms("ppo", env, env_params)
+    params = make_networks(env, config, env_params).init(network_key)
+    opt_state = optimiser(config).init(ravel_pytree(params)[0])
+    return TrainState(params, opt_state, begin(env, reset_key, env_params, config.num_envs), key)
+
+
+def update(
+    env: Environment, config: PPOConfig, state: TrainState, env_params: Params | None = None
+) -> tuple[TrainState, Metrics]:
+    """One iteration: plays `num_steps` steps in each environment, then learns from them.
+
+    Returns:
+      The state after it, and the `METRICS`, float32 scalars: `episodes` that ended, the means of their
+      `episode_return` and `episode_length` (NaN if none ended), the means over all gradient steps of the parts of the
+      loss and of the gradient's norm, and the `explained_variance` of the value function before it learnt.
+    """
+    env_params = env.default_params if env_params is None else env_params
+    networks = make_networks(env, config, env_params)
+    key, play_key, learn_key = jax.random.split(state.key, 3)
+
+    def act(key: chex.PRNGKey, obs: chex.Array) -> tuple[chex.Array, chex.Array]:
+        return categorical(networks.logits(state.params, obs).T).sample_and_log_prob(seed=key)
+
+    playing, steps, log_probs, finished = rollout(env, act, state.playing, play_key, env_params, config.num_steps)
+    samples = _samples(networks, config, state.params, steps, log_probs)
+    params, opt_state, parts = _learn(networks, config, state, samples, learn_key)
+    unexplained = jnp.var(samples.advantage) / (jnp.var(samples.target) + 1e-8)
+    metrics = {**_episodes(finished), **parts, "explained_variance": 1 - unexplained}
+    return TrainState(params, opt_state, playing, key), metrics
+
+
+@jit_by_content("env")
+def train(
+    env: Environment, config: PPOConfig, key: chex.PRNGKey, env_params: Params | None = None
+) -> tuple[TrainState, Metrics]:
+    """Trains from the start: the last state, and the metrics [num_updates] of every update. One compiled program.
+
+    Everything but `env` and the configuration's static keys may be vmapped: seeds (`key`), rates (`config`), and
+    what the environment rewards (`env_params`).
+    """
+    env_params = env.default_params if env_params is None else env_params
+
+    def step(state: TrainState, _: None) -> tuple[TrainState, Metrics]:
+        return update(env, config, state, env_params)
+
+    return jax.lax.scan(step, init(env, config, key, env_params), None, config.num_updates)
+
+
+def greedy_policy(
+    env: Environment, config: PPOConfig, state: TrainState, env_params: Params | None = None
+) -> MLPPolicy:
+    """What a state has learnt, without exploration."""
+    return make_networks(env, config, env_params).greedy(state.params)
+
+
+def optimiser(config: PPOConfig) -> optax.GradientTransformation:
+    """Adam on the clipped gradient, its step size falling to 0 over the whole training as `schedule` says."""
+    steps = config.num_updates * config.epochs * config.num_minibatches
+    schedules = {
+        "constant": lambda _: config.learning_rate,
+        "linear": optax.linear_schedule(config.learning_rate, 0.0, steps),
+        "cosine": optax.cosine_decay_schedule(config.learning_rate, steps),
+    }
+    return optax.chain(
+        optax.clip_by_global_norm(config.max_grad_norm),
+        optax.scale_by_adam(b2=config.adam_b2, eps=1e-5),
+        optax.scale_by_learning_rate(schedules[config.schedule]),
+    )
+
+
+def _samples(
+    networks: Networks, config: PPOConfig, params: Variables, steps: Transition, log_probs: chex.Array
+) -> Sample:
+    """What is learnt from: steps [T, ..., N] as fields [..., T * N]."""
+
+    def flat(x: chex.Array) -> chex.Array:
+        return jnp.moveaxis(x, 0, LAST - 1).reshape(*x.shape[1:LAST], config.batch_size)
+
+    def values(obs: chex.Array) -> chex.Array:
+        return networks.values(params, flat(obs)).reshape(steps.reward.shape)
+
+    before, after = values(steps.obs), values(steps.next_obs)
+    advantages = jax.vmap(gae, in_axes=(LAST,) * 5 + (None, None), out_axes=LAST)(
+        steps.reward, before, after, steps.terminated, steps.truncated, config.discount, config.gae_lambda
+    )
+    return jax.tree.map(flat, Sample(steps.obs, steps.action, log_probs, before, advantages, before + advantages))
+
+
+def _learn(
+    networks: Networks, config: PPOConfig, state: TrainState, samples: Sample, key: chex.PRNGKey
+) -> tuple[Variables, optax.OptState, Metrics]:
+    """`epochs` passes over the samples, each in another order. The optimiser sees the parameters as one vector."""
+    vector, restore = ravel_pytree(state.params)
+    optimise = optimiser(config)
+
+    def loss(vector: chex.Array, batch: Sample) -> tuple[chex.Array, chex.Array]:
+        params = restore(vector)
+        return losses.ppo_loss(networks.logits(params, batch.obs), networks.values(params, batch.obs), batch, config)
+
+    def step(carry: tuple[chex.Array, optax.OptState], batch: Sample) -> tuple[Any, tuple[chex.Array, ...]]:
+        vector, opt_state = carry
+        gradient, parts = jax.grad(loss, has_aux=True)(vector, batch)
+        change, opt_state = optimise.update(gradient, opt_state)
+        return (optax.apply_updates(vector, change), opt_state), (parts, optax.tree.norm(gradient))
+
+    def epoch(carry: tuple[chex.Array, optax.OptState], key: chex.PRNGKey) -> tuple[Any, tuple[chex.Array, ...]]:
+        # All of an epoch's minibatches are gathered at once: a few large kernels instead of many small ones.
+        order = permutation(key, config.batch_size).reshape(config.num_minibatches, -1)
+        batches = jax.tree.map(lambda x: jnp.moveaxis(x[..., order], -2, 0), samples)
+        batches = batches.replace(advantage=jax.vmap(losses.normalised)(batches.advantage))
+        return jax.lax.scan(step, carry, batches)
+
+    keys = jax.random.split(key, config.epochs)
+    (vector, opt_state), (parts, norms) = jax.lax.scan(epoch, (vector, state.opt_state), keys)
+    mean = jnp.mean(parts, axis=(0, 1))
+    metrics = {"loss": losses.total(mean, config), **dict(zip(losses.PARTS, mean, strict=True))}
+    return restore(vector), opt_state, {**metrics, "grad_norm": jnp.mean(norms)}
+
+
+def _episodes(finished: Finished) -> Metrics:
+    count = finished.count.astype(jnp.float32)
+    return {
+        "episodes": count,
+        "episode_return": finished.total_return / count,
+        "episode_length": finished.total_length / count,
+    }

@@ -1,0 +1,80 @@
+"""Playing a policy for some steps in many environments, episodes tracked, nothing learnt."""
+
+from collections.abc import Callable
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from edgerl.envs.environment import Environment, Params, State, take_step
+from edgerl.simulator.lanes import Transition
+
+LAST = -1  # environments are the last axis of everything: short vectors would stop the vector unit
+
+# (key, observations [..., N]) -> (actions [N], log-probabilities float32 [N])
+Act = Callable[[chex.PRNGKey, chex.Array], tuple[chex.Array, chex.Array]]
+
+
+@struct.dataclass
+class Playing:
+    """Where N environments stand; every leaf has N as its last axis."""
+
+    obs: chex.Array
+    state: State
+    episode_return: chex.Array  # float32 [N], of the running episode
+    episode_length: chex.Array  # int32 [N]
+
+
+@struct.dataclass
+class Finished:
+    """Episodes that ended in a rollout: sums."""
+
+    count: chex.Array  # int32
+    total_return: chex.Array  # float32
+    total_length: chex.Array  # int32
+
+
+def begin(env: Environment, key: chex.PRNGKey, params: Params, num_envs: int) -> Playing:
+    """Resets all environments; the key is consumed."""
+    obs, state = jax.vmap(lambda k: env.reset(k, params), out_axes=LAST)(jax.random.split(key, num_envs))
+    return Playing(obs, state, jnp.zeros(num_envs, jnp.float32), jnp.zeros(num_envs, jnp.int32))
+
+
+def rollout(
+    env: Environment, act: Act, playing: Playing, key: chex.PRNGKey, params: Params, num_steps: int
+) -> tuple[Playing, Transition, chex.Array, Finished]:
+    """Plays `num_steps` steps; an ended episode is followed by a new one. The key is consumed.
+
+    Returns:
+      Where the environments stand, the transitions [num_steps, ..., N], the actions' log-probabilities
+      float32 [num_steps, N], and the episodes that ended on the way.
+    """
+    num_envs = playing.episode_length.shape[0]
+
+    def lane(playing: Playing, action: chex.Array, key: chex.PRNGKey) -> tuple[Playing, Transition, Finished]:
+        step_key, reset_key = jax.random.split(key)
+        obs, state, reward, terminated, truncated, _ = take_step(env, step_key, playing.state, action, params)
+        going = Playing(obs, state, playing.episode_return + reward, playing.episode_length + 1)
+        fresh = Playing(*env.reset(reset_key, params), jnp.float32(0), jnp.int32(0))
+        ended = terminated | truncated
+        done = Finished(jnp.int32(1), going.episode_return, going.episode_length)
+        return (
+            jax.tree.map(lambda new, old: jnp.where(ended, new, old), fresh, going),
+            Transition(playing.obs, action, reward, terminated, truncated, obs),
+            jax.tree.map(lambda x: jnp.where(ended, x, 0), done),
+        )
+
+    def step(carry: tuple[Playing, Finished], key: chex.PRNGKey) -> tuple[Any, tuple[Transition, chex.Array]]:
+        playing, finished = carry
+        act_key, lane_key = jax.random.split(key)
+        action, log_prob = act(act_key, playing.obs)
+        keys = jax.random.split(lane_key, num_envs)
+        playing, happened, done = jax.vmap(lane, in_axes=(LAST, LAST, 0), out_axes=LAST)(playing, action, keys)
+        return (playing, jax.tree.map(jnp.add, finished, done)), (happened, log_prob)
+
+    none = jnp.zeros(num_envs, jnp.int32)
+    start = (playing, Finished(none, jnp.zeros(num_envs, jnp.float32), none))
+    (playing, finished), (steps, log_probs) = jax.lax.scan(step, start, jax.random.split(key, num_steps))
+    return playing, steps, log_probs, jax.tree.map(jnp.sum, finished)

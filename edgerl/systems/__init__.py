@@ -1,1 +1,0 @@
-"""What is simulated: one folder a system, the same file names in each. May import `core` and `hardware`."""

@@ -1,0 +1,1 @@
+"""Agents that score patches, and the loop in which they learn."""

@@ -1,0 +1,54 @@
+"""What of an agent goes onto a device, and how it chooses there."""
+
+from collections.abc import Callable
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from edgerl.envs.policy import MLPPolicy
+from edgerl.tasks.agent_vit import selection
+from edgerl.tasks.agent_vit.agents.online import Running
+from edgerl.tasks.agent_vit.agents.subset_policy import SubsetPolicy
+from edgerl.tasks.agent_vit.data import Splits, normalise
+from edgerl.tasks.agent_vit.members import Member
+from edgerl.tasks.agent_vit.model import patchify
+
+IMAGES = 512  # training images by which the threshold is set and the quantisation calibrated
+
+
+def deployable(member: Member, running: Running, splits: Splits) -> MLPPolicy:
+    """The agent's network. Of the policy over subsets, with the threshold in its last bias: 1 is "take this patch"."""
+    if not isinstance(member.agent, SubsetPolicy):
+        return running.agent.network
+    seen = observations(member, running, splits)
+    images = jnp.asarray(seen.reshape(-1, member.env.patches, seen.shape[-1]))
+    scores = np.asarray(member.agent.greedy(jax.random.key(0), running.agent, images))
+    return member.agent.deployed(running.agent, float(np.quantile(scores, 1 - member.agent.size / member.env.patches)))
+
+
+def observations(member: Member, running: Running, splits: Splits) -> np.ndarray:
+    """float32 [M, features] that the agent's network sees on the first training images, batch by batch."""
+    env = member.env
+
+    @jax.jit
+    def see(images: chex.Array) -> chex.Array:
+        patches = patchify(normalise(images), env.network.config.patch_size)
+        seen = selection.view(env.sees, env.network, running.env.mean, patches)
+        return seen if env.mask == "image" else seen.mean(axis=0)
+
+    images = splits.train.images[:IMAGES]
+    starts = range(0, len(images) - env.batch + 1, env.batch)
+    seen = np.stack([np.asarray(see(images[i : i + env.batch])) for i in starts])
+    return seen.reshape(-1, seen.shape[-1])
+
+
+def masks(member: Member, player: Any) -> Callable[[chex.Array], chex.Array]:
+    """How a float or int8 policy chooses: observations to bool [..., N]."""
+    if isinstance(member.agent, SubsetPolicy):
+        return lambda obs: player(jax.random.key(0), obs) == 1
+    if isinstance(player, MLPPolicy):
+        return lambda obs: selection.above_mean(player.logits(obs))
+    return lambda obs: selection.above_mean(player.scores(player.quantise(obs)).astype(jnp.float32))

@@ -1,0 +1,118 @@
+"""CartPole as Gymnasium defines it (Barto, Sutton & Anderson, 1983; Euler integration), in unbatched JAX.
+
+Observation: float32 [4] = cart position (m), cart velocity (m/s), pole angle (rad), pole angular velocity (rad/s).
+Action: 0 pushes left, 1 pushes right. Reward: 1 on every step, the last included.
+Terminated: |position| > 2.4 or |angle| > 12°. Truncated: the clock ran out (v0: 200 steps, v1: 500), the pole stands.
+"""
+
+import dataclasses
+import math
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from edgerl.envs.environment import Step
+from edgerl.envs.spaces import Box, Discrete
+from edgerl.simulator.trigonometry import sincos
+from edgerl.simulator.xla import in_one_loop
+from edgerl.util.content import ByContent
+
+
+@struct.dataclass
+class CartPoleParams:
+    """Physical constants; any field may be an array under `vmap`. Derived values are properties, never stored."""
+
+    gravity: float = 9.8  # m/s²
+    masscart: float = 1.0  # kg
+    masspole: float = 0.1  # kg
+    length: float = 0.5  # m, half the pole's length
+    force_mag: float = 10.0  # N
+    tau: float = 0.02  # s between observations
+    theta_threshold_radians: float = 12 * 2 * math.pi / 360
+    x_threshold: float = 2.4  # m
+    max_steps_in_episode: int = 500
+
+    @property
+    def total_mass(self) -> chex.Numeric:
+        return self.masscart + self.masspole
+
+    @property
+    def polemass_length(self) -> chex.Numeric:
+        return self.masspole * self.length
+
+
+@struct.dataclass
+class CartPoleState:
+    """Scalars: four float32 and the number of steps taken, int32."""
+
+    x: chex.Array
+    x_dot: chex.Array
+    theta: chex.Array
+    theta_dot: chex.Array
+    time: chex.Array
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CartPole(ByContent):
+    """The environment; see the module's docstring."""
+
+    id: str
+    default_params: CartPoleParams = dataclasses.field(default_factory=CartPoleParams)
+
+    def observation_space(self, params: CartPoleParams | None = None) -> Box:
+        """Twice the limits for position and angle, as Gymnasium; velocities are unbounded."""
+        params = self.default_params if params is None else params
+        x, theta = 2 * float(params.x_threshold), 2 * float(params.theta_threshold_radians)
+        high = (x, math.inf, theta, math.inf)
+        return Box(tuple(-h for h in high), high, (4,))
+
+    def action_space(self, params: CartPoleParams | None = None) -> Discrete:
+        """0: left, 1: right."""
+        return Discrete(2)
+
+    def reset(self, key: chex.PRNGKey, params: CartPoleParams | None = None) -> tuple[chex.Array, CartPoleState]:
+        """Each of the four values uniform in [-0.05, 0.05)."""
+        start = jax.random.uniform(key, (4,), jnp.float32, minval=-0.05, maxval=0.05)
+        state = CartPoleState(start[0], start[1], start[2], start[3], jnp.int32(0))
+        return _observe(state), state
+
+    def step(
+        self, key: chex.PRNGKey, state: CartPoleState, action: chex.Array, params: CartPoleParams | None = None
+    ) -> Step:
+        """One Euler step of `params.tau` seconds. Deterministic: the key is not used."""
+        del key
+        p = self.default_params if params is None else params
+        per_mass = 1 / p.total_mass  # one division for three: it does not depend on the state
+        push = p.force_mag * per_mass
+        sin, cos = sincos(state.theta)
+        temp = jnp.where(action == 1, push, -push) + p.polemass_length * per_mass * state.theta_dot**2 * sin
+        # All that needs the sine and the cosine at once: the compiler would compute them once for each.
+        temp, cos, torque = in_one_loop((temp, cos, p.gravity * sin - cos * temp))
+        theta_acc = torque / (p.length * (4.0 / 3.0 - p.masspole * per_mass * cos**2))
+        x_acc = temp - p.polemass_length * per_mass * theta_acc * cos
+        state = CartPoleState(
+            x=state.x + p.tau * state.x_dot,
+            x_dot=state.x_dot + p.tau * x_acc,
+            theta=state.theta + p.tau * state.theta_dot,
+            theta_dot=state.theta_dot + p.tau * theta_acc,
+            time=state.time + 1,
+        )
+        terminated = (jnp.abs(state.x) > p.x_threshold) | (jnp.abs(state.theta) > p.theta_threshold_radians)
+        truncated = (state.time >= p.max_steps_in_episode) & ~terminated
+        return _observe(state), state, jnp.float32(1), terminated, truncated, {}
+
+
+def _observe(state: CartPoleState) -> chex.Array:
+    return jnp.stack([state.x, state.x_dot, state.theta, state.theta_dot])
+
+
+def cartpole_v0() -> CartPole:
+    """200 steps at most; solved at a mean return of 195."""
+    return CartPole("CartPole-v0", CartPoleParams(max_steps_in_episode=200))
+
+
+def cartpole_v1() -> CartPole:
+    """500 steps at most; solved at a mean return of 475."""
+    return CartPole("CartPole-v1")

@@ -1,0 +1,121 @@
+"""Pictures of a CartPole run: learning curve, animations, and int8 decisions against float ones."""
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from edgerl.envs.deciding import Policy
+from edgerl.simulator.simulate import simulate
+from edgerl.tasks.cartpole.env import CartPole
+from edgerl.util import files
+from edgerl.util.plots import save_figure
+
+_BLUE, _ORANGE, _GREY = "#2166ac", "#d6604d", "#777777"
+
+
+def learning_curve(path: Path, steps: np.ndarray, returns: np.ndarray, solved: float) -> Path:
+    """Mean episode return against environment steps.
+
+    Args:
+      steps: [U] environment steps of one seed after each update.
+      returns: [U, S] mean return of the episodes that ended in the update, NaN where none did, for each seed.
+      solved: the return at which the task counts as solved.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+    axis.plot(steps, returns, color=_BLUE, alpha=0.25, linewidth=0.8)
+    axis.fill_between(steps, *np.nanpercentile(returns, [10, 90], axis=1), color=_BLUE, alpha=0.2, linewidth=0)
+    axis.plot(
+        steps, np.nanmedian(returns, axis=1), color=_BLUE, linewidth=2, label=f"median of {returns.shape[1]} seeds"
+    )
+    axis.axhline(solved, color=_GREY, linestyle="--", linewidth=1, label=f"solved: {solved:g}")
+    axis.set(xlabel="environment steps", ylabel="return of episodes in training", title="PPO on CartPole")
+    axis.set_xlim(0, steps[-1])
+    axis.set_ylim(0, None)
+    axis.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda x, _: f"{x:,.0f}"))
+    axis.legend(loc="lower right", frameon=False)
+    axis.spines[["top", "right"]].set_visible(False)
+    return save_figure(figure, path)
+
+
+def decisions(path: Path, policy: Any, quantised: Any) -> Path:
+    """Where the int8 policy decides otherwise than the float one: the plane of angle and angular velocity.
+
+    Args:
+      policy, quantised: called as `policy(key, obs)`; `policy.logits(obs)` gives float scores.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.colors import ListedColormap
+
+    @jax.jit
+    def both(obs: jax.Array) -> list[jax.Array]:
+        return [jax.vmap(lambda o, p=p: p(None, o))(obs) for p in (policy, quantised)]
+
+    size = 241
+    angle, speed = np.meshgrid(np.linspace(-0.21, 0.21, size), np.linspace(-1.5, 1.5, size))
+    figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained", sharey=True)
+    for axis, velocity in zip(axes, (-1.0, 0.0, 1.0), strict=True):
+        grid = np.stack([np.zeros_like(angle), np.full_like(angle, velocity), angle, speed], -1).astype(np.float32)
+        exact, device = map(np.asarray, both(grid.reshape(-1, 4)))
+        kind = np.where(exact == device, exact, 2).reshape(angle.shape)
+        degrees = np.degrees(angle[0])
+        colours = ListedColormap(["#d1e5f0", "#fddbc7", "#b2182b"])
+        axis.pcolormesh(degrees, speed[:, 0], kind, cmap=colours, vmin=0, vmax=2, rasterized=True)
+        axis.set(
+            xlabel="pole angle (degrees)",
+            title=f"cart velocity {velocity:+g} m/s: {np.mean(exact == device):.1%} equal",
+        )
+    axes[0].set_ylabel("angular velocity (rad/s)")
+    handles = [plt.Rectangle((0, 0), 1, 1, color=c) for c in ("#d1e5f0", "#fddbc7", "#b2182b")]
+    labels = ["both push left", "both push right", "int8 decides otherwise"]
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    return save_figure(figure, path)
+
+
+def animation(path: Path, env: CartPole, policy: Policy, key: jax.Array, episodes: int = 3, frames: int = 150) -> Path:
+    """A GIF of a few episodes played at once, 25 frames a second of simulated 50 (every second step is drawn)."""
+    stats = simulate(env, policy, key, num_envs=episodes, num_steps=2 * frames, trajectory=True)
+    assert stats.trajectory is not None  # asked for
+    seen = np.asarray(stats.trajectory.obs)[::2]
+    ended = np.asarray(stats.trajectory.terminated | stats.trajectory.truncated)
+    number = np.concatenate([np.zeros((1, episodes), int), np.cumsum(ended, 0)[:-1]])[::2]
+    pictures = [_frame(seen[t], number[t]) for t in range(len(seen))]
+    drawn = io.BytesIO()
+    pictures[0].save(drawn, "GIF", save_all=True, append_images=pictures[1:], duration=40, loop=0, optimize=True)
+    files.write_bytes(path, drawn.getvalue())
+    return path
+
+
+def _frame(observations: np.ndarray, numbers: Sequence[int]) -> Any:
+    """One picture of several carts, one below the other; drawn large and shrunk, which smooths the edges."""
+    from PIL import Image, ImageDraw
+
+    scale, width, height = 2, 420, 150
+    picture = Image.new("RGB", (scale * width, scale * height * len(observations)), "white")
+    draw = ImageDraw.Draw(picture)
+    for row, (observation, number) in enumerate(zip(observations, numbers, strict=True)):
+        x, angle = float(observation[0]), float(observation[2])
+        floor = scale * (height * (row + 1) - 30)
+        middle = scale * (width / 2 + x * width / 5.2)
+        draw.line([(0, floor), (scale * width, floor)], fill=_GREY, width=scale)
+        for limit in (-2.4, 2.4):
+            at = scale * (width / 2 + limit * width / 5.2)
+            draw.line([(at, floor - 10 * scale), (at, floor + 10 * scale)], fill=_GREY, width=scale)
+        box = [middle - 22 * scale, floor - 24 * scale, middle + 22 * scale, floor - 4 * scale]
+        draw.rounded_rectangle(box, radius=4 * scale, fill=_BLUE)
+        top = (middle + 80 * scale * math.sin(angle), floor - 20 * scale - 80 * scale * math.cos(angle))
+        draw.line([(middle, floor - 20 * scale), top], fill=_ORANGE, width=7 * scale)
+        draw.text((6 * scale, floor + 8 * scale), f"episode {number + 1}", fill=_GREY, font_size=10 * scale)
+    return picture.reduce(scale).quantize(32, Image.Quantize.FASTOCTREE)

@@ -1,0 +1,132 @@
+"""The whole early-exit network on a chip: stages and heads as int8 C, the policy between them, verified on images."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgerl import deploy
+from edgerl import tasks as pipelines
+from edgerl.deploy.extras import Extra
+from edgerl.tasks import runs
+from edgerl.tasks.early_exit import task as early_exit
+from edgerl.tasks.early_exit.evaluation.baselines import chosen
+from edgerl.tasks.early_exit.evaluation.evaluate import exits_of
+from edgerl.tasks.early_exit.export import cascade_checks, cascade_files
+from edgerl.tasks.early_exit.export.exits_c import Device
+from edgerl.tasks.early_exit.factory import from_table
+from edgerl.tasks.early_exit.table.logits import WEIGHTS
+from edgerl.tasks.early_exit.table.table import SHIPPED, Table, load_table
+from edgerl.tasks.early_exit.trunk import int8 as trunk_int8
+from edgerl.tasks.early_exit.trunk import weights as trunk_weights
+from edgerl.tasks.early_exit.trunk.data import FIT, TEST, Dataset, load_cifar100
+from edgerl.tasks.early_exit.trunk.int8 import Int8Trunk
+from edgerl.tasks.early_exit.trunk.model import Trunk, TrunkConfig, predict
+from edgerl.tasks.hardware.profiles import load_profile
+from edgerl.util import files
+from edgerl.util.errors import UserError
+
+CALIBRATION = 1000  # images of the fit split
+JUDGED = 1000  # test images, each also run in C on this host
+_SAME_NETWORK = 0.95  # of predictions: a table holds logits in 8 bits
+
+
+def export(run: str | Path, out: str | Path, data: str | None = None) -> dict[str, Any]:
+    """The folder of `early_exit.export` and in it the network: `network.{h,c}`, `cascade.{h,c}`, `*.tflite`.
+
+    `edgerl verify` checks the policy of such a folder, and that the network's files follow from `network_int8.npz`;
+    the network's checks on images are made here, and reported.
+    The weights are the shipped ones, or those that lie beside the run's table (see `edgerl logits build`).
+
+    Args:
+      run: folder of a finished early-exit run.
+      out: folder to make.
+      data: folder of CIFAR-100's binary files; None: through tensorflow-datasets.
+    Returns:
+      What is in `report.json`; its `cascade` is of `judge`.
+    Raises:
+      UserError: as `early_exit.export`; no weights; weights or images are not the table's.
+    """
+    files.must_be_new(out)
+    if pipelines.of_run(run) is not early_exit:
+        raise UserError(f"{run} is no early-exit run: only those have a cascade")
+    loaded = runs.load(run, early_exit.EarlyExitConfig)
+    settings, table = loaded.config, load_table(loaded.config.table or SHIPPED)
+    dataset = load_cifar100(data)
+    config, variables = _weights(settings.table, table, dataset)
+    trunk = trunk_int8.quantise(config, variables, dataset.part(FIT)[0][:CALIBRATION])
+    profile = load_profile(settings.profile)
+    env = from_table(table, "test", profile, settings.extras, draw_preference=settings.preference)
+    device = Device(env, table.temperatures, table.classes)
+    images = dataset.part(TEST)[0][:JUDGED]
+    with tempfile.TemporaryDirectory() as temporary, files.new_folder(out) as folder:
+        inner, source = folder / "export", Path(temporary)
+        cascade_files.save(source, trunk)
+        report = early_exit.export(run, inner, extra={cascade_files.NAME: Extra(source=source)})
+        report["cascade"] = judge(inner, trunk, device, images, table)
+        files.write_json(inner / "report.json", report)
+        for path in inner.iterdir():
+            path.rename(folder / path.name)
+        inner.rmdir()
+    return report
+
+
+def _weights(named: str | None, table: Table, dataset: Dataset) -> tuple[TrunkConfig, Any]:
+    """The trunk that made the table."""
+    path = Path(named).with_name(WEIGHTS) if named else trunk_weights.SHIPPED
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: the network's weights lie beside its table, as `edgerl logits build`")
+    config, variables = trunk_weights.load_weights(path)
+    images, labels = dataset.part(TEST)
+    rows = table.rows(TEST)
+    if len(rows) != len(labels) or (table.labels[rows] != labels).any():
+        raise UserError("these are not the images of the run's table: its test labels differ")
+    few = rows[:200]
+    same = predict(Trunk(config), variables, images[: len(few)]).argmax(-1) == table.logits(few).argmax(-1)
+    if same.mean() < _SAME_NETWORK:
+        raise UserError(f"{path} is not the network of the run's table: {same.mean():.0%} of their predictions agree")
+    return config, variables
+
+
+def judge(folder: Path, trunk: Int8Trunk, device: Device, images: np.ndarray, table: Table) -> dict[str, Any]:
+    """Accuracy, sizes and checks of an export, on the first test images uint8 [N, S, S, 3] of the table.
+
+    Returns:
+      passed: no check failed. images: N. exits: accuracy as float32 and int8, share of predictions that agree, [K].
+      policy: what the deployed policy reaches on the table's logits and on the int8 network's. size: bytes on rv32imc.
+      checks: {name, passed, images, differences}; `passed` is None where a tool is missing.
+    """
+    rows = table.rows(TEST)[: len(images)]
+    labels, floats = table.labels[rows], table.logits(rows)
+    outputs = trunk.outputs(images)
+    logits = trunk.logits(trunk.answers(outputs))
+    player = deploy.load(folder)
+    predictions, stops = logits.argmax(-1), exits_of(player, device.observe(logits))
+    float_stops = exits_of(player, device.observe(floats))
+    macs = np.array(cascade_files.macs(trunk))
+
+    def reached(predicted: np.ndarray, exits: np.ndarray) -> dict[str, Any]:
+        right = chosen(predicted == labels[:, None], exits).mean()
+        shares = np.bincount(exits, minlength=len(macs)) / len(exits)
+        return {"accuracy": float(right), "macs": float(macs[exits].mean()), "exits": shares.tolist()}
+
+    expected = np.stack([stops, chosen(predictions, stops)], axis=1)
+    checks = cascade_checks.checks(folder, trunk, images, outputs, expected)
+    return {
+        "passed": all(check["passed"] is not False for check in checks),
+        "images": len(images),
+        "exits": {
+            "macs": macs.tolist(),
+            "accuracy_float32": (floats.argmax(-1) == labels[:, None]).mean(0).tolist(),
+            "accuracy_int8": (predictions == labels[:, None]).mean(0).tolist(),
+            "agreement": (predictions == floats.argmax(-1)).mean(0).tolist(),
+        },
+        "policy": {
+            "float32_network": reached(floats.argmax(-1), float_stops),
+            "int8_network": reached(predictions, stops),
+            "decisions_changed": float((stops != float_stops).mean()),
+        },
+        "size": cascade_checks.sizes(folder, trunk),
+        "checks": checks,
+    }

@@ -1,0 +1,67 @@
+"""`exits.h` and `exits.c` as an export's extra files: what the report keeps of them, and how they are made of that."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgerl.tasks.early_exit.env import EXTRAS
+from edgerl.tasks.early_exit.evaluation.evaluate import actions_of
+from edgerl.tasks.early_exit.export.exits_c import MAX_CLASSES, Exits, generate
+from edgerl.util import files
+from edgerl.util.errors import UserError
+
+NAME = "exits"
+_FIRST = ("confidence", "exit", "latency", "remaining compute")
+_MOST_EXITS = 1000
+
+
+def said_of(exits: Exits) -> dict[str, Any]:
+    """The exits as values that JSON holds, without those that nothing follows from."""
+    meant = np.array([name in (*_FIRST[1:], "preference") for name in exits.names])
+    return {
+        "names": list(exits.names),
+        "known": np.where(meant, exits.known, 0).astype(np.float32).tolist(),
+        "temperatures": np.asarray(exits.temperatures, np.float32).tolist(),
+        "classes": int(exits.classes),
+        "preference": float(np.float32(exits.preference)) if exits.takes_preference else None,
+    }
+
+
+def write(source: Path, out: Path, said: Mapping[str, Any], deployed: Any) -> None:
+    """The extra's generator; see `edgerl.deploy.extras`.
+
+    Raises:
+      UserError: `said` is not of `said_of`.
+    """
+    del source
+    exits = _read(said)
+    if deployed.sizes[0] != len(exits.names) or deployed.sizes[-1] != 2:
+        raise UserError(
+            f"the policy of {deployed.sizes} neurons is not that of these exits' {len(exits.names)} features"
+        )
+    for name, text in generate(exits, lambda obs: actions_of(deployed, obs)).items():
+        files.write_bytes(out / name, text.encode())
+
+
+def _read(said: Mapping[str, Any]) -> Exits:
+    try:
+        names = tuple(said["names"])
+        with np.errstate(over="ignore"):
+            known, temperatures = np.array(said["known"], np.float32), np.array(said["temperatures"], np.float32)
+        classes, preference = said["classes"], float(said["preference"] if "preference" in names else 0.5)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"report.json: extra.exits is incomplete ({type(error).__name__}: {error})") from error
+    known_names = names[:4] == _FIRST and set(names[4:]) <= {*EXTRAS, "preference"} and len(set(names)) == len(names)
+    fit = temperatures.ndim == 1 and 2 <= len(temperatures) <= _MOST_EXITS
+    fit = (
+        fit and known.shape == (len(temperatures), len(names)) and type(classes) is int and 2 <= classes <= MAX_CLASSES
+    )
+    sane = np.isfinite(preference) and np.isfinite(known).all() and np.isfinite(temperatures).all()
+    if not known_names or not fit or not sane or not (temperatures > 2.0**-100).all():
+        raise UserError("report.json: extra.exits does not describe exits: names, numbers or their shapes do not fit")
+    exits = Exits(names, known, temperatures, classes, preference)
+    if said_of(exits) != dict(said):
+        raise UserError("report.json: extra.exits is not as export wrote it: a number is no float32, or not used")
+    return exits

@@ -1,0 +1,210 @@
+"""Pictures of an early-exit run. Each function writes one PNG and returns its path."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgerl.tasks.early_exit.evaluation.baselines import first_stop, upper_hull
+from edgerl.tasks.early_exit.evaluation.evaluate import BOUND
+from edgerl.util.plots import save_figure
+
+_BLUE, _ORANGE, _GREY, _GREEN, _PURPLE = "#2166ac", "#d6604d", "#777777", "#1b7837", "#762a83"
+_BINS = 15
+_GROUPS = 5  # of images, by difficulty
+
+
+def _axes(columns: int = 1, size: tuple[float, float] = (6, 4), **options: Any) -> tuple[Any, Any]:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, columns, figsize=size, layout="constrained", squeeze=False, **options)
+    for axis in axes[0]:
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes[0]
+
+
+def _exit_colours(exits: int) -> Any:
+    import matplotlib
+
+    return matplotlib.colormaps["viridis"](np.linspace(0.15, 0.9, exits))
+
+
+def accuracy_against_cost(path: Path, front: dict[str, Any], rules: dict[str, Any], exits: int, device: str) -> Path:
+    """Test accuracy against mean multiply-accumulates and mean latency: the front, every rule, the fixed exits' hull.
+
+    Args:
+      front: what `budgets.judge_front` returns.
+      rules: of `evaluate.judge`: name → report; the fixed exits, the oracle and the bound of one profile are drawn.
+      device: the profile's name.
+    """
+    fixed = [rules[f"exit {k + 1}"] for k in range(exits)]
+    per_mac = fixed[-1]["latency_ms"]["mean"] / fixed[-1]["macs"]["mean"]
+    figure, axes = _axes(2, (12, 4.8), sharey=True)
+    rows = front["budgets"]
+    for axis, unit, label in zip(
+        axes,
+        (1e-6, per_mac),
+        ("mean multiply-accumulates (million)", f"mean latency on {device} (ms)"),
+        strict=True,
+    ):
+        spent = unit * np.array([row["policy"]["macs"] for row in rows])
+        accuracy = np.array([[row["policy"]["accuracy"][k] for k in ("mean", "low", "high")] for row in rows])
+        axis.fill_between(spent, 100 * accuracy[:, 1], 100 * accuracy[:, 2], color=_BLUE, alpha=0.15, linewidth=0)
+        axis.plot(spent, 100 * accuracy[:, 0], color=_BLUE, linewidth=2, label="policies (95 % interval)")
+        for name, colour, style in (
+            ("max probability, a threshold an exit", _ORANGE, "-"),
+            ("max probability, one threshold", _ORANGE, ":"),
+            ("entropy, a threshold an exit", _GREEN, "-"),
+            ("entropy, one threshold", _GREEN, ":"),
+        ):
+            points = np.array([[unit * row["rules"][name]["macs"], row["rules"][name]["accuracy"]] for row in rows])
+            axis.plot(points[:, 0], 100 * points[:, 1], style, color=colour, linewidth=1.2, label=name)
+        cost, exact = (np.array([report[key]["mean"] for report in fixed]) for key in ("macs", "accuracy"))
+        hull = upper_hull(cost, exact)
+        axis.plot(unit * cost[hull], 100 * exact[hull], "--", color=_GREY, linewidth=1, label="fixed exits, hull")
+        axis.plot(unit * cost, 100 * exact, "s", color=_GREY, markersize=6)
+        for name, marker, colour in (("oracle", "*", _PURPLE), (BOUND, "D", "black"), ("patience", "v", _GREEN)):
+            point = rules[name]
+            label_of = f"{name}, at the profile's weights" if name == BOUND else name
+            axis.plot(
+                unit * point["macs"]["mean"],
+                100 * point["accuracy"]["mean"],
+                marker,
+                color=colour,
+                markersize=8,
+                label=label_of,
+                linestyle="none",
+            )
+        axis.set(xlabel=label)
+        axis.grid(alpha=0.25)
+    axes[0].set_ylabel("test accuracy (%)")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8.5)
+    return save_figure(figure, path)
+
+
+def exits_by_difficulty(path: Path, exits: np.ndarray, true_probability: np.ndarray, count: int) -> Path:
+    """Where images stop, in groups from easy to hard.
+
+    Args:
+      exits: int [n].
+      true_probability: float [n], that the last exit gives to the right class: low for hard images.
+      count: K.
+    """
+    groups = np.array_split(np.argsort(-true_probability, kind="stable"), _GROUPS)
+    shares = np.array([np.bincount(exits[group], minlength=count) / len(group) for group in groups])
+    overall = np.bincount(exits, minlength=count) / len(exits)
+    figure, (axis,) = _axes(size=(7, 4))
+    names = ["easiest\nfifth", *[""] * (_GROUPS - 2), "hardest\nfifth", "all"]
+    places = np.append(np.arange(_GROUPS), _GROUPS + 0.5)
+    bottom = np.zeros(len(places))
+    for k, colour in enumerate(_exit_colours(count)):
+        height = 100 * np.append(shares[:, k], overall[k])
+        axis.bar(places, height, bottom=bottom, color=colour, width=0.85, label=f"exit {k + 1}")
+        for place, low, tall in zip(places, bottom, height, strict=True):
+            if tall >= 6:
+                axis.text(place, low + tall / 2, f"{tall:.0f}", ha="center", va="center", color="white", fontsize=8)
+        bottom += height
+    axis.set_xticks(places, names)
+    axis.set(ylabel="share of images (%)", title="Where test images stop, by the last exit's trust in the right class")
+    axis.title.set_fontsize(10)
+    figure.legend(loc="outside right center", frameon=False)
+    return save_figure(figure, path)
+
+
+def decisions_by_confidence(path: Path, confidence: np.ndarray, stop: np.ndarray) -> Path:
+    """Of the images that reach an exit, how many stop there, against its confidence.
+
+    Args:
+      confidence: float [n, K].
+      stop: bool [n, K], the policy's wish at each exit.
+    """
+    exits = first_stop(stop)
+    count = confidence.shape[1] - 1
+    figure, axes = _axes(count, (3.4 * count + 0.8, 3.4), sharey=True)
+    edges = np.linspace(0, 1, 41)
+    for k, axis in enumerate(axes):
+        reached = exits >= k
+        stopped = confidence[reached & (exits == k), k]
+        went_on = confidence[reached & (exits > k), k]
+        axis.hist([stopped, went_on], edges, stacked=True, color=[_BLUE, _ORANGE], label=["EXIT", "CONTINUE"])
+        axis.set(xlabel="confidence, 1 - H / log C", title=f"exit {k + 1}: {len(stopped)} of {reached.sum()} stop")
+        axis.title.set_fontsize(10)
+    axes[0].set_ylabel("test images")
+    axes[0].legend(frameon=False, fontsize=9)
+    return save_figure(figure, path)
+
+
+def reward_curve(path: Path, steps: np.ndarray, returns: np.ndarray, bound: float | None) -> Path:
+    """Mean reward of training episodes against environment steps.
+
+    Args:
+      steps: [U].
+      returns: [U, S], of each seed.
+      bound: what optimal stopping earns on the images that are learnt from; None where weights are drawn.
+    """
+    figure, (axis,) = _axes(size=(6.5, 4))
+    axis.plot(steps, returns, color=_BLUE, alpha=0.3, linewidth=0.8)
+    axis.plot(steps, np.median(returns, axis=1), color=_BLUE, linewidth=2, label=f"median of {returns.shape[1]} seeds")
+    if bound is not None:
+        axis.axhline(bound, color="black", linestyle="--", linewidth=1, label=f"optimal stopping: {bound:.4f}")
+    axis.set(xlabel="environment steps", ylabel="reward of episodes in training", title="PPO on EarlyExit-v0")
+    axis.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+    axis.legend(loc="lower right", frameon=False)
+    return save_figure(figure, path)
+
+
+def reliability(path: Path, before: np.ndarray, after: np.ndarray, correct: np.ndarray, errors: np.ndarray) -> Path:
+    """Accuracy against the probability of the predicted class, at every exit, before and after the temperature.
+
+    Args:
+      before, after: float [n, K].
+      correct: bool [n, K].
+      errors: expected calibration errors [2, K].
+    """
+    count = correct.shape[1]
+    figure, axes = _axes(count, (3 * count, 3.3), sharey=True)
+    for k, axis in enumerate(axes):
+        axis.plot([0, 1], [0, 1], color=_GREY, linewidth=1, linestyle="--")
+        for probability, colour, name, error in ((before, _ORANGE, "raw", 0), (after, _BLUE, "tempered", 1)):
+            at = np.clip((probability[:, k] * _BINS).astype(int), 0, _BINS - 1)
+            images = np.bincount(at, minlength=_BINS)
+            seen = images >= 10
+            x, y = (np.bincount(at, v, _BINS)[seen] / images[seen] for v in (probability[:, k], correct[:, k]))
+            axis.plot(x, y, "o-", color=colour, markersize=3.5, label=f"{name}, error {errors[error, k]:.1%}")
+        axis.set(xlabel="probability", title=f"exit {k + 1}", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axis.legend(frameon=False, fontsize=8, loc="lower right")
+    axes[0].set_ylabel("accuracy")
+    return save_figure(figure, path)
+
+
+def gallery(
+    path: Path, images: np.ndarray, exits: np.ndarray, captions: Sequence[str], count: int, columns: int = 10
+) -> Path:
+    """Some images that stop first, and some that go to the end.
+
+    Args:
+      images: uint8 [n, H, W, 3].
+      exits: int [n].
+      captions: [n], what is said below each.
+      count: K.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(4, columns, figsize=(1.15 * columns, 5.6), layout="constrained")
+    for half, (exit, title) in enumerate(((0, "stop at the first exit"), (count - 1, "go to the last exit"))):
+        chosen = np.flatnonzero(exits == exit)[: 2 * columns]
+        for i, axis in enumerate(axes[2 * half : 2 * half + 2].flat):
+            axis.axis("off")
+            if i < len(chosen):
+                axis.imshow(images[chosen[i]])
+                axis.set_title(captions[chosen[i]], fontsize=6.5, pad=2)
+        axes[2 * half, 0].text(-0.25, 0, title, rotation=90, va="center", transform=axes[2 * half, 0].transAxes)
+    return save_figure(figure, path)

@@ -1,0 +1,1 @@
+"""Boards, and what a network costs on them: multiply-accumulates to latency and energy."""

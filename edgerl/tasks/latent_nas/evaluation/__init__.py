@@ -1,0 +1,1 @@
+"""An agent against searches at equal numbers of evaluations."""

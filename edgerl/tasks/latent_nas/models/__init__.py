@@ -1,0 +1,1 @@
+"""The frozen networks: the autoencoder of architectures and the surrogate of their accuracy."""

@@ -1,0 +1,152 @@
+"""The policy of a run or of an export, and the environment that it was trained in."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import edgerl
+from edgerl import deploy
+from edgerl.envs.environment import Environment
+from edgerl.envs.policy import MLPPolicy, load_policy
+from edgerl.envs.spaces import Discrete
+from edgerl.rl.run import run_folder
+from edgerl.util import config as configuration
+from edgerl.util import files
+from edgerl.util.errors import UserError
+
+REPORT, DEPLOYED = "report.json", "policy_int8.npz"
+Player = MLPPolicy | deploy.Int8Policy
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where a policy was trained, as far as its folder says.
+
+    Attributes:
+      environment: id, or None.
+      system: name of the system, or None: a program of the user's own.
+      settings: the run's configuration, or None.
+      params: what `run_folder.describe` said of the environment's parameters, or None.
+      models: the run's own networks, or None.
+    """
+
+    environment: str | None
+    system: str | None
+    settings: Mapping[str, Any] | None
+    params: Mapping[str, Any] | None
+    models: Path | None
+
+
+def of_folder(folder: str, env_id: str) -> tuple[Environment, Player]:
+    """The environment that is asked for, with the options that the policy was trained with, and the policy: a run's
+    float one, or an export's in the device's arithmetic.
+
+    Raises:
+      UserError: no such environment, neither a run nor an export, or a policy of another environment.
+    """
+    path, deployed = Path(folder) / run_folder.POLICY, Path(folder) / DEPLOYED
+    if not path.is_file():
+        raise UserError(f"--policy {folder}: expected 'random', a finished run or an export; {path} does not exist")
+    origin = _origin(Path(folder))
+    if origin.environment is not None and _family(origin.environment) != _family(env_id):
+        raise UserError(f"--policy {folder}: trained in {origin.environment}, which is not {env_id}")
+    env = _environment(folder, origin, env_id)
+    policy = deploy.load(deployed) if deployed.is_file() else load_policy(path)
+    _require_fit(folder, policy, env, origin)
+    return env, policy
+
+
+def _family(env_id: str) -> str:
+    """An id without its version: CartPole-v0's policy may play CartPole-v1."""
+    return env_id.rpartition("-v")[0] or env_id
+
+
+def _origin(folder: Path) -> Origin:
+    about, report = folder / run_folder.ABOUT, folder / REPORT
+    if about.is_file():
+        said = run_folder.read_about(folder)
+        settings = configuration.read_yaml(folder / run_folder.CONFIG)
+        models = folder / "models.npz"
+        own = models if models.is_file() else None
+        return Origin(_text(said, "environment"), _text(said, "system"), settings, said.get("env_params"), own)
+    said = files.read_json(report) if report.is_file() else {}
+    run = said.get("run") if isinstance(said, dict) else None
+    run = run if isinstance(run, dict) else {}
+    env = said.get("environment") if isinstance(said, dict) else None
+    configured = run.get("configuration")
+    return Origin(
+        _text(env, "id") if isinstance(env, dict) else None,
+        _text(run, "system"),
+        configured if isinstance(configured, dict) else None,
+        None,
+        None,
+    )
+
+
+def _text(said: Mapping[str, Any], key: str) -> str | None:
+    value = said.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _environment(folder: str, origin: Origin, env_id: str) -> Environment:
+    """As the run made it; of another version of the id, or where the folder does not say, as `edgerl.make` does."""
+    env: Environment | None = None
+    if origin.settings is not None and env_id == origin.environment:
+        if origin.system == "early-exit":
+            from edgerl.tasks.early_exit import config as early_exit_settings
+
+            exits = configuration.build(early_exit_settings.EarlyExitConfig, origin.settings, folder)
+            env = early_exit_settings.environment(exits)
+        elif origin.system == "latent-nas":
+            env = _latent_nas(folder, origin)
+        elif origin.system == "agent-vit":
+            raise UserError(
+                f"--policy {folder}: agent-vit's policy decides of one patch at a time, which {env_id} does not show "
+                "it: `edgerl evaluate RUN` plays it"
+            )
+    if env is None:
+        return edgerl.make(env_id)
+    _require_same(folder, origin, env)
+    return env
+
+
+def _latent_nas(folder: str, origin: Origin) -> Environment:
+    from edgerl.tasks.latent_nas import factory
+    from edgerl.tasks.latent_nas import task as latent_nas
+
+    settings = configuration.build(latent_nas.LatentNASConfig, origin.settings or {}, folder)
+    if settings.data is not None and origin.models is None:
+        raise UserError(
+            f"--policy {folder}: its environment was made from {settings.data}, whose networks are in the run's folder "
+            "and not in the export: give the run"
+        )
+    models = factory.load_models() if origin.models is None else factory.load_models(origin.models)
+    return latent_nas.environment(settings, models)
+
+
+def _require_same(folder: str, origin: Origin, env: Environment) -> None:
+    """A table or a profile that was changed since the training makes another environment of the same name."""
+    if not isinstance(origin.params, dict):
+        return
+    now = run_folder.describe(env.default_params)
+    # What rewards in training are measured by; it is no part of the environment that is judged in.
+    changed = [k for k, v in now.items() if k != "target" and k in origin.params and origin.params[k] != v]
+    if changed:
+        raise UserError(
+            f"--policy {folder}: its environment is not what it was in training, {', '.join(changed)} changed: "
+            "a file that the run's configuration names holds something else now"
+        )
+
+
+def _require_fit(folder: str, policy: Player, env: Environment, origin: Origin) -> None:
+    shape, actions = env.observation_space().shape, env.action_space()
+    if not isinstance(actions, Discrete):
+        raise UserError(f"--policy {folder}: decides among actions, but {env.id} takes {actions}")
+    takes, gives = (policy.sizes[0], policy.sizes[-1]), (*shape, actions.n)
+    if takes != gives:
+        trained = f"trained in {origin.environment}" if origin.environment else "of an environment that is not said"
+        raise UserError(
+            f"--policy {folder}: {trained}, {takes[0]} features and {takes[1]} actions; {env.id} as it is made here "
+            f"has observations {shape} and {actions.n} actions"
+        )

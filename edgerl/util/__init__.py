@@ -1,0 +1,1 @@
+"""Files, configuration, errors, checkpoints, memory, plots. Imports nothing of the house."""

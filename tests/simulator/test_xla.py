@@ -1,0 +1,117 @@
+"""A function compiled as one kernel, or several arrays in one loop: the same numbers, compiled so where it can be."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from edgerl.simulator.xla import compiler_options, in_one_loop, one_kernel
+
+OPTIONS = compiler_options(np.array(jax.local_devices()[:1]))
+X = jnp.linspace(-1, 1, 4096)
+
+
+def loop(x: jax.Array) -> jax.Array:
+    """A loop over enough numbers to be one kernel."""
+    return jax.lax.fori_loop(0, 20, lambda i, y: jnp.sin(y) + i, x)
+
+
+def scalar_loop(x: jax.Array) -> jax.Array:
+    """A loop over one number within a loop over many: XLA ends the process on it if both become small calls."""
+    return jax.lax.fori_loop(0, 3, lambda i, y: y + jax.lax.fori_loop(0, i + 1, lambda j, z: z + j, 0), x)
+
+
+def product(x: jax.Array) -> jax.Array:
+    rows = x.reshape(64, 64)
+    return jax.lax.fori_loop(0, 3, lambda _, y: jnp.tanh(rows @ y), rows).reshape(-1)
+
+
+def ordered(x: jax.Array) -> jax.Array:
+    return jnp.sort(x) + loop(x)
+
+
+def compiled(function) -> tuple[jax.Array, str]:
+    program = jax.jit(lambda x: one_kernel(function, x), compiler_options=OPTIONS).lower(X).compile()
+    return program(X), program.as_text()
+
+
+@pytest.mark.parametrize(
+    ("function", "whole"), [(loop, True), (scalar_loop, False), (product, False), (ordered, False)]
+)
+def test_the_numbers_are_those_of_the_function(function, whole: bool) -> None:
+    result, text = compiled(function)
+    np.testing.assert_allclose(result, jax.jit(function)(X), rtol=1e-5, atol=1e-6)
+    # XLA's own small calls do not have the first of these.
+    assert ('inlineable="false",xla_cpu_small_call="true"' in text) == whole
+
+
+def test_several_results_and_arguments() -> None:
+    def function(x: jax.Array, y: dict) -> tuple[jax.Array, dict]:
+        return loop(x), {"sum": x + y["a"], "untouched": y["b"]}
+
+    program = jax.jit(lambda x, y: one_kernel(function, x, y), compiler_options=OPTIONS)
+    first, second = program(X, {"a": 2 * X, "b": jnp.int32(3)})
+    np.testing.assert_allclose(first, loop(X), rtol=1e-5)
+    np.testing.assert_allclose(second["sum"], 3 * X, rtol=1e-6)
+    assert second["untouched"] == 3
+
+
+ODD = {
+    "floats": jnp.array([0.0, -0.0, jnp.inf, -jnp.inf, jnp.nan, 1e-45, -1.5, 3e38], jnp.float32),
+    "integers": jnp.array([0, -1, 2**31 - 1, -(2**31), 5, 6, 7, 8], jnp.int32),
+    "words": jnp.array([0, 2**32 - 1, 1, 2, 3, 4, 5, 6], jnp.uint32),
+    "booleans": jnp.array([True, False] * 4),
+    "more floats": jnp.arange(8, dtype=jnp.float32),
+    "of another shape": jnp.ones((2, 3)),
+    "scalar": jnp.float32(-0.0),
+}
+
+
+@pytest.mark.parametrize("reads", [1, 24, 1000])
+def test_in_one_loop_changes_no_bit(reads: int) -> None:
+    result = jax.jit(lambda tree: in_one_loop(tree, reads))(ODD)
+    assert jax.tree.structure(result) == jax.tree.structure(ODD)
+    for name, value in ODD.items():
+        assert result[name].dtype == value.dtype
+        assert np.asarray(result[name]).tobytes() == np.asarray(value).tobytes(), name
+
+
+def test_in_one_loop_makes_one_loop() -> None:
+    def function(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        y = x * x + 1
+        return y * 2, y * 3
+
+    def loops(function) -> list[str]:
+        text = jax.jit(function).lower(X).compile().as_text()
+        return [line for line in text[text.index("ENTRY") :].splitlines() if " fusion(" in line]
+
+    assert len(loops(lambda x: function(x + 1))) == 2
+    assert len(loops(lambda x: in_one_loop(function(x + 1)))) == 1
+
+
+def test_in_one_loop_leaves_alone_what_is_no_number() -> None:
+    keys = jax.random.split(jax.random.key(0), 8)
+    tree = {"a": ODD["floats"], "keys": keys, "complex": ODD["floats"] * 1j, "b": ODD["integers"]}
+    result = jax.jit(in_one_loop)(tree)
+    assert np.array_equal(jax.random.key_data(result["keys"]), jax.random.key_data(keys))
+    np.testing.assert_array_equal(result["complex"], tree["complex"])
+    np.testing.assert_array_equal(result["b"], tree["b"])
+
+
+@pytest.mark.parametrize(("reads", "sizes"), [(10, [8, 2]), (17, [6, 4]), (26, [4, 4, 2]), (100, [])])
+def test_a_loop_that_reads_much_writes_little(reads: int, sizes: list[int]) -> None:
+    """LLVM compares at most 128 pairs of addresses: of each array written with those read and those written."""
+    arrays = [X + i for i in range(10)]
+    traced = jax.make_jaxpr(lambda xs: in_one_loop(xs, reads))(arrays)
+    found = [len(equation.outvars) for equation in traced.eqns if equation.primitive.name == "custom_jvp_call"]
+    assert [n for n in found if n > 1] == sizes
+    assert all(n * reads + n * (n - 1) // 2 <= 128 for n in sizes)
+
+
+def test_in_one_loop_can_be_batched_and_differentiated() -> None:
+    def function(x: jax.Array) -> jax.Array:
+        a, b = in_one_loop((x * x, 3 * x))
+        return a + b
+
+    np.testing.assert_allclose(jax.vmap(function)(X), X * X + 3 * X, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(jax.vmap(jax.grad(function))(X), 2 * X + 3, rtol=1e-6)

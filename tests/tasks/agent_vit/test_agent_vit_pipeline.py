@@ -1,0 +1,210 @@
+"""The agent-vit commands on a small synthetic set: train, resume, evaluate, figures, export."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgerl
+from edgerl import cli
+from edgerl.envs.policy import load_policy, same
+from edgerl.tasks.agent_vit import judgement as agent_vit_judgement
+from edgerl.tasks.agent_vit import members, methods
+from edgerl.tasks.agent_vit import task as agent_vit
+from edgerl.tasks.agent_vit.agents import online
+from edgerl.tasks.agent_vit.env import PatchSelectionState
+from edgerl.util import config
+
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
+TINY = (
+    "source=synthetic",
+    "train_images=640",
+    "test_images=64",
+    "vit.patch_size=8",  # 16 patches
+    "vit.att_dim=8",
+    "vit.depth=1",
+    "vit.heads=1",
+    "vit.dim_head=8",
+    "vit.mlp_dim=8",
+    "batch_size=16",
+    "n_patch_desired=6",
+    "full_every=0",
+    "augment=false",
+    "checkpoint_every=10",
+    "num_seeds=1",
+    "compared=[random]",
+    "policy.hidden=4",
+)
+DQN = (
+    *TINY,
+    "agent=dqn",
+    "vit.patch_size=16",  # 4 patches: a program for each number of them
+    "n_patch_desired=2",
+    "dqn.hidden_sizes=[8]",
+    "dqn.frequency=2",
+    "dqn.buffer_batch_size=2",
+    "dqn.eps_decay=10",
+)
+STEPS = 40
+
+PROGRAM = """
+import sys
+sys.path[:0] = [sys.argv[1]]
+import edgerl, jax
+from edgerl.tasks import agent_vit
+jax.config.update("jax_disable_most_optimizations", True)
+agent_vit.train(None, sys.argv[3:], sys.argv[2])
+"""
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("agent_vit") / "run"
+    agent_vit.train(None, TINY, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dqn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("agent_vit") / "dqn"
+    agent_vit.train(None, DQN, folder)
+    return folder
+
+
+def test_train_writes_what_the_other_commands_need(policy):
+    result = json.loads((policy / "result.json").read_text())
+    assert result["seeds"]["0"]["step"] == STEPS
+    assert result["seeds"]["0"]["patches"] == 6
+    assert load_policy(policy / "policy.npz").sizes == (26, 5, 2)
+    log = members.read_log(policy / "members" / "policy-0")
+    assert len(log["loss"]) == STEPS
+    assert set(log["patches"]) == {6}
+
+
+def test_rewards_and_exploration_of_the_published_agent_are_its_formulas(dqn):
+    log = members.read_log(dqn / "members" / "dqn-0")
+    distance = np.abs((4 - log["patches"]) - (4 - 2)) / (4 - 2)
+    np.testing.assert_allclose(log["reward"], log["loss"][0] / log["loss"] - 20 * distance, rtol=1e-4)
+    epsilon = 0.01 + 0.99 * np.exp(-np.arange(STEPS) / 10)
+    np.testing.assert_allclose(log["exploration"], epsilon, rtol=1e-4)
+    assert load_policy(dqn / "policy.npz").sizes == (4, 8, 4)
+
+
+@pytest.mark.parametrize(("name", "settings"), [("policy", TINY), ("dqn", DQN)])
+def test_a_run_that_was_killed_goes_on_to_the_same_bits(name, settings, tmp_path, request):
+    whole = request.getfixturevalue(name)
+    folder = tmp_path / "run"
+    root = str(Path(edgerl.__file__).parents[1])
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, root, str(folder), *settings], stderr=subprocess.PIPE)
+    log = folder / "members" / f"{name}-0" / "log.csv"
+    _kill_when(lambda: log.is_file() and log.read_bytes().count(b"\n") > random.randint(1, STEPS // 2), process)
+    assert not (folder / "result.json").exists()
+    with log.open("ab") as file:
+        file.write(b"1")  # as if it had died in the middle of a line
+    agent_vit.train(None, settings, folder)
+    assert same(load_policy(whole / "policy.npz"), load_policy(folder / "policy.npz"))
+    here, there = (f / "members" / f"{name}-0" for f in (whole, folder))
+    assert (here / "log.csv").read_text() == (there / "log.csv").read_text()
+    curves = [json.loads((member / "curve.json").read_text()) for member in (here, there)]
+    assert [{**row, "seconds": 0} for row in curves[0]] == [{**row, "seconds": 0} for row in curves[1]]
+
+
+def _kill_when(far_enough, process):
+    deadline = time.monotonic() + 240
+    while process.poll() is None and time.monotonic() < deadline and not far_enough():
+        time.sleep(0.002)
+    time.sleep(random.random() * 0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    said = process.communicate()[1].decode()
+    assert process.returncode == -signal.SIGKILL, said[-500:]
+
+
+def test_ctrl_c_says_how_far_it_is(tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(members.Checkpoints, "save", interrupted)
+    assert cli.main(["train", "agent-vit", "--set", *TINY, "--out", str(tmp_path / "run")]) == 130
+    assert "policy, seed 0: step 0 is saved, the same command goes on from there" in capsys.readouterr().err
+
+
+def test_evaluate_then_figures(policy):
+    judged = agent_vit.evaluate(policy)
+    rows = judged["methods"]
+    assert set(rows) == {"full", "random", "policy"}
+    assert rows["full"]["share_of_macs"] == 1
+    assert rows["random"]["share_of_macs"] < rows["policy"]["share_of_macs"] < 0.6
+    for row in rows.values():
+        assert 0 <= row["equal_macs"]["all"]["mean"] <= 1
+        assert row["equal_epochs"]["own"]["seeds"] == [row["equal_epochs"]["own"]["mean"]]
+    spent = [json.loads((policy / "members" / f"{name}-0" / "curve.json").read_text())[-1]["macs"] for name in rows]
+    np.testing.assert_allclose(spent, judged["budget"]["macs"], rtol=0.02)
+    drawn = agent_vit.figures(policy)
+    assert {path.name for path in drawn} == {
+        "loss_and_patches.png",
+        "agent.png",
+        "chosen_patches.png",
+        "positions.png",
+        "accuracy_against_cost.png",
+        "table.md",
+    }
+    assert all(path.stat().st_size > 5_000 for path in drawn if path.suffix == ".png")
+    table = (policy / "figures" / "table.md").read_text().splitlines()
+    assert [line.split(" | ")[0] for line in table[2:]] == ["| full", "| random", "| policy"]
+    assert f"{100 * rows['random']['equal_macs']['own']['mean']:.1f}" in table[3]
+
+
+def test_a_training_with_phases_is_timed_in_each_of_them():
+    settings = config.load(methods.AgentViTConfig, None, TINY)
+    splits = methods.load_splits(settings)
+    nothing = online.Running(PatchSelectionState(*[None] * 9), None, None, None)
+
+    def timed(name):
+        one = methods.member(settings, splits, name, 0)
+        times = [running.env.time for running in agent_vit_judgement._phases(one, nothing)]
+        return [int(one.env._size(time, np.zeros((1, 16)), one.params)[1]) for time in times]
+
+    assert timed("random") == [6]
+    assert timed("annealed") == list(methods.growing(6, 16))
+
+
+def test_export(policy, tmp_path):
+    report = agent_vit.export(policy, tmp_path / "c")
+    assert report["policy"]["sizes"] == [26, 5, 2]
+    assert report["closed_loop"]["float32"]["patches"] == pytest.approx(6, abs=2)
+    assert (tmp_path / "c" / "policy.c").is_file()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("vit.patch_size=5", "vit.patch_size: patches of 5 pixels do not tile an image of 32"),
+        ("n_patch_desired=17", "n_patch_desired: 17 patches of 16: expected 1 to 16"),
+        ("n_patch_desired=0", "n_patch_desired: 0 is below 1"),
+        ("data=somewhere", "data: the synthetic images need none"),
+        ("learning_rate=1e30", "try a smaller learning_rate than 1e+30"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_one_clear_line(setting, message, tmp_path, capsys):
+    arguments = ["train", "agent-vit", "--set", *TINY, setting, "--out", str(tmp_path / "run")]
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_too_little_memory_is_one_clear_line(tmp_path, monkeypatch, capsys):
+    def refused(*_):
+        raise members.jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
+
+    monkeypatch.setattr(members.online, "advance", refused)
+    assert cli.main(["train", "agent-vit", "--set", *TINY, "--out", str(tmp_path / "run")]) == 2
+    assert "not enough memory: try a smaller batch_size than 16" in capsys.readouterr().err
