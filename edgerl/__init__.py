@@ -12,12 +12,20 @@ from edgerl.util.errors import UserError
 from edgerl.util.startup import prepare_jax
 
 if TYPE_CHECKING:
+    from edgerl.deploy import Int8Policy, export, quantise, verify
     from edgerl.envs.adapters.gymnasium_adapter import to_gymnasium
     from edgerl.envs.adapters.gymnax_adapter import from_gymnax
     from edgerl.envs.conformance import check_environment
-    from edgerl.envs.environment import AutoReset, Environment
-    from edgerl.envs.policy import MLPPolicy
+    from edgerl.envs.conformance_case import ConformanceError
+    from edgerl.envs.environment import AutoReset, Environment, Step
+    from edgerl.envs.policy import MLPPolicy, load_policy, save_policy
+    from edgerl.envs.spaces import Box, Discrete
+    from edgerl.rl.config import PPOConfig, RunConfig
     from edgerl.simulator.simulate import SimulationStats, random_policy, simulate
+    from edgerl.tasks.registry import open_run
+    from edgerl.tasks.run import Run
+    from edgerl.tasks.task import Task
+    from edgerl.tasks.training import train
 
 __version__ = "0.1.0"
 
@@ -34,14 +42,30 @@ extras.register("cascade", "edgerl.tasks.early_exit.export.cascade_files:write")
 
 _LAZY = {
     "AutoReset": "edgerl.envs.environment",
+    "Box": "edgerl.envs.spaces",
+    "ConformanceError": "edgerl.envs.conformance_case",
+    "Discrete": "edgerl.envs.spaces",
     "Environment": "edgerl.envs.environment",
+    "Int8Policy": "edgerl.deploy",
     "MLPPolicy": "edgerl.envs.policy",
+    "PPOConfig": "edgerl.rl.config",
+    "Run": "edgerl.tasks.run",
+    "RunConfig": "edgerl.rl.config",
     "SimulationStats": "edgerl.simulator.simulate",
+    "Step": "edgerl.envs.environment",
+    "Task": "edgerl.tasks.task",
     "check_environment": "edgerl.envs.conformance",
+    "export": "edgerl.deploy",
     "from_gymnax": "edgerl.envs.adapters.gymnax_adapter",
+    "load_policy": "edgerl.envs.policy",
+    "open_run": "edgerl.tasks.registry",
+    "quantise": "edgerl.deploy",
     "random_policy": "edgerl.simulator.simulate",
+    "save_policy": "edgerl.envs.policy",
     "simulate": "edgerl.simulator.simulate",
     "to_gymnasium": "edgerl.envs.adapters.gymnasium_adapter",
+    "train": "edgerl.tasks.training",
+    "verify": "edgerl.deploy",
 }
 
 
@@ -51,18 +75,38 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'edgerl' has no attribute '{name}'")
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
+
+
 __all__ = [
     "AutoReset",
+    "Box",
+    "ConformanceError",
+    "Discrete",
     "Environment",
+    "Int8Policy",
     "MLPPolicy",
+    "PPOConfig",
+    "Run",
+    "RunConfig",
     "SimulationStats",
+    "Step",
+    "Task",
     "UserError",
     "check_environment",
+    "export",
     "from_gymnax",
+    "load_policy",
     "make",
+    "open_run",
+    "quantise",
     "random_policy",
     "register",
     "registered",
+    "save_policy",
     "simulate",
     "to_gymnasium",
+    "train",
+    "verify",
 ]

@@ -6,6 +6,7 @@ Exit status: 0 done, 1 a check failed, 2 the user's input is wrong, 3 another pr
 import argparse
 import contextlib
 import gc
+import inspect
 import sys
 import warnings
 from collections.abc import Sequence
@@ -71,43 +72,41 @@ def _place(options: argparse.Namespace) -> str:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from edgerl import tasks as pipelines
+    from edgerl.tasks.registry import task_of
 
-    pipeline = pipelines.of_system(options.system)
+    task = task_of(options.what)
     # As YAML's text in quotes, which JSON's is: a folder may be called `null` or `2026`.
     data = [f"data={to_json(options.data)}"] if options.data is not None else []
-    result = pipeline.train(options.config, options.set + data, options.out)
+    result = task.train(task.settings(options.config, options.set + data), options.out)
     if processes.is_first():
         _show(result, as_json=False)
     return 0
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from edgerl import tasks as pipelines
+    from edgerl.tasks.registry import open_run
 
-    _show(pipelines.of_run(options.run).evaluate(options.run), options.json)
+    _show(open_run(options.run).evaluate(), options.json)
     return 0
 
 
 def _figures(options: argparse.Namespace) -> int:
-    from edgerl import tasks as pipelines
+    from edgerl.tasks.registry import open_run
 
-    files = pipelines.of_run(options.run).figures(options.run, options.data)
+    files = open_run(options.run).figures(options.data)
     _show({"figures": [str(path) for path in files]}, options.json)
     return 0
 
 
 def _export(options: argparse.Namespace) -> int:
-    from edgerl import tasks as pipelines
+    from edgerl.tasks.registry import open_run, task_of_run
 
-    if options.cascade:
-        from edgerl.tasks.early_exit.export import cascade
-
-        report = cascade.export(options.run, options.out, options.data)
-    elif options.data is not None:
+    if options.cascade and "cascade" not in inspect.signature(task_of_run(options.run).export).parameters:
+        raise UserError(f"{options.run} is no early-exit run: only those have a cascade")
+    if options.data is not None and not options.cascade:
         raise UserError("--data: only an export with --cascade needs data")
-    else:
-        report = pipelines.of_run(options.run).export(options.run, options.out)
+    more = {"cascade": True, "data": options.data} if options.cascade else {}
+    report = open_run(options.run).export(options.out, **more)
     # On a terminal without the hashes and scales, which are in report.json.
     shown = ("fidelity", "closed_loop", "size", "c", "remarks", "cascade")
     brief = {name: report[name] for name in shown if report.get(name) not in (None, [])}

@@ -7,8 +7,6 @@ from typing import NoReturn
 
 from edgerl.util.errors import one_line
 
-SYSTEMS = ("cartpole", "early-exit", "latent-nas", "agent-vit")
-
 
 class _Parser(argparse.ArgumentParser):
     """Mistakes on the command line get one line, not a page of usage."""
@@ -50,6 +48,14 @@ def _path(text: str) -> str:
     return text
 
 
+_TASKS = "cartpole | early-exit | latent-nas | agent-vit"
+_WHAT = f"{_TASKS} | an environment: its id, gymnax:ID, module:callable or file.py:callable"
+_TRAIN_EXAMPLES = """edgerl train cartpole --set seed=3 --out runs/pole
+  edgerl train gymnax:Acrobot-v1 --out runs/acrobot
+  edgerl train thermostat.py:make --set ppo.num_updates=60 --out runs/heat   # a function that returns your environment
+  edgerl config thermostat.py:make   # prints every key, to be set by --set or --config"""
+
+
 def parser() -> argparse.ArgumentParser:
     """Of all commands; a mistake ends the program with one line and status 2."""
     whole = _Parser(prog="edgerl", description="Decisions for small devices: simulate, learn, quantise, verify.")
@@ -62,8 +68,8 @@ def parser() -> argparse.ArgumentParser:
             name, help=help, description=help, epilog=f"example:\n  {example}", formatter_class=formatter
         )
 
-    train = command("train", "train a policy for a system", "edgerl train cartpole --set seed=3 --out runs/pole")
-    train.add_argument("system", metavar="SYSTEM", choices=SYSTEMS, help=" | ".join(SYSTEMS))
+    train = command("train", "train a policy", _TRAIN_EXAMPLES)
+    train.add_argument("what", metavar="WHAT", help=_WHAT)
     _add_configuration(train)
     what = "latent-nas: a table as AnalogNAS's, to train on anew; agent-vit: CIFAR-10's binary files"
     train.add_argument("--data", type=_path, metavar="FILE.csv|DIR", help=what)
@@ -73,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     _add_processes(train, "edgerl train early-exit --out runs/exits")
 
     evaluate = command(
-        "evaluate", "judge a run against the system's baselines and bounds", "edgerl evaluate runs/pole --json"
+        "evaluate", "evaluate a run against random play, baselines and bounds", "edgerl evaluate runs/pole --json"
     )
     figures = command("figures", "draw the pictures of a run into RUN/figures", "edgerl figures runs/pole")
     export = command(
@@ -94,7 +100,9 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("folder", type=_path, metavar="FOLDER", help="folder that `edgerl export` wrote")
 
     simulate = command("simulate", "play many episodes at once", "edgerl simulate CartPole-v1 --policy runs/pole")
-    simulate.add_argument("env", metavar="ENV", help="environment id, for example CartPole-v1")
+    simulate.add_argument(
+        "env", metavar="ENV", help="CartPole-v1 or another id, gymnax:ID, module:callable or file.py:callable"
+    )
     who = "a run's float policy, or an export's as its C decides (default: random)"
     simulate.add_argument("--policy", type=_path, default="random", metavar="random|RUN|EXPORT", help=who)
     count, seed = whole_number(1, 2**31 - 1), whole_number(0, 2**32 - 1)

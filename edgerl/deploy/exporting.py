@@ -42,6 +42,7 @@ def export(
     about: Mapping[str, Any] | None = None,
     closed_loop: Callable[[Int8Policy], dict[str, Any]] | None = None,
     extra: Mapping[str, Extra] | None = None,
+    inspect: Callable[[Path], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Quantises a policy and writes everything a device needs, as a whole or not at all.
 
@@ -59,6 +60,7 @@ def export(
       about: what the report shall say of the training, for example its configuration.
       closed_loop: plays the deployed policy; what it returns goes into the report.
       extra: files of a task's own, by their generator's name.
+      inspect: looks at the folder when all files are there but the report, to which it adds what it returns.
     Returns:
       What is in `report.json`. `remarks` are lines on what may be a mistake.
     Raises:
@@ -91,6 +93,7 @@ def export(
             "extra": {name: dict(one.said) for name, one in added.items()},
             "files": {name: _digest(path) for name, path in contents.paths(folder).items()},
         }
+        report |= _plain(inspect(folder)) if inspect else {}
         files.write_json(folder / REPORT, report)
     return report
 
@@ -155,11 +158,11 @@ def _check_spaces(env: Environment, policy: MLPPolicy) -> None:
 
 
 def _plain(played: dict[str, Any]) -> dict[str, Any]:
-    """What `closed_loop` returned, if JSON can hold it."""
+    """What `closed_loop` or `inspect` returned, if JSON can hold it."""
     try:
         json.dumps(played)
     except (TypeError, ValueError) as error:
-        raise UserError(f"closed_loop returned what JSON cannot hold ({files.first_line(error)})") from error
+        raise UserError(f"closed_loop or inspect returned what JSON cannot hold ({files.first_line(error)})") from error
     return played
 
 

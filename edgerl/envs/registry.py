@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from edgerl.envs import places
 from edgerl.util.errors import UserError
 
 if TYPE_CHECKING:  # importing it would import JAX
@@ -43,17 +44,23 @@ def registered() -> tuple[str, ...]:
 
 
 def make(id: str, /, **options: Any) -> Environment:
-    """The environment with that id, for example `make("CartPole-v1")`; options go to its entry point.
+    """The environment with that id, or at that place.
 
+    Args:
+      id: "CartPole-v1" or another of `registered()`; "module:callable" or "file.py:callable" of your own; or
+        "gymnax:Acrobot-v1", an environment of gymnax.
+      options: keyword arguments of the entry point.
     Raises:
-      UserError: no environment has that id, its entry point cannot be imported, or does not take the options.
+      UserError: no environment has that id, its entry point cannot be imported or called, or what it returns is none.
     """
     if not isinstance(id, str):
         raise UserError(f"make: the id is a {type(id).__name__}; expected a name, one of {', '.join(registered())}")
+    if id not in _ENVIRONMENTS and places.is_place(id):
+        return places.make_at(id, options)
     if id not in _ENVIRONMENTS:
         close = difflib.get_close_matches(id, _ENVIRONMENTS, 1)
         hint = f"did you mean '{close[0]}'? Known" if close else "known"
-        raise UserError(f"unknown environment '{id}'; {hint}: {', '.join(registered())}")
+        raise UserError(f"unknown environment '{id}'; {hint}: {', '.join(registered())}, {places.FORMS}")
     entry_point = _ENVIRONMENTS[id]
     function = _imported(id, entry_point) if isinstance(entry_point, str) else entry_point
     try:

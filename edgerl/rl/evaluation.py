@@ -9,8 +9,8 @@ import numpy as np
 from flax import struct
 
 from edgerl.envs import prng
+from edgerl.envs.deciding import Policy
 from edgerl.envs.environment import Environment, Params, take_step
-from edgerl.envs.policy import MLPPolicy
 
 
 @struct.dataclass
@@ -22,12 +22,15 @@ class Episodes:
 
 
 def play_episodes(
-    env: Environment, policy: MLPPolicy, key: chex.PRNGKey, params: Params, num_envs: int, most_steps: int
+    env: Environment, policy: Policy, key: chex.PRNGKey, params: Params, num_envs: int, most_steps: int
 ) -> Episodes:
     """Plays the first episode of each environment to its end, or for `most_steps` steps if it goes on longer.
 
     `edgerl.simulate` counts all episodes that end within its steps, so that short ones count more often than long ones.
     Here each environment counts once. Pure: may be vmapped over policies. The key is consumed.
+
+    Args:
+      policy: of all environments at once: one key, observations [N, …], actions [N]. A perceptron is such a policy.
     """
     start_key, key = jax.random.split(prng.derive(key))
     obs, state = jax.vmap(lambda k: env.reset(k, params))(jax.random.split(start_key, num_envs))

@@ -7,10 +7,14 @@ from typing import Any
 
 import edgerl
 from edgerl import deploy
+from edgerl.envs import places
 from edgerl.envs.environment import Environment
 from edgerl.envs.policy import MLPPolicy, load_policy
+from edgerl.envs.registry import registered
 from edgerl.envs.spaces import Discrete
+from edgerl.envs.vectors import as_vectors
 from edgerl.rl.run import run_folder
+from edgerl.tasks.registry import SHIPPED, task_of
 from edgerl.util import config as configuration
 from edgerl.util import files
 from edgerl.util.errors import UserError
@@ -28,14 +32,14 @@ class Origin:
       system: name of the system, or None: a program of the user's own.
       settings: the run's configuration, or None.
       params: what `run_folder.describe` said of the environment's parameters, or None.
-      models: the run's own networks, or None.
+      own: the folder, if it is a run's, which may hold networks of its own.
     """
 
     environment: str | None
     system: str | None
     settings: Mapping[str, Any] | None
     params: Mapping[str, Any] | None
-    models: Path | None
+    own: Path | None
 
 
 def of_folder(folder: str, env_id: str) -> tuple[Environment, Player]:
@@ -49,9 +53,10 @@ def of_folder(folder: str, env_id: str) -> tuple[Environment, Player]:
     if not path.is_file():
         raise UserError(f"--policy {folder}: expected 'random', a finished run or an export; {path} does not exist")
     origin = _origin(Path(folder))
-    if origin.environment is not None and _family(origin.environment) != _family(env_id):
+    asked = edgerl.make(env_id).id if places.is_place(env_id) else env_id
+    if origin.environment is not None and _family(origin.environment) != _family(asked):
         raise UserError(f"--policy {folder}: trained in {origin.environment}, which is not {env_id}")
-    env = _environment(folder, origin, env_id)
+    env = as_vectors(edgerl.make(env_id)) if asked != origin.environment else _environment(folder, origin, env_id)
     policy = deploy.load(deployed) if deployed.is_file() else load_policy(path)
     _require_fit(folder, policy, env, origin)
     return env, policy
@@ -67,9 +72,7 @@ def _origin(folder: Path) -> Origin:
     if about.is_file():
         said = run_folder.read_about(folder)
         settings = configuration.read_yaml(folder / run_folder.CONFIG)
-        models = folder / "models.npz"
-        own = models if models.is_file() else None
-        return Origin(_text(said, "environment"), _text(said, "system"), settings, said.get("env_params"), own)
+        return Origin(_text(said, "environment"), _text(said, "system"), settings, said.get("env_params"), folder)
     said = files.read_json(report) if report.is_file() else {}
     run = said.get("run") if isinstance(said, dict) else None
     run = run if isinstance(run, dict) else {}
@@ -90,39 +93,18 @@ def _text(said: Mapping[str, Any], key: str) -> str | None:
 
 
 def _environment(folder: str, origin: Origin, env_id: str) -> Environment:
-    """As the run made it; of another version of the id, or where the folder does not say, as `edgerl.make` does."""
-    env: Environment | None = None
-    if origin.settings is not None and env_id == origin.environment:
-        if origin.system == "early-exit":
-            from edgerl.tasks.early_exit import config as early_exit_settings
-
-            exits = configuration.build(early_exit_settings.EarlyExitConfig, origin.settings, folder)
-            env = early_exit_settings.environment(exits)
-        elif origin.system == "latent-nas":
-            env = _latent_nas(folder, origin)
-        elif origin.system == "agent-vit":
-            raise UserError(
-                f"--policy {folder}: agent-vit's policy decides of one patch at a time, which {env_id} does not show "
-                "it: `edgerl evaluate RUN` plays it"
-            )
-    if env is None:
-        return edgerl.make(env_id)
+    """As the run made it; where the folder does not say, as `edgerl.make` does."""
+    name = origin.system or ""
+    if origin.settings is None or not (name in SHIPPED or places.is_place(name) or name in registered()):
+        return as_vectors(edgerl.make(env_id))
+    task = task_of(name)
+    settings = configuration.build(task.config, origin.settings or {}, folder)
+    try:
+        env = task.playable(settings, origin.own)
+    except UserError as error:
+        raise UserError(f"--policy {folder}: {error}") from error
     _require_same(folder, origin, env)
     return env
-
-
-def _latent_nas(folder: str, origin: Origin) -> Environment:
-    from edgerl.tasks.latent_nas import factory
-    from edgerl.tasks.latent_nas import task as latent_nas
-
-    settings = configuration.build(latent_nas.LatentNASConfig, origin.settings or {}, folder)
-    if settings.data is not None and origin.models is None:
-        raise UserError(
-            f"--policy {folder}: its environment was made from {settings.data}, whose networks are in the run's folder "
-            "and not in the export: give the run"
-        )
-    models = factory.load_models() if origin.models is None else factory.load_models(origin.models)
-    return latent_nas.environment(settings, models)
 
 
 def _require_same(folder: str, origin: Origin, env: Environment) -> None:

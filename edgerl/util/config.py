@@ -61,13 +61,16 @@ def load(
     cls: type[Config],
     path: str | Path | None = None,
     overrides: Sequence[str] = (),
-    defaults: str | Path | None = None,
+    defaults: str | Path | Mapping[str, Any] | None = None,
 ) -> Config:
     """A `cls` from YAML files, those of `defaults` first, and `key=value` overrides (`a.b=value` for nested keys).
 
-    Of overrides of the same key the last one counts.
+    Of overrides of the same key the last one counts. `defaults` may be values, too.
     """
-    values: dict[str, Any] = read_yaml(defaults) if defaults is not None else {}
+    if defaults is None or isinstance(defaults, Mapping):
+        values: dict[str, Any] = dict(defaults or {})
+    else:
+        values = read_yaml(defaults)
     if path is not None:
         given = read_yaml(path)
         build(cls, given, str(path))  # so that a mistake in the user's own file is told with its name

@@ -18,35 +18,6 @@ from edgerl.util.plots import save_figure
 _BLUE, _ORANGE, _GREY = "#2166ac", "#d6604d", "#777777"
 
 
-def learning_curve(path: Path, steps: np.ndarray, returns: np.ndarray, solved: float) -> Path:
-    """Mean episode return against environment steps.
-
-    Args:
-      steps: [U] environment steps of one seed after each update.
-      returns: [U, S] mean return of the episodes that ended in the update, NaN where none did, for each seed.
-      solved: the return at which the task counts as solved.
-    """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
-    axis.plot(steps, returns, color=_BLUE, alpha=0.25, linewidth=0.8)
-    axis.fill_between(steps, *np.nanpercentile(returns, [10, 90], axis=1), color=_BLUE, alpha=0.2, linewidth=0)
-    axis.plot(
-        steps, np.nanmedian(returns, axis=1), color=_BLUE, linewidth=2, label=f"median of {returns.shape[1]} seeds"
-    )
-    axis.axhline(solved, color=_GREY, linestyle="--", linewidth=1, label=f"solved: {solved:g}")
-    axis.set(xlabel="environment steps", ylabel="return of episodes in training", title="PPO on CartPole")
-    axis.set_xlim(0, steps[-1])
-    axis.set_ylim(0, None)
-    axis.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda x, _: f"{x:,.0f}"))
-    axis.legend(loc="lower right", frameon=False)
-    axis.spines[["top", "right"]].set_visible(False)
-    return save_figure(figure, path)
-
-
 def decisions(path: Path, policy: Any, quantised: Any) -> Path:
     """Where the int8 policy decides otherwise than the float one: the plane of angle and angular velocity.
 

@@ -1,18 +1,16 @@
 """Latent NAS from training to verified C: what `edgerl train latent-nas` and the commands after it do."""
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from edgerl import deploy
+from edgerl.envs.environment import Environment
 from edgerl.rl.config import PPOConfig, RunConfig
 from edgerl.rl.run import runner
 from edgerl.simulator.simulate import random_policy, simulate
-from edgerl.tasks import runs
 from edgerl.tasks.latent_nas import factory
 from edgerl.tasks.latent_nas import figures as pictures
 from edgerl.tasks.latent_nas.env import LatentNAS
@@ -20,13 +18,13 @@ from edgerl.tasks.latent_nas.evaluation import evaluate as judgement
 from edgerl.tasks.latent_nas.evaluation.front import front
 from edgerl.tasks.latent_nas.models.build import BuildConfig, build
 from edgerl.tasks.latent_nas.table import trust
-from edgerl.util import config as configuration
+from edgerl.tasks.run import Run, tell
+from edgerl.tasks.task import Task
 from edgerl.util import files
 from edgerl.util.config import field
 from edgerl.util.distributed import processes
 from edgerl.util.errors import UserError
 
-SYSTEM = "latent-nas"
 MODELS = "models.npz"  # the frozen networks of this run
 JUDGEMENT, ARCHITECTURES = "judgement.json", "architectures.json"
 
@@ -69,100 +67,113 @@ class LatentNASConfig(RunConfig):
     exhaustive: bool = field(False, "judge against all 14^8 latents made of codes, too: many minutes")
 
 
-def train(config: str | None, overrides: Sequence[str], out: str | Path) -> dict[str, Any]:
-    """Trains the latent space if there is data, then the policy, or goes on with an unfinished run of the same."""
-    settings = configuration.load(LatentNASConfig, config, overrides)
-    models = factory.load_models() if settings.data is None else build(settings.data, settings.build)
-    env = environment(settings, models, shaped=settings.shaped)
-    notes = trust.notes(models.provenance)
-    runs.tell(notes)
-    about: dict[str, Any] = {"system": SYSTEM}
-    if settings.data is not None:
-        about |= {"table": models.provenance["table"]["file"], **({"notes": notes} if notes else {})}
-    result = runner.train_run(env, settings, out, about=about)
-    if processes.is_first():
-        factory.save_models(Path(out) / MODELS, models)
-    return {**result, "models": models.provenance}
+@dataclasses.dataclass(frozen=True)
+class LatentNASTask(Task):
+    """Architectures for analog hardware, found by walks in a latent space; searches and bounds to compare with."""
 
+    config: type[Any] = LatentNASConfig
 
-def evaluate(run: str | Path) -> dict[str, Any]:
-    """1,000 fresh starts against searches and bounds, or where objectives are weighed the front of accuracy against
-    parameters; kept in RUN/judgement.json, the networks found in RUN/architectures.json."""
-    loaded, models, env = _load(run)
-    key = jax.random.fold_in(jax.random.key(loaded.config.seed), 1001)  # which training does not use
-    settings, notes = loaded.config, trust.notes(models.provenance)
-    doubts = _doubts(models)
-    runs.tell(notes)
-    if settings.weighed:  # there is no one best score, which searches could be compared by
-        judged, walks = {"front": front(env, loaded.policy, key, doubts)}, judgement.walk(env, loaded.policy, key)
-    else:
-        judged, walks = judgement.judge(
-            env,
-            loaded.policy,
-            random_policy(env),
-            key,
-            counts=settings.evaluations,
-            training=settings.ppo.total_steps * settings.num_seeds,
-            bayesian_runs=settings.bayesian_runs,
-            exhaustive=settings.exhaustive,
-            doubts=doubts,
-        )
-    files.write_json(loaded.folder / ARCHITECTURES, judgement.architectures(env, walks, doubts))
-    result = {"system": SYSTEM, "environment": env.id, **judged, "models": models.provenance}
-    if notes:
-        result["notes"] = notes
-    files.write_json(loaded.folder / JUDGEMENT, result)
-    return result
+    def defaults(self) -> dict[str, Any]:
+        """Those of the configuration's class."""
+        return {}
 
+    def environment(self, config: LatentNASConfig, folder: Path | None = None) -> LatentNAS:
+        """With the frozen networks of the run, where there is one; else with the shipped ones."""
+        return environment(config, factory.load_models() if folder is None else models_of(folder))
 
-def figures(run: str | Path, data: str | None = None) -> list[Path]:
-    """Latent space, trajectories, reward and length, accuracy against parameters, in RUN/figures."""
-    if data is not None:
-        raise UserError("--data: the figures of latent-nas need no data")
-    loaded, models, env = _load(run)
-    key = jax.random.fold_in(jax.random.key(loaded.config.seed), 1002)
-    walks = judgement.walk(env, loaded.policy, key)
-    wandering = judgement.walk(env, random_policy(env), key)
-    found, lost = (judgement.architectures(env, w, _doubts(models)) for w in (walks, wandering))
-    steps, returns = runs.learning_curve(loaded)
-    lengths = runs.learning_curve(loaded, "episode_length")[1]
-    folder = loaded.folder / "figures"
-    return [
-        pictures.latent_space(folder / "latent_space.png", env, key),
-        pictures.trajectories(folder / "trajectories.png", env, key, walks),
-        pictures.curves(folder / "reward_and_length.png", steps, returns, lengths),
-        pictures.accuracy_and_parameters(folder / "accuracy_parameters.png", found, lost, loaded.config.budget),
-    ]
+    def playable(self, config: LatentNASConfig, folder: Path | None = None) -> LatentNAS:
+        """As `environment`. An export has no networks of its own.
 
+        Raises:
+          UserError: it was trained in a latent space of the user's own, which only the run's folder has.
+        """
+        own = folder if folder is not None and (folder / MODELS).is_file() else None
+        if config.data is not None and own is None:
+            raise UserError(
+                f"its environment was made from {config.data}, whose networks are in the run's folder and not in the "
+                "export: give the run"
+            )
+        return self.environment(config, own)
 
-def export(run: str | Path, out: str | Path) -> dict[str, Any]:
-    """The deployment folder; see `deploy.export`. Its report has what the int8 policy finds from 1,000 starts."""
-    files.must_be_new(out)
-    loaded, _, env = _load(run)
-    key = jax.random.fold_in(jax.random.key(loaded.config.seed), 1003)
-    calibration_key, judge_key = jax.random.split(key)
+    def train(self, config: LatentNASConfig, out: str | Path, progress: bool = True) -> dict[str, Any]:
+        """Trains the latent space if there is data, then the policy, or goes on with an unfinished run of the same."""
+        models = factory.load_models() if config.data is None else build(config.data, config.build)
+        env = environment(config, models, shaped=config.shaped)
+        notes = trust.notes(models.provenance)
+        tell(notes)
+        about: dict[str, Any] = {"system": self.name}
+        if config.data is not None:
+            about |= {"table": models.provenance["table"]["file"], **({"notes": notes} if notes else {})}
+        result = runner.train_run(env, config, out, about=about, progress=progress)
+        if processes.is_first():
+            factory.save_models(Path(out) / MODELS, models)
+        return {**result, "models": models.provenance}
 
-    def closed_loop(player: Any) -> dict[str, Any]:
-        walks = {name: judgement.walk(env, p, judge_key) for name, p in (("float32", loaded.policy), ("int8", player))}
+    def evaluate(self, run: Run) -> dict[str, Any]:
+        """1,000 fresh starts against searches and bounds, or where objectives are weighed the front of accuracy
+        against parameters; kept in RUN/judgement.json, the networks found in RUN/architectures.json."""
+        models, env, key, settings = models_of(run.folder), run.env, run.key(1001), run.config
+        assert isinstance(env, LatentNAS)
+        notes, doubts = trust.notes(models.provenance), _doubts(models)
+        tell(notes)
+        if settings.weighed:  # there is no one best score, which searches could be compared by
+            judged, walks = {"front": front(env, run.policy, key, doubts)}, judgement.walk(env, run.policy, key)
+        else:
+            judged, walks = judgement.judge(
+                env,
+                run.policy,
+                random_policy(env),
+                key,
+                counts=settings.evaluations,
+                training=settings.ppo.total_steps * settings.num_seeds,
+                bayesian_runs=settings.bayesian_runs,
+                exhaustive=settings.exhaustive,
+                doubts=doubts,
+            )
+        files.write_json(run.folder / ARCHITECTURES, judgement.architectures(env, walks, doubts))
+        result = {"system": self.name, "environment": env.id, **judged, "models": models.provenance}
+        if notes:
+            result["notes"] = notes
+        files.write_json(run.folder / JUDGEMENT, result)
+        return result
+
+    def figures(self, run: Run, data: str | None = None) -> list[Path]:
+        """Latent space, trajectories, reward and length, accuracy against parameters, in RUN/figures."""
+        if data is not None:
+            raise UserError("--data: the figures of latent-nas need no data")
+        env, key, doubts = run.env, run.key(1002), _doubts(models_of(run.folder))
+        assert isinstance(env, LatentNAS)
+        walks = judgement.walk(env, run.policy, key)
+        wandering = judgement.walk(env, random_policy(env), key)
+        found, lost = (judgement.architectures(env, w, doubts) for w in (walks, wandering))
+        steps, returns = run.learning_curve()
+        lengths = run.learning_curve("episode_length")[1]
+        folder = run.folder / "figures"
+        return [
+            pictures.latent_space(folder / "latent_space.png", env, key),
+            pictures.trajectories(folder / "trajectories.png", env, key, walks),
+            pictures.curves(folder / "reward_and_length.png", steps, returns, lengths),
+            pictures.accuracy_and_parameters(folder / "accuracy_parameters.png", found, lost, run.config.budget),
+        ]
+
+    def calibration(self, run: Run) -> np.ndarray:
+        """float32 [20,000, features]: what the policy and random actions see, from fresh starts."""
+        return _seen(run.env, run.policy, jax.random.split(run.key(1003))[0])
+
+    def closed_loop(self, run: Run, player: Any) -> dict[str, Any]:
+        """What the policy and the player find from 1,000 starts."""
+        judge_key = jax.random.split(run.key(1003))[1]
+        assert isinstance(run.env, LatentNAS)
+        walks = {n: judgement.walk(run.env, p, judge_key) for n, p in (("float32", run.policy), ("int8", player))}
         return {
             name: {"mean_score": float(w.scores.mean()), "mean_steps": float(w.steps.mean())}
             for name, w in walks.items()
         }
 
-    return deploy.export(
-        loaded.policy,
-        _seen(env, loaded.policy, calibration_key),
-        out,
-        env=env,
-        about={"system": SYSTEM, "configuration": configuration.as_dict(loaded.config)},
-        closed_loop=closed_loop,
-    )
 
-
-def _load(run: str | Path) -> tuple[runs.Run, factory.Models, LatentNAS]:
-    loaded = runs.load(run, LatentNASConfig)
-    models = factory.load_models(loaded.folder / MODELS)
-    return loaded, models, environment(loaded.config, models)
+def models_of(folder: Path) -> factory.Models:
+    """The frozen networks of a run."""
+    return factory.load_models(folder / MODELS)
 
 
 def _doubts(models: factory.Models) -> judgement.Doubts:
@@ -182,7 +193,7 @@ def environment(settings: LatentNASConfig, models: factory.Models, shaped: bool 
     )
 
 
-def _seen(env: LatentNAS, policy: Any, key: jax.Array, count: int = 20_000) -> np.ndarray:
+def _seen(env: Environment, policy: Any, key: jax.Array, count: int = 20_000) -> np.ndarray:
     """float32 [count, features]: what the policy and random actions see, from fresh starts."""
     parts = []
     for player, player_key in zip((policy, random_policy(env)), jax.random.split(key), strict=True):
@@ -190,3 +201,6 @@ def _seen(env: LatentNAS, policy: Any, key: jax.Array, count: int = 20_000) -> n
         assert stats.trajectory is not None  # asked for
         parts.append(np.asarray(stats.trajectory.obs).reshape(-1, stats.trajectory.obs.shape[-1])[: count // 2])
     return np.concatenate(parts)
+
+
+TASK = LatentNASTask("latent-nas")

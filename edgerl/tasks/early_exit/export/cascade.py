@@ -1,30 +1,30 @@
 """The whole early-exit network on a chip: stages and heads as int8 C, the policy between them, verified on images."""
 
+import contextlib
+import dataclasses
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgerl import deploy
-from edgerl import tasks as pipelines
 from edgerl.deploy.extras import Extra
-from edgerl.tasks import runs
-from edgerl.tasks.early_exit import task as early_exit
+from edgerl.tasks.early_exit.config import EarlyExitConfig
 from edgerl.tasks.early_exit.evaluation.baselines import chosen
 from edgerl.tasks.early_exit.evaluation.evaluate import exits_of
 from edgerl.tasks.early_exit.export import cascade_checks, cascade_files
 from edgerl.tasks.early_exit.export.exits_c import Device
 from edgerl.tasks.early_exit.factory import from_table
 from edgerl.tasks.early_exit.table.logits import WEIGHTS
-from edgerl.tasks.early_exit.table.table import SHIPPED, Table, load_table
+from edgerl.tasks.early_exit.table.table import Table
 from edgerl.tasks.early_exit.trunk import int8 as trunk_int8
 from edgerl.tasks.early_exit.trunk import weights as trunk_weights
 from edgerl.tasks.early_exit.trunk.data import FIT, TEST, Dataset, load_cifar100
 from edgerl.tasks.early_exit.trunk.int8 import Int8Trunk
 from edgerl.tasks.early_exit.trunk.model import Trunk, TrunkConfig, predict
 from edgerl.tasks.hardware.profiles import load_profile
-from edgerl.util import files
 from edgerl.util.errors import UserError
 
 CALIBRATION = 1000  # images of the fit split
@@ -32,44 +32,44 @@ JUDGED = 1000  # test images, each also run in C on this host
 _SAME_NETWORK = 0.95  # of predictions: a table holds logits in 8 bits
 
 
-def export(run: str | Path, out: str | Path, data: str | None = None) -> dict[str, Any]:
-    """The folder of `early_exit.export` and in it the network: `network.{h,c}`, `cascade.{h,c}`, `*.tflite`.
+@dataclasses.dataclass(frozen=True)
+class Cascade:
+    """What a cascade adds to an export.
+
+    Attributes:
+      extra: its files, by their generator's name.
+      inspect: evaluates and checks them in the folder, for the report.
+    """
+
+    extra: dict[str, Extra]
+    inspect: Callable[[Path], dict[str, Any]]
+
+
+@contextlib.contextmanager
+def prepared(settings: EarlyExitConfig, table: Table, data: str | None) -> Iterator[Cascade]:
+    """The network of a run in int8: `network.{h,c}`, `cascade.{h,c}`, `*.tflite`, while an export is written.
 
     `edgerl verify` checks the policy of such a folder, and that the network's files follow from `network_int8.npz`;
     the network's checks on images are made here, and reported.
     The weights are the shipped ones, or those that lie beside the run's table (see `edgerl logits build`).
 
     Args:
-      run: folder of a finished early-exit run.
-      out: folder to make.
       data: folder of CIFAR-100's binary files; None: through tensorflow-datasets.
-    Returns:
-      What is in `report.json`; its `cascade` is of `judge`.
     Raises:
-      UserError: as `early_exit.export`; no weights; weights or images are not the table's.
+      UserError: no weights; weights or images are not the table's.
     """
-    files.must_be_new(out)
-    if pipelines.of_run(run) is not early_exit:
-        raise UserError(f"{run} is no early-exit run: only those have a cascade")
-    loaded = runs.load(run, early_exit.EarlyExitConfig)
-    settings, table = loaded.config, load_table(loaded.config.table or SHIPPED)
     dataset = load_cifar100(data)
     config, variables = _weights(settings.table, table, dataset)
     trunk = trunk_int8.quantise(config, variables, dataset.part(FIT)[0][:CALIBRATION])
     profile = load_profile(settings.profile)
-    env = from_table(table, "test", profile, settings.extras, draw_preference=settings.preference)
+    extras: Any = settings.extras
+    env = from_table(table, "test", profile, extras, draw_preference=settings.preference)
     device = Device(env, table.temperatures, table.classes)
     images = dataset.part(TEST)[0][:JUDGED]
-    with tempfile.TemporaryDirectory() as temporary, files.new_folder(out) as folder:
-        inner, source = folder / "export", Path(temporary)
-        cascade_files.save(source, trunk)
-        report = early_exit.export(run, inner, extra={cascade_files.NAME: Extra(source=source)})
-        report["cascade"] = judge(inner, trunk, device, images, table)
-        files.write_json(inner / "report.json", report)
-        for path in inner.iterdir():
-            path.rename(folder / path.name)
-        inner.rmdir()
-    return report
+    with tempfile.TemporaryDirectory() as temporary:
+        cascade_files.save(Path(temporary), trunk)
+        extra = {cascade_files.NAME: Extra(source=Path(temporary))}
+        yield Cascade(extra, lambda folder: {"cascade": judge(folder, trunk, device, images, table)})
 
 
 def _weights(named: str | None, table: Table, dataset: Dataset) -> tuple[TrunkConfig, Any]:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgerl.tasks import runs
 from edgerl.tasks.early_exit.table.build import build_table
 from edgerl.tasks.early_exit.table.features import features
 from edgerl.tasks.early_exit.table.import_logits import import_logits
@@ -13,6 +12,7 @@ from edgerl.tasks.early_exit.table.table import Table
 from edgerl.tasks.early_exit.trunk import train as train_trunk
 from edgerl.tasks.early_exit.trunk.config import TrainConfig
 from edgerl.tasks.early_exit.trunk.data import TEST, load_cifar100
+from edgerl.tasks.run import tell
 from edgerl.util import config as configuration
 from edgerl.util import files
 from edgerl.util.errors import UserError
@@ -24,7 +24,7 @@ def bring(source: str, out: str) -> dict[str, Any]:
     """Turns a file of logits into a table; see `import_logits`."""
     files.must_be_new(out)
     table = import_logits(source, out)
-    runs.tell(f"{source}: {note}" for note in table.provenance.get("notes", ()))
+    tell(f"{source}: {note}" for note in table.provenance.get("notes", ()))
     return _summary(table, out)
 
 

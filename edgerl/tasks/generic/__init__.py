@@ -1,0 +1,1 @@
+"""What every task does unless it knows better: settings, evaluation, figures, calibration."""

@@ -1,0 +1,77 @@
+"""Whole episodes of random play, of a policy, and of the policy in the device's arithmetic."""
+
+from typing import Any
+
+import chex
+import jax
+import numpy as np
+
+from edgerl.envs.deciding import Policy
+from edgerl.envs.environment import Environment, Params
+from edgerl.rl.evaluation import Episodes, play_episodes
+from edgerl.simulator.simulate import random_policy
+from edgerl.tasks.run import Run
+from edgerl.util.content import jit_by_content
+
+EPISODES = 2000
+_WIDTH = 1.96  # standard errors, of a 95 % interval
+
+
+def evaluate(run: Run, deployed: Policy) -> dict[str, Any]:
+    """Returns and lengths of each player, all from the same starts, and what the policy is ahead of random play.
+
+    Args:
+      deployed: the int8 policy.
+    """
+    players: dict[str, Policy] = {
+        "random": random_policy(run.env),
+        "policy_float32": run.policy,
+        "policy_int8": deployed,
+    }
+    played = {name: episodes(run, player) for name, player in players.items()}
+    ahead = np.asarray(played["policy_int8"].returns, np.float64) - np.asarray(played["random"].returns, np.float64)
+    return {
+        "environment": run.env.id,
+        "most_steps": run.config.evaluation_steps,
+        **{name: summary(one) for name, one in played.items()},
+        "int8_ahead_of_random": _interval(ahead),
+    }
+
+
+def episodes(run: Run, policy: Policy) -> Episodes:
+    """The first episode of each of `EPISODES` environments, from starts that training never saw."""
+    data = all(isinstance(x, (jax.Array, np.ndarray)) for x in jax.tree.leaves(policy)) and jax.tree.leaves(policy)
+    static, given = (None, policy) if data else (policy, None)
+    steps = run.config.evaluation_steps
+    return _play(run.env, static, given, run.key(1001), run.env.default_params, EPISODES, steps)
+
+
+@jit_by_content("env", "static", "count", "steps")
+def _play(
+    env: Environment, static: Any, given: Any, key: chex.PRNGKey, params: Params, count: int, steps: int
+) -> Episodes:
+    policy = given if static is None else static
+
+    def all_at_once(key: chex.PRNGKey, obs: chex.Array) -> chex.Array:
+        return jax.vmap(policy)(jax.random.split(key, count), obs)
+
+    return play_episodes(env, all_at_once, key, params, count, steps)
+
+
+def summary(played: Episodes) -> dict[str, Any]:
+    """Plain numbers: of the returns also the 95 % confidence interval of their mean."""
+    returns, lengths = np.asarray(played.returns, np.float64), np.asarray(played.lengths, np.float64)
+    return {
+        "episodes": len(returns),
+        **_interval(returns),
+        "std": float(returns.std()),
+        "min": float(returns.min()),
+        "max": float(returns.max()),
+        "mean_length": float(lengths.mean()),
+    }
+
+
+def _interval(values: np.ndarray) -> dict[str, float]:
+    half = _WIDTH * float(values.std(ddof=1)) / len(values) ** 0.5
+    mean = float(values.mean())
+    return {"mean": mean, "low": mean - half, "high": mean + half}

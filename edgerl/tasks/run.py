@@ -1,0 +1,130 @@
+"""A finished run, opened: what its folder holds, and what can be done with it."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import functools
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from edgerl.envs.environment import Environment
+from edgerl.envs.policy import MLPPolicy, load_policy
+from edgerl.rl.run import run_folder
+from edgerl.util import config as configuration
+from edgerl.util import files
+from edgerl.util.distributed import processes
+from edgerl.util.errors import UserError
+
+if TYPE_CHECKING:
+    from edgerl.tasks.task import Task
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished run. `edgerl.open_run` and `edgerl.train` return one.
+
+    Attributes:
+      task: what was trained for.
+      folder: where it lies.
+      config: its configuration, of the task's class.
+      policy: the best seed's greedy policy.
+      result: what `result.json` holds.
+    """
+
+    task: Task
+    folder: Path
+    config: Any
+    policy: MLPPolicy
+    result: dict[str, Any]
+
+    @functools.cached_property
+    def env(self) -> Environment:
+        """The environment that the run is evaluated in."""
+        return self.task.environment(self.config, self.folder)
+
+    def evaluate(self) -> dict[str, Any]:
+        """The policy against random play, baselines and bounds: what `edgerl evaluate` prints."""
+        return self.task.evaluate(self)
+
+    def figures(self, data: str | None = None) -> list[Path]:
+        """Draws the pictures of the run into its folder `figures`, and returns their paths.
+
+        Args:
+          data: folder of the task's raw data, where a picture needs it.
+        """
+        return self.task.figures(self, data)
+
+    def export(self, out: str | Path, **options: Any) -> dict[str, Any]:
+        """Writes the policy's files for a microcontroller; returns what is in their `report.json`.
+
+        Args:
+          out: folder to make.
+          options: the task's own, for example `cascade=True` of early-exit.
+        """
+        return self.task.export(self, out, **options)
+
+    def key(self, number: int) -> jax.Array:
+        """A random key of this run for one purpose, which training does not use."""
+        return jax.random.fold_in(jax.random.key(self.config.seed), number)
+
+    def learning_curve(self, metric: str = "episode_return") -> tuple[np.ndarray, np.ndarray]:
+        """(environment steps [U] of one seed, means [U, S] over the episodes that ended; NaN where none did).
+
+        Raises:
+          UserError: the run's log is missing or damaged.
+        """
+        shape, log = (self.config.ppo.num_updates, self.config.num_seeds), self.folder / run_folder.LOG
+        values, rows = np.full(shape, np.nan), set()
+        try:
+            with log.open(newline="") as file:
+                for row in csv.DictReader(file):
+                    place = int(row["update"]) - 1, int(row["seed"])
+                    values[place] = float(row[metric])
+                    rows.add(place)
+        except (OSError, KeyError, ValueError, IndexError, TypeError, csv.Error) as error:
+            raise UserError(f"{log} is missing or damaged ({files.first_line(error)})") from error
+        if len(rows) != values.size:
+            raise UserError(f"{log} is damaged: it has {len(rows)} of {values.size} rows")
+        return (np.arange(len(values)) + 1) * self.config.ppo.batch_size, values
+
+
+def require_finished(folder: Path) -> None:
+    """Raises a `UserError` unless the run in the folder is finished."""
+    if not (folder / run_folder.RESULT).is_file():
+        raise UserError(f"{folder} is unfinished: the same `edgerl train` command again, with --out {folder}, goes on")
+
+
+def load(task: Task, folder: Path) -> Run:
+    """Reads what `rl.run.runner.train_run` wrote.
+
+    Raises:
+      UserError: a file is missing or damaged, or the run is unfinished.
+    """
+    require_finished(folder)
+    settings = configuration.load(task.config, folder / run_folder.CONFIG)
+    result = files.read_json(folder / run_folder.RESULT)
+    best = result.get("best_seed") if isinstance(result, dict) else None
+    if not isinstance(best, int) or not 0 <= best < settings.num_seeds:
+        raise UserError(
+            f"{folder / run_folder.RESULT} is damaged: it does not name the best of {settings.num_seeds} seeds"
+        )
+    policy = load_policy(folder / run_folder.POLICY)
+    if policy.sizes[1:-1] != tuple(settings.ppo.hidden_sizes) or policy.activation != settings.ppo.activation:
+        raise UserError(
+            f"{folder / run_folder.POLICY} is not the policy of this run: its layers are {list(policy.sizes[1:-1])}, "
+            f"{policy.activation}, and the run's {list(settings.ppo.hidden_sizes)}, {settings.ppo.activation}"
+        )
+    return Run(task, folder, settings, policy, result)
+
+
+def tell(notes: Iterable[str]) -> None:
+    """What a reader of the result must know, a line each on standard error, by the first process alone."""
+    if processes.is_first():
+        for note in notes:
+            print(f"note: {note}", file=sys.stderr, flush=True)

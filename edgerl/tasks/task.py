@@ -1,0 +1,117 @@
+"""The whole way for one problem: configuration, training, evaluation, figures, export. By default the generic one."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgerl import deploy
+from edgerl.envs.deciding import Policy
+from edgerl.envs.environment import Environment
+from edgerl.envs.registry import make
+from edgerl.envs.vectors import as_vectors
+from edgerl.rl.config import RunConfig
+from edgerl.rl.run import runner
+from edgerl.tasks import run as runs
+from edgerl.tasks.generic import calibration, evaluation, figures, settings
+from edgerl.tasks.run import Run
+from edgerl.util import config as configuration
+from edgerl.util import files
+from edgerl.util.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One problem on the whole way. An environment alone is a task; a subclass overrides what it knows better.
+
+    Attributes:
+      name: what `edgerl train` calls it, and `run.json`: a task's own name, or what `edgerl.make` takes. Empty for an
+        environment that only its program can make.
+      env: the environment, if it is there already; else `edgerl.make` makes it from the configuration's `environment`.
+      config: the dataclass of its configuration.
+    """
+
+    name: str
+    env: Environment | None = None
+    config: type[Any] = RunConfig
+
+    def defaults(self) -> Mapping[str, Any] | Path:
+        """What the configuration has where the user says nothing: values, or a YAML file of them."""
+        env = self._made(self.name)
+        return {"environment": self.name or env.id, **settings.proposed(env)}
+
+    def settings(self, config: str | Path | None = None, overrides: Sequence[str] = ()) -> Any:
+        """The configuration: the defaults, over them a YAML file, over both `key=value` pairs."""
+        return configuration.load(self.config, config, overrides, self.defaults())
+
+    def environment(self, config: Any, folder: Path | None = None) -> Environment:
+        """The environment that a run is evaluated in.
+
+        Args:
+          config: the run's configuration.
+          folder: the run's, if there is one: it may hold frozen networks of its own.
+        """
+        del folder
+        return self._made(config.environment)
+
+    def playable(self, config: Any, folder: Path | None = None) -> Environment:
+        """The environment that the policy of a run or an export plays in. By default, the run's."""
+        return self.environment(config, folder)
+
+    def train(self, config: Any, out: str | Path, progress: bool = True) -> dict[str, Any]:
+        """Trains, or goes on with an unfinished run of the same configuration; see `rl.run.runner.train_run`.
+
+        Raises:
+          UserError: what `edgerl.check_environment` finds wrong with the environment, or `train_run`.
+        """
+        env = self.environment(config)
+        if not (Path(out) / runs.run_folder.CONFIG).exists():
+            settings.require_sound(env)
+        about = {"system": self.name} if self.name else {}
+        return runner.train_run(env, config, out, about=about, progress=progress)
+
+    def open(self, folder: Path) -> Run:
+        """A finished run of this task.
+
+        Raises:
+          UserError: it is unfinished or damaged.
+        """
+        return runs.load(self, folder)
+
+    def evaluate(self, run: Run) -> dict[str, Any]:
+        """Random play, the policy, and its int8 form, over fresh episodes, each with a 95 % confidence interval."""
+        return {"system": self.name or run.env.id, **evaluation.evaluate(run, self._deployed(run))}
+
+    def figures(self, run: Run, data: str | None = None) -> list[Path]:
+        """Learning curve, returns, an episode, and an animation if the environment can `render`, in RUN/figures."""
+        if data is not None:
+            raise UserError(f"--data: the figures of {self.name} need no data")
+        return figures.draw(run)
+
+    def calibration(self, run: Run) -> np.ndarray:
+        """float32 [N, features]: what the policy sees, and what it would see if now and then it were disturbed."""
+        return calibration.visited(run.env, run.policy, run.key(1002), run.config.evaluation_steps)
+
+    def export(self, run: Run, out: str | Path) -> dict[str, Any]:
+        """The deployment folder; see `edgerl.deploy.export`. Its report has the returns of the int8 policy."""
+        files.must_be_new(out)
+        return deploy.export(
+            run.policy,
+            self.calibration(run),
+            out,
+            env=run.env,
+            about={"system": self.name, "configuration": configuration.as_dict(run.config)},
+            closed_loop=lambda player: self.closed_loop(run, player),
+        )
+
+    def closed_loop(self, run: Run, player: Policy) -> dict[str, Any]:
+        """What a player reaches in the run's environment: a part of an export's report."""
+        return evaluation.summary(evaluation.episodes(run, player))
+
+    def _deployed(self, run: Run) -> deploy.Int8Policy:
+        return deploy.quantise(run.policy, self.calibration(run))
+
+    def _made(self, name: str) -> Environment:
+        return as_vectors(make(name) if self.env is None else self.env)
