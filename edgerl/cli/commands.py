@@ -83,6 +83,25 @@ def _train(options: argparse.Namespace) -> int:
     return 0
 
 
+def _config(options: argparse.Namespace) -> int:
+    from edgerl.tasks.registry import task_of
+    from edgerl.util.config_text import annotated
+
+    with failures.printing():
+        print(f"# edgerl train {options.what} --config FILE.yaml --out RUN")
+        print(annotated(task_of(options.what).settings(options.config, options.set)), end="")
+    return 0
+
+
+def _envs(options: argparse.Namespace) -> int:
+    from edgerl.cli import listing
+
+    found = listing.environments()
+    with failures.printing():
+        print(to_json(found) if options.json else listing.text(found))
+    return 0
+
+
 def _evaluate(options: argparse.Namespace) -> int:
     from edgerl.tasks.registry import open_run
 
@@ -153,6 +172,8 @@ def _logits(options: argparse.Namespace) -> int:
 
 _COMMANDS = {
     "train": _train,
+    "config": _config,
+    "envs": _envs,
     "evaluate": _evaluate,
     "figures": _figures,
     "export": _export,

@@ -55,6 +55,8 @@ _TRAIN_EXAMPLES = """edgerl train cartpole --set seed=3 --out runs/pole
   edgerl train thermostat.py:make --set ppo.num_updates=60 --out runs/heat   # a function that returns your environment
   edgerl config thermostat.py:make   # prints every key, to be set by --set or --config"""
 
+_CONFIG_EXAMPLE = "edgerl config CartPole-v1 > pole.yaml && edgerl train CartPole-v1 --config pole.yaml --out runs/pole"
+
 
 def parser() -> argparse.ArgumentParser:
     """Of all commands; a mistake ends the program with one line and status 2."""
@@ -77,6 +79,13 @@ def parser() -> argparse.ArgumentParser:
         "--out", type=_path, metavar="RUN", required=True, help="new folder for the run, or an unfinished one to resume"
     )
     _add_processes(train, "edgerl train early-exit --out runs/exits")
+
+    config = command(
+        "config", "print every key of a configuration, with its meaning, type, range and value", _CONFIG_EXAMPLE
+    )
+    config.add_argument("what", metavar="WHAT", help=_WHAT)
+    _add_configuration(config)
+    envs = command("envs", "list environments, with their spaces", "edgerl envs")
 
     evaluate = command(
         "evaluate", "evaluate a run against random play, baselines and bounds", "edgerl evaluate runs/pole --json"
@@ -117,7 +126,7 @@ def parser() -> argparse.ArgumentParser:
 
     bring, build = _add_logits(command)
 
-    for sub in (evaluate, figures, export, verify, simulate, bench, bring, build):
+    for sub in (envs, evaluate, figures, export, verify, simulate, bench, bring, build):
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return whole
 

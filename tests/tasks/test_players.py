@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import yaml
 
-from edgerl import UserError
+from edgerl import UserError, open_run
 from edgerl.envs.policy import MLPPolicy, save_policy
 from edgerl.rl.config import RunConfig
 from edgerl.rl.run import run_folder
-from edgerl.tasks import of_run, players, simulation
+from edgerl.tasks import players, simulation
 from edgerl.tasks.early_exit.config import EarlyExitConfig, environment
 from edgerl.tasks.latent_nas.task import LatentNASConfig
 from edgerl.util import config as configuration
@@ -102,13 +102,18 @@ def test_a_policy_of_single_patches_plays_no_environment(tmp_path):
         players.of_folder(run, "PatchSelection-v0")
 
 
-@pytest.mark.parametrize("about", [{}, {"system": "unknown"}, {"system": "mine"}])
-def test_a_run_by_a_program_of_the_users_own_says_what_can_be_done(tmp_path, about):
-    run = write(tmp_path / "run", 1, 2, RunConfig(), environment="Five-v0", **about)
-    with pytest.raises(
-        UserError, match=r"trained in 'Five-v0' by a program of your own.*load_policy.*edgerl\.simulate"
-    ):
-        of_run(run)
+def test_a_run_of_an_environment_that_only_a_program_has_says_what_can_be_done(tmp_path):
+    run = write(tmp_path / "run", 1, 2, RunConfig(), environment="Five-v0")
+    with pytest.raises(UserError, match=r"trained in 'Five-v0', an environment that its own program made.*env=…"):
+        open_run(run)
+
+
+@pytest.mark.parametrize("name", ["unknown", "nowhere.py:make", "no.such.module:Pole"])
+def test_a_run_whose_environment_is_gone_says_so(tmp_path, name):
+    run = write(tmp_path / "run", 1, 2, RunConfig(environment=name), environment="Five-v0", system=name)
+    (tmp_path / "run" / "result.json").write_text('{"best_seed": 0}')
+    with pytest.raises(UserError, match=r"nothing is called|cannot read|there is no module"):
+        open_run(run).evaluate()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "5", '{"system": 5, "environment": "a"}', '{"system": "cartpole"}'])
@@ -116,6 +121,6 @@ def test_a_damaged_run_json_is_named(tmp_path, text):
     run = write(tmp_path / "run", 4, 2, RunConfig(), environment=POLE)
     (tmp_path / "run" / "run.json").write_text(text)
     with pytest.raises(UserError, match=r"run\.json is (damaged|not readable)"):
-        of_run(run)
+        open_run(run)
     with pytest.raises(UserError, match=r"run\.json is (damaged|not readable)"):
         players.of_folder(run, POLE)

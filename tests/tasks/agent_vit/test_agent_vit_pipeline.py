@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from whole_way import train
 
 import edgerl
-from edgerl import cli
+from edgerl import cli, open_run
 from edgerl.envs.policy import load_policy, same
 from edgerl.tasks.agent_vit import judgement as agent_vit_judgement
 from edgerl.tasks.agent_vit import members, methods
-from edgerl.tasks.agent_vit import task as agent_vit
 from edgerl.tasks.agent_vit.agents import online
 from edgerl.tasks.agent_vit.env import PatchSelectionState
 from edgerl.util import config
@@ -59,23 +59,24 @@ PROGRAM = """
 import sys
 sys.path[:0] = [sys.argv[1]]
 import edgerl, jax
-from edgerl.tasks import agent_vit
+from edgerl.tasks.registry import task_of
 jax.config.update("jax_disable_most_optimizations", True)
-agent_vit.train(None, sys.argv[3:], sys.argv[2])
+task = task_of("agent-vit")
+task.train(task.settings(None, sys.argv[3:]), sys.argv[2])
 """
 
 
 @pytest.fixture(scope="module")
 def policy(tmp_path_factory):
     folder = tmp_path_factory.mktemp("agent_vit") / "run"
-    agent_vit.train(None, TINY, folder)
+    train("agent-vit", TINY, folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def dqn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("agent_vit") / "dqn"
-    agent_vit.train(None, DQN, folder)
+    train("agent-vit", DQN, folder)
     return folder
 
 
@@ -109,7 +110,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bits(name, settings, tmp_path
     assert not (folder / "result.json").exists()
     with log.open("ab") as file:
         file.write(b"1")  # as if it had died in the middle of a line
-    agent_vit.train(None, settings, folder)
+    train("agent-vit", settings, folder)
     assert same(load_policy(whole / "policy.npz"), load_policy(folder / "policy.npz"))
     here, there = (f / "members" / f"{name}-0" for f in (whole, folder))
     assert (here / "log.csv").read_text() == (there / "log.csv").read_text()
@@ -137,7 +138,7 @@ def test_ctrl_c_says_how_far_it_is(tmp_path, monkeypatch, capsys):
 
 
 def test_evaluate_then_figures(policy):
-    judged = agent_vit.evaluate(policy)
+    judged = open_run(policy).evaluate()
     rows = judged["methods"]
     assert set(rows) == {"full", "random", "policy"}
     assert rows["full"]["share_of_macs"] == 1
@@ -147,7 +148,7 @@ def test_evaluate_then_figures(policy):
         assert row["equal_epochs"]["own"]["seeds"] == [row["equal_epochs"]["own"]["mean"]]
     spent = [json.loads((policy / "members" / f"{name}-0" / "curve.json").read_text())[-1]["macs"] for name in rows]
     np.testing.assert_allclose(spent, judged["budget"]["macs"], rtol=0.02)
-    drawn = agent_vit.figures(policy)
+    drawn = open_run(policy).figures()
     assert {path.name for path in drawn} == {
         "loss_and_patches.png",
         "agent.png",
@@ -177,7 +178,7 @@ def test_a_training_with_phases_is_timed_in_each_of_them():
 
 
 def test_export(policy, tmp_path):
-    report = agent_vit.export(policy, tmp_path / "c")
+    report = open_run(policy).export(tmp_path / "c")
     assert report["policy"]["sizes"] == [26, 5, 2]
     assert report["closed_loop"]["float32"]["patches"] == pytest.approx(6, abs=2)
     assert (tmp_path / "c" / "policy.c").is_file()

@@ -8,10 +8,10 @@ import shutil
 import jax
 import numpy as np
 import pytest
+from whole_way import train
 
 from edgerl import UserError, cli, deploy
 from edgerl.deploy import convnet_jax, toolchain
-from edgerl.tasks.early_exit import task as early_exit
 from edgerl.tasks.early_exit.export import cascade, cascade_checks, cascade_files
 from edgerl.tasks.early_exit.table.table import Table, quantise, save_table
 from edgerl.tasks.early_exit.trunk import int8 as trunk_int8
@@ -62,7 +62,7 @@ def run(tmp_path_factory, dataset, variables):
     macs = exit_macs(CONFIG).astype(np.float64)
     table = Table(logits_q, scale, dataset.labels, dataset.split, np.ones(4, np.float32), macs)
     save_table(folder / "table.npz", table)
-    early_exit.train(None, [f"table={folder / 'table.npz'}", *SMALL], folder / "run")
+    train("early-exit", [f"table={folder / 'table.npz'}", *SMALL], folder / "run")
     return folder / "run"
 
 

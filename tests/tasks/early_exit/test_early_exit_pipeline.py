@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from whole_way import train
 
-from edgerl import cli, deploy
-from edgerl.tasks.early_exit import task as early_exit
+from edgerl import cli, deploy, open_run
 from edgerl.tasks.early_exit.evaluation.evaluate import actions_of
 from edgerl.tasks.early_exit.export.exits_c import Device
 from edgerl.tasks.early_exit.factory import from_table
@@ -39,7 +39,7 @@ def table_path(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(table_path, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "mine"
-    early_exit.train(None, [f"table={table_path}", *SMALL], folder)
+    train("early-exit", [f"table={table_path}", *SMALL], folder)
     return folder
 
 
@@ -69,7 +69,7 @@ def test_a_table_is_not_overwritten(table_path, capsys):
 
 
 def test_figures(run):
-    drawn = early_exit.figures(run)
+    drawn = open_run(run).figures()
     assert {path.name for path in drawn} == {
         "accuracy_against_cost.png",
         "confidence.png",
@@ -82,8 +82,8 @@ def test_figures(run):
 
 def test_one_policy_for_many_weights(table_path, tmp_path):
     """What it is told to spare more, it spends less on."""
-    early_exit.train(None, [f"table={table_path}", *SMALL, "preference=true", "front=0"], tmp_path / "run")
-    modes = early_exit.evaluate(tmp_path / "run")["modes"]
+    train("early-exit", [f"table={table_path}", *SMALL, "preference=true", "front=0"], tmp_path / "run")
+    modes = open_run(tmp_path / "run").evaluate()["modes"]
     spent = [modes[mode]["policy"]["macs"]["mean"] for mode in ("aggressive", "balanced", "conservative")]
     assert spent[0] < spent[1] < spent[2]
 
@@ -108,7 +108,7 @@ int main(void)
 @pytest.mark.skipif(shutil.which("cc") is None, reason="cc, a C compiler, is not installed")
 def test_the_exported_c_decides_as_jax_does(run, table_path, tmp_path):
     folder = tmp_path / "c"
-    report = early_exit.export(run, folder)
+    report = open_run(run).export(folder)
     assert {"exits.h", "exits.c", "policy.c"} <= set(report["files"])
     assert json.loads((folder / "report.json").read_text())["files"] == report["files"]
     assert report["closed_loop"]["decisions_changed"] < 0.1
@@ -127,4 +127,4 @@ def test_the_exported_c_decides_as_jax_does(run, table_path, tmp_path):
 
 def test_a_gallery_needs_the_right_images(run, tmp_path):
     with pytest.raises(Exception, match=str(tmp_path)):
-        early_exit.figures(run, data=str(tmp_path))
+        open_run(run).figures(data=str(tmp_path))

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from tables import lines, table, write
+from whole_way import train
 
-from edgerl import cli, deploy
+from edgerl import cli, deploy, open_run
 from edgerl.rl import losses
-from edgerl.tasks import runs
 from edgerl.tasks.latent_nas import factory
 from edgerl.tasks.latent_nas import task as latent_nas
 
@@ -41,7 +41,7 @@ SMALL = (
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("latent_nas")
     write(folder / "table.csv", lines(table(300)))
-    latent_nas.train(str(EXAMPLES / "latent_nas_a2c.yaml"), [f"data={folder / 'table.csv'}", *SMALL], folder / "run")
+    train("latent-nas", [f"data={folder / 'table.csv'}", *SMALL], folder / "run", EXAMPLES / "latent_nas_a2c.yaml")
     return folder / "run"
 
 
@@ -105,12 +105,12 @@ def weighed(tmp_path_factory):
     """A policy for all weights of the objectives, on the shipped networks."""
     folder = tmp_path_factory.mktemp("latent_nas_weighed") / "run"
     small = [x for x in SMALL if not x.startswith("build")]
-    latent_nas.train(str(EXAMPLES / "latent_nas_front.yaml"), [*small, "ppo.num_updates=4"], folder)
+    train("latent-nas", [*small, "ppo.num_updates=4"], folder, EXAMPLES / "latent_nas_front.yaml")
     return folder
 
 
 def test_the_front_of_a_policy_for_all_weights(weighed):
-    front = latent_nas.evaluate(weighed)["front"]
+    front = open_run(weighed).evaluate()["front"]
     assert [round(row["weights"]["accuracy"], 1) for row in front] == [i / 10 for i in range(11)]
     assert all(row["score"] <= row["bound"] + 1e-4 for row in front)
     assert 0.8 < front[0]["bound"] < front[-1]["bound"]  # few parameters score (8 - 4.6) / 4 at best
@@ -119,7 +119,7 @@ def test_the_front_of_a_policy_for_all_weights(weighed):
 
 def test_a2c_is_ppo_whose_clipping_does_nothing(run):
     """The run was trained by it. With every probability ratio 1, the gradient is that of the advantage's mean."""
-    config = runs.load(run, latent_nas.LatentNASConfig).config.ppo
+    config = open_run(run).config.ppo
     assert config.epochs == config.num_minibatches == 1
     keys = jax.random.split(jax.random.key(0), 3)
     logits, advantage = jax.random.normal(keys[0], (113, 50)), jax.random.normal(keys[1], (50,))
@@ -135,7 +135,7 @@ def test_a2c_is_ppo_whose_clipping_does_nothing(run):
 
 
 def test_figures(run):
-    drawn = latent_nas.figures(run)
+    drawn = open_run(run).figures()
     assert [path.name for path in drawn] == [
         "latent_space.png",
         "trajectories.png",
@@ -146,7 +146,7 @@ def test_figures(run):
 
 
 def test_export_and_verify(run, tmp_path):
-    report = latent_nas.export(run, tmp_path / "c")
+    report = open_run(run).export(tmp_path / "c")
     assert report["policy"]["sizes"] == [8, 16, 113]
     assert report["closed_loop"]["int8"]["mean_score"] > 0
     verified = deploy.verify(tmp_path / "c", num_vectors=500)
