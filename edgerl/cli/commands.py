@@ -160,13 +160,9 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _logits(options: argparse.Namespace) -> int:
-    from edgerl.tasks.early_exit.table import logits
+    from edgerl.tasks.registry import command
 
-    if options.source == "import":
-        result = logits.bring(options.file, options.out)
-    else:
-        result = logits.build(options.config, options.set, options.data, options.out)
-    _show(result, options.json)
+    _show(command("logits")(options), options.json)
     return 0
 
 

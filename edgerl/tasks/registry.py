@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgerl.envs import places
 from edgerl.envs.registry import registered
@@ -25,6 +26,19 @@ SHIPPED = {
     "agent-vit": "edgerl.tasks.agent_vit.task:TASK",
 }
 
+# Commands of one task alone: name -> "module:function", which takes the parsed options.
+COMMANDS = {"logits": "edgerl.tasks.early_exit.table.logits:run"}
+
+
+def _entry(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def command(name: str) -> Callable[[Any], dict[str, Any]]:
+    """What one of the `COMMANDS` calls: options in, what is printed out."""
+    return _entry(COMMANDS[name])
+
 
 def task_of(what: str) -> Task:
     """The task of that name, or the generic one of an environment: its id, or the place where it is made.
@@ -33,8 +47,7 @@ def task_of(what: str) -> Task:
       UserError: there is none.
     """
     if what in SHIPPED:
-        module, _, name = SHIPPED[what].partition(":")
-        return getattr(importlib.import_module(module), name)
+        return _entry(SHIPPED[what])
     if not (places.is_place(what) or what in registered()):
         known = [*SHIPPED, *registered()]
         near = difflib.get_close_matches(what, known, 1)

@@ -1,5 +1,6 @@
 """`edgerl logits`: a table of what every exit answers, from the user's own network or from a trunk trained here."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,13 @@ from edgerl.util import files
 from edgerl.util.errors import UserError
 
 TABLE, WEIGHTS = "table.npz", "weights.npz"
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """`edgerl logits import` or `build`."""
+    if options.source == "import":
+        return bring(options.file, options.out)
+    return build(options.config, options.set, options.data, options.out)
 
 
 def bring(source: str, out: str) -> dict[str, Any]:
