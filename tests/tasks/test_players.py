@@ -9,9 +9,10 @@ import yaml
 
 from edgerl import UserError, open_run
 from edgerl.envs.policy import MLPPolicy, save_policy
-from edgerl.rl.config import RunConfig
+from edgerl.rl.config import PPOConfig, RunConfig
 from edgerl.rl.run import run_folder
 from edgerl.tasks import players, simulation
+from edgerl.tasks.agent_vit.methods import AgentViTConfig
 from edgerl.tasks.early_exit.config import EarlyExitConfig, environment
 from edgerl.tasks.latent_nas.task import LatentNASConfig
 from edgerl.util import config as configuration
@@ -97,7 +98,7 @@ def test_more_actions_than_there_are(tmp_path):
 
 
 def test_a_policy_of_single_patches_plays_no_environment(tmp_path):
-    run = write(tmp_path / "run", 6, 2, RunConfig(), system="agent-vit", environment="PatchSelection-v0")
+    run = write(tmp_path / "run", 6, 2, AgentViTConfig(), system="agent-vit", environment="PatchSelection-v0")
     with pytest.raises(UserError, match="decides of one patch at a time"):
         players.of_folder(run, "PatchSelection-v0")
 
@@ -110,7 +111,14 @@ def test_a_run_of_an_environment_that_only_a_program_has_says_what_can_be_done(t
 
 @pytest.mark.parametrize("name", ["unknown", "nowhere.py:make", "no.such.module:Pole"])
 def test_a_run_whose_environment_is_gone_says_so(tmp_path, name):
-    run = write(tmp_path / "run", 1, 2, RunConfig(environment=name), environment="Five-v0", system=name)
+    run = write(
+        tmp_path / "run",
+        1,
+        2,
+        RunConfig(environment=name, ppo=PPOConfig(hidden_sizes=(8,))),
+        environment="Five-v0",
+        system=name,
+    )
     (tmp_path / "run" / "result.json").write_text('{"best_seed": 0}')
     with pytest.raises(UserError, match=r"nothing is called|cannot read|there is no module"):
         open_run(run).evaluate()

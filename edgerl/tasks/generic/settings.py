@@ -75,7 +75,7 @@ def proposed(env: Environment) -> dict[str, Any]:
 def observation_scale(obs: np.ndarray) -> list[float]:
     """For each feature of [..., F] the size that 99 % of its values do not exceed, to two digits; 1 where all are 0."""
     flat = np.abs(obs.reshape(-1, obs.shape[-1]).astype(np.float64))
-    size = np.quantile(flat, 0.99, axis=0)
+    size = np.quantile(flat, 0.99, axis=0, method="higher")  # never between 0 and the rare value
     size = np.where(size > 0, size, flat.max(axis=0))
     return [_two_digits(x) if x > 1e-6 else 1.0 for x in size]
 
