@@ -12,13 +12,14 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from edgerl.cli import failures
+from edgerl.cli import failures, reports
 from edgerl.cli.parser import parser
 from edgerl.util import startup
 from edgerl.util.distributed import processes
 from edgerl.util.distributed.endings import end
 from edgerl.util.errors import UserError
 from edgerl.util.json_text import to_json
+from edgerl.util.tables import aligned
 
 # Tracing a program makes some hundred thousand objects that stay. Python's own threshold would have all of them looked
 # through again and again for what could be freed: a tenth of the time of a first result.
@@ -79,7 +80,8 @@ def _train(options: argparse.Namespace) -> int:
     data = [f"data={to_json(options.data)}"] if options.data is not None else []
     result = task.train(task.settings(options.config, options.set + data), options.out)
     if processes.is_first():
-        _show(result, as_json=False)
+        with failures.printing():
+            print(reports.of_train(str(options.out), result))
     return 0
 
 
@@ -104,8 +106,16 @@ def _envs(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from edgerl.tasks.registry import open_run
+    from edgerl.tasks.run import JUDGEMENT
 
-    _show(open_run(options.run).evaluate(), options.json)
+    run = open_run(options.run)
+    found = run.evaluate()
+    with failures.printing():
+        if options.json:
+            print(to_json(found))
+        else:
+            print(aligned(run.task.table(found)))
+            print(f"\nall figures: {run.folder / JUDGEMENT}, or --json")
     return 0
 
 
@@ -126,10 +136,8 @@ def _export(options: argparse.Namespace) -> int:
         raise UserError("--data: only an export with --cascade needs data")
     more = {"cascade": True, "data": options.data} if options.cascade else {}
     report = open_run(options.run).export(options.out, **more)
-    # On a terminal without the hashes and scales, which are in report.json.
-    shown = ("fidelity", "closed_loop", "size", "c", "remarks", "cascade")
-    brief = {name: report[name] for name in shown if report.get(name) not in (None, [])}
-    _show(report if options.json else {"folder": str(options.out), **brief}, options.json)
+    with failures.printing():
+        print(to_json(report) if options.json else reports.of_export(str(options.out), report))
     return 0 if report.get("cascade", {"passed": True})["passed"] else 1
 
 
@@ -137,7 +145,8 @@ def _verify(options: argparse.Namespace) -> int:
     from edgerl import deploy
 
     report = deploy.verify(options.folder)
-    _show(report, options.json)
+    with failures.printing():
+        print(to_json(report) if options.json else reports.of_verify(report))
     return 0 if report["passed"] else 1
 
 

@@ -24,6 +24,8 @@ from edgerl.util.errors import UserError
 if TYPE_CHECKING:
     from edgerl.tasks.task import Task
 
+JUDGEMENT = "judgement.json"  # what `evaluate` found last
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -49,8 +51,13 @@ class Run:
         return self.task.environment(self.config, self.folder)
 
     def evaluate(self) -> dict[str, Any]:
-        """The policy against random play, baselines and bounds: what `edgerl evaluate` prints."""
-        return self.task.evaluate(self)
+        """The policy against random play, baselines and bounds: what `edgerl evaluate` prints. Kept in the folder."""
+        found = self.task.evaluate(self)
+        try:
+            files.write_json(self.folder / JUDGEMENT, found)
+        except OSError as error:  # a folder that can only be read has been evaluated all the same
+            tell([f"not kept in {self.folder / JUDGEMENT}: {error.strerror}"])
+        return found
 
     def figures(self, data: str | None = None) -> list[Path]:
         """Draws the pictures of the run into its folder `figures`, and returns their paths.

@@ -20,6 +20,7 @@ from edgerl.tasks.run import Run
 from edgerl.util import config as configuration
 from edgerl.util import files
 from edgerl.util.errors import UserError
+from edgerl.util.tables import Rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +84,10 @@ class Task:
     def evaluate(self, run: Run) -> dict[str, Any]:
         """Random play, the policy, and its int8 form, over fresh episodes, each with a 95 % confidence interval."""
         return {"system": self.name or run.env.id, **evaluation.evaluate(run, self._deployed(run))}
+
+    def table(self, found: Mapping[str, Any]) -> Rows:
+        """What a reader looks for in the result of `evaluate`: a dozen rows, the first with the columns' names."""
+        return evaluation.table(found)
 
     def figures(self, run: Run, data: str | None = None) -> list[Path]:
         """Learning curve, returns, an episode, and an animation if the environment can `render`, in RUN/figures."""

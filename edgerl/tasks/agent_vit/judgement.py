@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -139,19 +140,26 @@ def _row(curves: list[list[dict[str, Any]]], steps: int, budget: float, steps_in
     }
 
 
-def table(judgement: dict[str, Any]) -> str:
-    """Markdown: what each method costs, and its accuracy in percent, mean ± standard deviation over the seeds."""
+def table(judgement: Mapping[str, Any]) -> str:
+    """`rows` as Markdown."""
+    heads, *others = rows(judgement)
+    lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *others]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def rows(judgement: Mapping[str, Any]) -> list[list[str]]:
+    """What each method costs, and its accuracy in percent, mean ± standard deviation over the seeds."""
 
     def shown(cell: dict[str, Any]) -> str:
         spread = f" ± {100 * np.std(cell['seeds'], ddof=1):.1f}" if len(cell["seeds"]) > 1 else ""
         return f"{100 * cell['mean']:.1f}{spread}"
 
     heads = [f"{budget.replace('_', ' ')}, {kind}" for budget in BUDGETS for kind in KINDS]
-    lines = [["method", "patches", "MACs", "time", *heads], ["---"] + ["---:"] * (3 + len(heads))]
+    lines = [["method", "patches", "MACs", "time", *heads]]
     for name, row in judgement["methods"].items():
         cost = f"{row['patches']:.0f}", f"{100 * row['share_of_macs']:.1f} %", f"{100 * row['share_of_time']:.0f} %"
         lines.append([name, *cost, *(shown(row[budget][kind]) for budget in BUDGETS for kind in KINDS)])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return lines
 
 
 def _differences(rows: dict[str, Any], agent: str) -> dict[str, float]:

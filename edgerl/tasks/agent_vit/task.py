@@ -1,6 +1,7 @@
 """AgentViT from training to verified C: what `edgerl train agent-vit` and the commands after it do."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,15 @@ from edgerl.tasks.agent_vit import deployment, judgement, members, methods
 from edgerl.tasks.agent_vit import figures as pictures
 from edgerl.tasks.agent_vit.evaluate import judge_masks
 from edgerl.tasks.agent_vit.methods import AgentViTConfig
-from edgerl.tasks.run import Run, require_finished
+from edgerl.tasks.run import JUDGEMENT, Run, require_finished
 from edgerl.tasks.task import Task
 from edgerl.util import config as configuration
 from edgerl.util import files
 from edgerl.util.distributed import processes
 from edgerl.util.errors import UserError
+from edgerl.util.tables import Rows
 
 ENVIRONMENT = "PatchSelection-v0"
-JUDGEMENT = "judgement.json"
 SHOWN = 10  # images in the picture of chosen patches
 
 
@@ -79,12 +80,14 @@ class AgentViTTask(Task):
     def evaluate(self, run: Run) -> dict[str, Any]:
         """Trains every method to as many multiply-accumulates as the full transformer's and compares them all.
 
-        Trainings that RUN/members has already are not done again. Kept in RUN/judgement.json.
+        Trainings that RUN/members has already are not done again.
         """
         judged = judgement.judge(run.config, methods.load_splits(run.config), run.folder)
-        result = {"system": self.name, "environment": ENVIRONMENT, **judged}
-        files.write_json(run.folder / JUDGEMENT, result)
-        return result
+        return {"system": self.name, "environment": ENVIRONMENT, **judged}
+
+    def table(self, found: Mapping[str, Any]) -> Rows:
+        """A row a method."""
+        return judgement.rows(found)
 
     def figures(self, run: Run, data: str | None = None) -> list[Path]:
         """Pictures and a table of all trainings that RUN/members has, in RUN/figures. `data`: CIFAR-10's binary files.

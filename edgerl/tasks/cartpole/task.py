@@ -1,6 +1,7 @@
 """CartPole from training to verified C: what `edgerl train cartpole` and the commands after it do."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from edgerl.tasks.generic.figures import learning_curve
 from edgerl.tasks.run import Run
 from edgerl.tasks.task import Task
 from edgerl.util.errors import UserError
+from edgerl.util.tables import Rows
 
 SOLVED = {"CartPole-v0": 195.0, "CartPole-v1": 475.0}
 EPISODES = 10_000  # that every evaluation takes
@@ -55,6 +57,13 @@ class CartPoleTask(Task):
             "bound": run.env.default_params.max_steps_in_episode,
             **{name: summary(play(run, player)) for name, player in players.items()},
         }
+
+    def table(self, found: Mapping[str, Any]) -> Rows:
+        """A row a player."""
+        rows: list[list[Any]] = [[found["environment"], "mean return", "deviation", "least", "most"]]
+        for name in ("random", "linear_controller", "policy_float32", "policy_int8"):
+            rows.append([name, *(found[name][key] for key in ("mean", "std", "min", "max"))])
+        return [*rows, ["solved at", found["solved_at"]], ["bound", found["bound"]]]
 
     def figures(self, run: Run, data: str | None = None) -> list[Path]:
         """Learning curve, early and late animations, int8 decisions against float ones, in RUN/figures."""

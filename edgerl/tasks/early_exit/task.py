@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +30,17 @@ from edgerl.tasks.early_exit.table.calibration import expected_calibration_error
 from edgerl.tasks.early_exit.table.features import features
 from edgerl.tasks.early_exit.table.table import SHIPPED, Table, load_table
 from edgerl.tasks.early_exit.trunk.data import POLICY, TEST, load_cifar100
-from edgerl.tasks.run import Run, tell
+from edgerl.tasks.run import JUDGEMENT, Run, tell
 from edgerl.tasks.task import Task
 from edgerl.util import config as configuration
 from edgerl.util import files
 from edgerl.util.checkpoint import open_checkpoints
 from edgerl.util.distributed import processes
 from edgerl.util.errors import UserError
+from edgerl.util.tables import Rows, percent
 
 SEEDS = "seeds.npz"  # the policies of all seeds
 FRONT = "front.npz"  # the policies of all prices
-JUDGEMENT = "judgement.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,13 +78,13 @@ class EarlyExitTask(Task):
         return result
 
     def evaluate(self, run: Run) -> dict[str, Any]:
-        """The policy and the front on the test images, against every baseline and bound. Kept in RUN/judgement.json."""
+        """The policy and the front on the test images, against every baseline and bound."""
         settings, table = run.config, load_table(run.config.table or SHIPPED)
         front = _judged_front(run, table)
         judged = {mode: _judge(run, table, preference) for mode, preference in modes(settings).items()}
         notes = _budget_notes(settings, table) + _decision_notes(settings, judged)
         tell(notes)
-        result = {
+        return {
             "system": self.name,
             "environment": settings.environment,
             "profile": settings.profile,
@@ -93,14 +94,26 @@ class EarlyExitTask(Task):
             **({"front": front} if front else {}),
             **({"notes": notes} if notes else {}),
         }
-        files.write_json(run.folder / JUDGEMENT, result)
-        return result
+
+    def table(self, found: Mapping[str, Any]) -> Rows:
+        """The policy and the rules it is compared with; each policy's share of the bound; the front's summary."""
+        head = "accuracy", "million MACs", "latency (ms)", "energy (mJ)", "reward"
+        rows: list[list[Any]] = [[f"test images on {found['profile']}", *head]]
+        for mode, judged in found["modes"].items():
+            rows.append([mode, *_figures(judged["policy"])])
+        rules = next(iter(found["modes"].values()))["rules"]
+        rows += [[name, *_figures(rules[name])] for name in rules if not name.startswith(("entropy", "margin"))]
+        for mode, judged in found["modes"].items():
+            rows.append([f"{mode}, share of the bound", percent(judged["share_of_bound"], 2)])
+        if "front" in found:
+            rows.append(["front, least share of its bounds", percent(found["front"]["worst_share_of_bound"], 2)])
+        return rows
 
     def figures(self, run: Run, data: str | None = None) -> list[Path]:
         """All pictures of a run, in RUN/figures. `data`: a folder with CIFAR-100's binary files, for the gallery."""
         settings, table = run.config, load_table(run.config.table or SHIPPED)
         kept = run.folder / JUDGEMENT
-        judged = files.read_json(kept) if kept.is_file() else self.evaluate(run)
+        judged = files.read_json(kept) if kept.is_file() else run.evaluate()
         mode, preference = list(modes(settings).items())[len(modes(settings)) // 2]
         test = images(settings, table, "test", preference)
         logits = table.logits(table.rows(TEST))
@@ -172,6 +185,21 @@ class EarlyExitTask(Task):
                 extra=extra if network is None else {**extra, **network.extra},
                 inspect=None if network is None else network.inspect,
             )
+
+
+def _figures(one: Mapping[str, Any]) -> list[Any]:
+    """Of a report: accuracy, million multiply-accumulates, milliseconds, millijoules, reward."""
+    means = {
+        name: (one.get(name) or {}).get("mean") for name in ("accuracy", "macs", "latency_ms", "energy_mj", "reward")
+    }
+    macs = means["macs"]
+    return [
+        percent(means["accuracy"], 2),
+        None if macs is None else round(macs / 1e6, 3),
+        means["latency_ms"],
+        means["energy_mj"],
+        means["reward"],
+    ]
 
 
 def learn_front(settings: EarlyExitConfig, env: EarlyExit, count: int) -> MLPPolicy:

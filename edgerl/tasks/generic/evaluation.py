@@ -1,5 +1,6 @@
 """Whole episodes of random play, of a policy, and of the policy in the device's arithmetic."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import chex
@@ -12,6 +13,7 @@ from edgerl.rl.evaluation import Episodes, play_episodes
 from edgerl.simulator.simulate import random_policy
 from edgerl.tasks.run import Run
 from edgerl.util.content import jit_by_content
+from edgerl.util.tables import Rows
 
 EPISODES = 2000
 _WIDTH = 1.96  # standard errors, of a 95 % interval
@@ -69,6 +71,16 @@ def summary(played: Episodes) -> dict[str, Any]:
         "max": float(returns.max()),
         "mean_length": float(lengths.mean()),
     }
+
+
+def table(found: Mapping[str, Any]) -> Rows:
+    """A row a player, and what the int8 policy is ahead of random play."""
+    rows: list[list[Any]] = [[found["environment"], "mean return", "low 95 %", "high 95 %", "least", "most", "steps"]]
+    for name in ("random", "policy_float32", "policy_int8"):
+        one = found[name]
+        rows.append([name, *(one[key] for key in ("mean", "low", "high", "min", "max", "mean_length"))])
+    ahead = found["int8_ahead_of_random"]
+    return [*rows, ["int8 ahead of random", ahead["mean"], ahead["low"], ahead["high"]]]
 
 
 def _interval(values: np.ndarray) -> dict[str, float]:

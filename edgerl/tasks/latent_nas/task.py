@@ -1,6 +1,7 @@
 """Latent NAS from training to verified C: what `edgerl train latent-nas` and the commands after it do."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ from edgerl.util import files
 from edgerl.util.config import field
 from edgerl.util.distributed import processes
 from edgerl.util.errors import UserError
+from edgerl.util.tables import Rows
 
 MODELS = "models.npz"  # the frozen networks of this run
-JUDGEMENT, ARCHITECTURES = "judgement.json", "architectures.json"
+ARCHITECTURES = "architectures.json"
 
 # The discount is short: a greedy policy that learns to wander is caught in circles of actions that change nothing.
 _PPO = PPOConfig(
@@ -111,7 +113,7 @@ class LatentNASTask(Task):
 
     def evaluate(self, run: Run) -> dict[str, Any]:
         """1,000 fresh starts against searches and bounds, or where objectives are weighed the front of accuracy
-        against parameters; kept in RUN/judgement.json, the networks found in RUN/architectures.json."""
+        against parameters; the networks found are kept in RUN/architectures.json."""
         models, env, key, settings = models_of(run.folder), run.env, run.key(1001), run.config
         assert isinstance(env, LatentNAS)
         notes, doubts = trust.notes(models.provenance), _doubts(models)
@@ -134,8 +136,22 @@ class LatentNASTask(Task):
         result = {"system": self.name, "environment": env.id, **judged, "models": models.provenance}
         if notes:
             result["notes"] = notes
-        files.write_json(run.folder / JUDGEMENT, result)
         return result
+
+    def table(self, found: Mapping[str, Any]) -> Rows:
+        """The agent beside random actions, and the best scores at equal numbers of evaluations; or the front."""
+        if "front" in found:
+            return _front_table(found["front"])
+        rows: list[list[Any]] = [["from 1,000 starts", "agent", "random actions"]]
+        pair = found["agent"], found["random_actions"]
+        for name, value in pair[0].items():
+            if name not in ("starts", "reasons"):
+                rows.append([name.replace("_", " "), value, pair[1][name]])
+        counts = list(found["best_score_at_equal_evaluations"]["agent"])
+        rows += [["", *("" for _ in counts)], ["best score after evaluations", *counts]]
+        for name, scores in found["best_score_at_equal_evaluations"].items():
+            rows.append([name, *(scores[count]["mean"] if count in scores else None for count in counts)])
+        return rows
 
     def figures(self, run: Run, data: str | None = None) -> list[Path]:
         """Latent space, trajectories, reward and length, accuracy against parameters, in RUN/figures."""
@@ -169,6 +185,12 @@ class LatentNASTask(Task):
             name: {"mean_score": float(w.scores.mean()), "mean_steps": float(w.steps.mean())}
             for name, w in walks.items()
         }
+
+
+def _front_table(front: list[dict[str, Any]]) -> Rows:
+    """A row a weighting."""
+    rows: list[list[Any]] = [["weight of accuracy", *(k for k in front[0] if k != "weights")]]
+    return rows + [[one["weights"]["accuracy"], *(one[k] for k in rows[0][1:])] for one in front]
 
 
 def models_of(folder: Path) -> factory.Models:
