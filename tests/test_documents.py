@@ -12,17 +12,35 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_readme_example_runs():
-    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    assert code is not None
-    done = subprocess.run([sys.executable, "-c", code[1]], capture_output=True, text=True, check=False)
+def examples(document):
+    return re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(), re.S)
+
+
+@pytest.mark.parametrize(
+    ("document", "number", "says"),
+    [
+        ("README.md", 0, "episodes, mean return"),
+        ("README.md", 1, "-"),  # a mean return
+        ("docs/extending.md", 0, "-"),
+    ],
+)
+def test_an_example_runs(document, number, says, tmp_path):
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    code = [sys.executable, "-c", examples(document)[number]]
+    done = subprocess.run(code, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "episodes, mean return" in done.stdout
+    assert says in done.stdout
 
 
-def test_the_readme_names_files_that_are_there():
-    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize(("document", "count"), [("README.md", 2), ("docs/extending.md", 1)])
+def test_every_example_is_run(document, count):
+    assert len(examples(document)) == count
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/extending.md"])
+def test_a_document_names_files_that_are_there(document):
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text()):
+        assert ((ROOT / document).parent / target).exists(), target
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
