@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edgerl.util.plots import axes as axes_of
 from edgerl.util.plots import save_figure
 
 COLOURS = {
@@ -127,12 +128,6 @@ def _enlarged(mask: np.ndarray, side: int) -> np.ndarray:
 
 
 def _axes(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Any, Any]:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **options)
-    for axis in axes.ravel():
-        axis.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+    """A figure and its axes [rows, columns]."""
+    figure, flat = axes_of(columns, size, rows, **options)
+    return figure, flat.reshape(rows, columns)

@@ -13,9 +13,8 @@ from edgerl.envs.deciding import Policy
 from edgerl.simulator.simulate import simulate
 from edgerl.tasks.cartpole.env import CartPole
 from edgerl.util import files
-from edgerl.util.plots import save_figure
-
-_BLUE, _ORANGE, _GREY = "#2166ac", "#d6604d", "#777777"
+from edgerl.util.plots import BLUE, GREY, ORANGE, save_figure
+from edgerl.util.plots import axes as axes_of
 
 
 def decisions(path: Path, policy: Any, quantised: Any) -> Path:
@@ -24,11 +23,8 @@ def decisions(path: Path, policy: Any, quantised: Any) -> Path:
     Args:
       policy, quantised: called as `policy(key, obs)`; `policy.logits(obs)` gives float scores.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
     from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Rectangle
 
     @jax.jit
     def both(obs: jax.Array) -> list[jax.Array]:
@@ -36,7 +32,7 @@ def decisions(path: Path, policy: Any, quantised: Any) -> Path:
 
     size = 241
     angle, speed = np.meshgrid(np.linspace(-0.21, 0.21, size), np.linspace(-1.5, 1.5, size))
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained", sharey=True)
+    figure, axes = axes_of(3, (11, 3.8), sharey=True)
     for axis, velocity in zip(axes, (-1.0, 0.0, 1.0), strict=True):
         grid = np.stack([np.zeros_like(angle), np.full_like(angle, velocity), angle, speed], -1).astype(np.float32)
         exact, device = map(np.asarray, both(grid.reshape(-1, 4)))
@@ -49,7 +45,7 @@ def decisions(path: Path, policy: Any, quantised: Any) -> Path:
             title=f"cart velocity {velocity:+g} m/s: {np.mean(exact == device):.1%} equal",
         )
     axes[0].set_ylabel("angular velocity (rad/s)")
-    handles = [plt.Rectangle((0, 0), 1, 1, color=c) for c in ("#d1e5f0", "#fddbc7", "#b2182b")]
+    handles = [Rectangle((0, 0), 1, 1, color=c) for c in ("#d1e5f0", "#fddbc7", "#b2182b")]
     labels = ["both push left", "both push right", "int8 decides otherwise"]
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     return save_figure(figure, path)
@@ -80,13 +76,13 @@ def _frame(observations: np.ndarray, numbers: Sequence[int]) -> Any:
         x, angle = float(observation[0]), float(observation[2])
         floor = scale * (height * (row + 1) - 30)
         middle = scale * (width / 2 + x * width / 5.2)
-        draw.line([(0, floor), (scale * width, floor)], fill=_GREY, width=scale)
+        draw.line([(0, floor), (scale * width, floor)], fill=GREY, width=scale)
         for limit in (-2.4, 2.4):
             at = scale * (width / 2 + limit * width / 5.2)
-            draw.line([(at, floor - 10 * scale), (at, floor + 10 * scale)], fill=_GREY, width=scale)
+            draw.line([(at, floor - 10 * scale), (at, floor + 10 * scale)], fill=GREY, width=scale)
         box = [middle - 22 * scale, floor - 24 * scale, middle + 22 * scale, floor - 4 * scale]
-        draw.rounded_rectangle(box, radius=4 * scale, fill=_BLUE)
+        draw.rounded_rectangle(box, radius=4 * scale, fill=BLUE)
         top = (middle + 80 * scale * math.sin(angle), floor - 20 * scale - 80 * scale * math.cos(angle))
-        draw.line([(middle, floor - 20 * scale), top], fill=_ORANGE, width=7 * scale)
-        draw.text((6 * scale, floor + 8 * scale), f"episode {number + 1}", fill=_GREY, font_size=10 * scale)
+        draw.line([(middle, floor - 20 * scale), top], fill=ORANGE, width=7 * scale)
+        draw.text((6 * scale, floor + 8 * scale), f"episode {number + 1}", fill=GREY, font_size=10 * scale)
     return picture.reduce(scale).quantize(32, Image.Quantize.FASTOCTREE)

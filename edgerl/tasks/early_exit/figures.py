@@ -8,23 +8,11 @@ import numpy as np
 
 from edgerl.tasks.early_exit.evaluation.baselines import first_stop, upper_hull
 from edgerl.tasks.early_exit.evaluation.evaluate import BOUND
-from edgerl.util.plots import save_figure
+from edgerl.util.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, save_figure
+from edgerl.util.plots import axes as axes_of
 
-_BLUE, _ORANGE, _GREY, _GREEN, _PURPLE = "#2166ac", "#d6604d", "#777777", "#1b7837", "#762a83"
 _BINS = 15
 _GROUPS = 5  # of images, by difficulty
-
-
-def _axes(columns: int = 1, size: tuple[float, float] = (6, 4), **options: Any) -> tuple[Any, Any]:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, columns, figsize=size, layout="constrained", squeeze=False, **options)
-    for axis in axes[0]:
-        axis.spines[["top", "right"]].set_visible(False)
-    return figure, axes[0]
 
 
 def _exit_colours(exits: int) -> Any:
@@ -43,7 +31,7 @@ def accuracy_against_cost(path: Path, front: dict[str, Any], rules: dict[str, An
     """
     fixed = [rules[f"exit {k + 1}"] for k in range(exits)]
     per_mac = fixed[-1]["latency_ms"]["mean"] / fixed[-1]["macs"]["mean"]
-    figure, axes = _axes(2, (12, 4.8), sharey=True)
+    figure, axes = axes_of(2, (12, 4.8), sharey=True)
     rows = front["budgets"]
     for axis, unit, label in zip(
         axes,
@@ -53,21 +41,21 @@ def accuracy_against_cost(path: Path, front: dict[str, Any], rules: dict[str, An
     ):
         spent = unit * np.array([row["policy"]["macs"] for row in rows])
         accuracy = np.array([[row["policy"]["accuracy"][k] for k in ("mean", "low", "high")] for row in rows])
-        axis.fill_between(spent, 100 * accuracy[:, 1], 100 * accuracy[:, 2], color=_BLUE, alpha=0.15, linewidth=0)
-        axis.plot(spent, 100 * accuracy[:, 0], color=_BLUE, linewidth=2, label="policies (95 % interval)")
+        axis.fill_between(spent, 100 * accuracy[:, 1], 100 * accuracy[:, 2], color=BLUE, alpha=0.15, linewidth=0)
+        axis.plot(spent, 100 * accuracy[:, 0], color=BLUE, linewidth=2, label="policies (95 % interval)")
         for name, colour, style in (
-            ("max probability, a threshold an exit", _ORANGE, "-"),
-            ("max probability, one threshold", _ORANGE, ":"),
-            ("entropy, a threshold an exit", _GREEN, "-"),
-            ("entropy, one threshold", _GREEN, ":"),
+            ("max probability, a threshold an exit", ORANGE, "-"),
+            ("max probability, one threshold", ORANGE, ":"),
+            ("entropy, a threshold an exit", GREEN, "-"),
+            ("entropy, one threshold", GREEN, ":"),
         ):
             points = np.array([[unit * row["rules"][name]["macs"], row["rules"][name]["accuracy"]] for row in rows])
             axis.plot(points[:, 0], 100 * points[:, 1], style, color=colour, linewidth=1.2, label=name)
         cost, exact = (np.array([report[key]["mean"] for report in fixed]) for key in ("macs", "accuracy"))
         hull = upper_hull(cost, exact)
-        axis.plot(unit * cost[hull], 100 * exact[hull], "--", color=_GREY, linewidth=1, label="fixed exits, hull")
-        axis.plot(unit * cost, 100 * exact, "s", color=_GREY, markersize=6)
-        for name, marker, colour in (("oracle", "*", _PURPLE), (BOUND, "D", "black"), ("patience", "v", _GREEN)):
+        axis.plot(unit * cost[hull], 100 * exact[hull], "--", color=GREY, linewidth=1, label="fixed exits, hull")
+        axis.plot(unit * cost, 100 * exact, "s", color=GREY, markersize=6)
+        for name, marker, colour in (("oracle", "*", PURPLE), (BOUND, "D", "black"), ("patience", "v", GREEN)):
             point = rules[name]
             label_of = f"{name}, at the profile's weights" if name == BOUND else name
             axis.plot(
@@ -98,7 +86,7 @@ def exits_by_difficulty(path: Path, exits: np.ndarray, true_probability: np.ndar
     groups = np.array_split(np.argsort(-true_probability, kind="stable"), _GROUPS)
     shares = np.array([np.bincount(exits[group], minlength=count) / len(group) for group in groups])
     overall = np.bincount(exits, minlength=count) / len(exits)
-    figure, (axis,) = _axes(size=(7, 4))
+    figure, (axis,) = axes_of(size=(7, 4))
     names = ["easiest\nfifth", *[""] * (_GROUPS - 2), "hardest\nfifth", "all"]
     places = np.append(np.arange(_GROUPS), _GROUPS + 0.5)
     bottom = np.zeros(len(places))
@@ -125,13 +113,13 @@ def decisions_by_confidence(path: Path, confidence: np.ndarray, stop: np.ndarray
     """
     exits = first_stop(stop)
     count = confidence.shape[1] - 1
-    figure, axes = _axes(count, (3.4 * count + 0.8, 3.4), sharey=True)
+    figure, axes = axes_of(count, (3.4 * count + 0.8, 3.4), sharey=True)
     edges = np.linspace(0, 1, 41)
     for k, axis in enumerate(axes):
         reached = exits >= k
         stopped = confidence[reached & (exits == k), k]
         went_on = confidence[reached & (exits > k), k]
-        axis.hist([stopped, went_on], edges, stacked=True, color=[_BLUE, _ORANGE], label=["EXIT", "CONTINUE"])
+        axis.hist([stopped, went_on], edges, stacked=True, color=[BLUE, ORANGE], label=["EXIT", "CONTINUE"])
         axis.set(xlabel="confidence, 1 - H / log C", title=f"exit {k + 1}: {len(stopped)} of {reached.sum()} stop")
         axis.title.set_fontsize(10)
     axes[0].set_ylabel("test images")
@@ -147,9 +135,9 @@ def reward_curve(path: Path, steps: np.ndarray, returns: np.ndarray, bound: floa
       returns: [U, S], of each seed.
       bound: what optimal stopping earns on the images that are learnt from; None where weights are drawn.
     """
-    figure, (axis,) = _axes(size=(6.5, 4))
-    axis.plot(steps, returns, color=_BLUE, alpha=0.3, linewidth=0.8)
-    axis.plot(steps, np.median(returns, axis=1), color=_BLUE, linewidth=2, label=f"median of {returns.shape[1]} seeds")
+    figure, (axis,) = axes_of(size=(6.5, 4))
+    axis.plot(steps, returns, color=BLUE, alpha=0.3, linewidth=0.8)
+    axis.plot(steps, np.median(returns, axis=1), color=BLUE, linewidth=2, label=f"median of {returns.shape[1]} seeds")
     if bound is not None:
         axis.axhline(bound, color="black", linestyle="--", linewidth=1, label=f"optimal stopping: {bound:.4f}")
     axis.set(xlabel="environment steps", ylabel="reward of episodes in training", title="PPO on EarlyExit-v0")
@@ -167,10 +155,10 @@ def reliability(path: Path, before: np.ndarray, after: np.ndarray, correct: np.n
       errors: expected calibration errors [2, K].
     """
     count = correct.shape[1]
-    figure, axes = _axes(count, (3 * count, 3.3), sharey=True)
+    figure, axes = axes_of(count, (3 * count, 3.3), sharey=True)
     for k, axis in enumerate(axes):
-        axis.plot([0, 1], [0, 1], color=_GREY, linewidth=1, linestyle="--")
-        for probability, colour, name, error in ((before, _ORANGE, "raw", 0), (after, _BLUE, "tempered", 1)):
+        axis.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
+        for probability, colour, name, error in ((before, ORANGE, "raw", 0), (after, BLUE, "tempered", 1)):
             at = np.clip((probability[:, k] * _BINS).astype(int), 0, _BINS - 1)
             images = np.bincount(at, minlength=_BINS)
             seen = images >= 10
@@ -193,12 +181,8 @@ def gallery(
       captions: [n], what is said below each.
       count: K.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(4, columns, figsize=(1.15 * columns, 5.6), layout="constrained")
+    figure, flat = axes_of(columns, (1.15 * columns, 5.6), rows=4)
+    axes = flat.reshape(4, columns)
     for half, (exit, title) in enumerate(((0, "stop at the first exit"), (count - 1, "go to the last exit"))):
         chosen = np.flatnonzero(exits == exit)[: 2 * columns]
         for i, axis in enumerate(axes[2 * half : 2 * half + 2].flat):

@@ -13,17 +13,16 @@ from edgerl.tasks.latent_nas.evaluation.evaluate import SMALL, Walks
 from edgerl.tasks.latent_nas.models.model import LATENT
 from edgerl.tasks.latent_nas.models.search import JUDGED, RANGES
 from edgerl.tasks.latent_nas.models.surrogate import predict
-from edgerl.util.plots import save_figure
+from edgerl.util.plots import BLUE, GREY, ORANGE, save_figure
+from edgerl.util.plots import axes as axes_of
 
-_BLUE, _ORANGE, _GREY = "#2166ac", "#d6604d", "#777777"
 _POINTS = 6000
 _WALKS = 12
 
 
 def latent_space(path: Path, env: LatentNAS, key: jax.Array) -> Path:
     """Random latents in the plane of `plane`, coloured by predicted accuracy, and the codebook's codes."""
-    plt = _pyplot()
-    figure, axis = plt.subplots(figsize=(7, 5.5), layout="constrained")
+    figure, (axis,) = axes_of(size=(7, 5.5))
     axes, centre = _background(axis, env, key, alpha=0.9)
     codes = (np.asarray(env.default_params.codebook) - centre) @ axes
     axis.plot(*codes.T, "k+", markersize=9, markeredgewidth=1.6, label="codes")
@@ -35,8 +34,7 @@ def latent_space(path: Path, env: LatentNAS, key: jax.Array) -> Path:
 
 def trajectories(path: Path, env: LatentNAS, key: jax.Array, walks: Walks) -> Path:
     """The first walks in the same plane: green dots where they start, red crosses where they end."""
-    plt = _pyplot()
-    figure, axis = plt.subplots(figsize=(7, 5.5), layout="constrained")
+    figure, (axis,) = axes_of(size=(7, 5.5))
     axes, centre = _background(axis, env, key, alpha=0.35)
     for i in range(min(_WALKS, walks.latents.shape[1])):
         points = (walks.latents[: walks.steps[i] + 1, i] - centre) @ axes
@@ -52,10 +50,9 @@ def trajectories(path: Path, env: LatentNAS, key: jax.Array, walks: Walks) -> Pa
 
 def curves(path: Path, steps: np.ndarray, returns: np.ndarray, lengths: np.ndarray) -> Path:
     """Mean episode reward and length in training: [U] steps, [U, S] means."""
-    plt = _pyplot()
-    figure, panels = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+    figure, panels = axes_of(2, (10, 3.8))
     for axis, values, label in zip(panels, (returns, lengths), ("episode reward", "episode length"), strict=True):
-        axis.plot(steps, values, color=_BLUE, alpha=0.8, linewidth=1.2)
+        axis.plot(steps, values, color=BLUE, alpha=0.8, linewidth=1.2)
         axis.set(xlabel="environment steps", ylabel=label)
         axis.ticklabel_format(axis="x", style="sci", scilimits=(0, 0))
         axis.spines[["top", "right"]].set_visible(False)
@@ -69,15 +66,14 @@ def accuracy_and_parameters(
     path: Path, found: list[dict[str, Any]], lost: list[dict[str, Any]], budget: float | None
 ) -> Path:
     """Predicted accuracy against parameters of the agent's and of random actions' last networks, and the front."""
-    plt = _pyplot()
-    figure, axis = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    for one, colour, label in ((lost, _GREY, "random actions"), (found, _BLUE, "agent")):
+    figure, (axis,) = axes_of(size=(7, 4.5))
+    for one, colour, label in ((lost, GREY, "random actions"), (found, BLUE, "agent")):
         sizes, accuracy = (np.array([x[name] for x in one]) for name in ("parameters", "predicted_accuracy"))
         axis.scatter(sizes, accuracy, s=9, alpha=0.5, color=colour, linewidths=0, label=f"{label}: {len(one)} walks")
     sizes, accuracy = (np.array([x[n] for x in found + lost]) for n in ("parameters", "predicted_accuracy"))
     order = np.argsort(sizes)
     best = np.maximum.accumulate(accuracy[order])
-    axis.step(sizes[order], best, where="post", color=_ORANGE, linewidth=1.2, label="front")
+    axis.step(sizes[order], best, where="post", color=ORANGE, linewidth=1.2, label="front")
     axis.axvline(budget or SMALL, color="black", linestyle=":", linewidth=1, label=f"{budget or SMALL:,.0f} parameters")
     axis.set(xscale="log", xlabel="parameters", ylabel="predicted accuracy")
     axis.legend(loc="center right")
@@ -87,15 +83,15 @@ def accuracy_and_parameters(
 
 def settings(path: Path, rows: list[dict[str, Any]]) -> Path:
     """Reconstruction error against each setting of `search.search`; the best and the default marked."""
-    plt = _pyplot()
-    figure, panels = plt.subplots(2, 3, figsize=(10, 5.6), layout="constrained", sharey=True)
+    figure, flat = axes_of(3, (10, 5.6), 2, sharey=True)
+    panels = flat.reshape(2, 3)
     error = [row[JUDGED[0]] for row in rows]
     default = next(i for i, row in enumerate(rows) if row["setting"] == 0)
     for axis, name in zip(panels.flat, RANGES, strict=True):
         values = [row[name] for row in rows]
-        axis.scatter(values, error, s=14, color=_GREY, alpha=0.7, linewidths=0, label=f"{len(rows)} settings")
-        axis.scatter(values[0], error[0], s=60, color=_ORANGE, label="best")
-        axis.scatter(values[default], error[default], s=60, marker="s", color=_BLUE, label="default")
+        axis.scatter(values, error, s=14, color=GREY, alpha=0.7, linewidths=0, label=f"{len(rows)} settings")
+        axis.scatter(values[0], error[0], s=60, color=ORANGE, label="best")
+        axis.scatter(values[default], error[default], s=60, marker="s", color=BLUE, label="default")
         axis.set(xscale="log", xlabel=name)
         axis.xaxis.set_minor_formatter("")
         axis.spines[["top", "right"]].set_visible(False)
@@ -125,12 +121,3 @@ def _background(axis: Any, env: LatentNAS, key: jax.Array, alpha: float) -> tupl
     axis.set(xlabel="direction of accuracy", ylabel="direction of the codes' largest variance beside it")
     axis.spines[["top", "right"]].set_visible(False)
     return axes, centre
-
-
-def _pyplot() -> Any:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt
