@@ -23,7 +23,7 @@ from edgerl.envs import policy as float_policy
 from edgerl.envs.environment import Environment
 from edgerl.envs.policy import MLPPolicy
 from edgerl.envs.registry import make
-from edgerl.util import files
+from edgerl.util import files, progress
 from edgerl.util.errors import UserError
 
 CALIBRATION_ROWS = 1000  # that the converter sees; ranges of observations are taken from all
@@ -70,14 +70,17 @@ def export(
     judged, fitted = _prepared(policy, observations)
     env = make(env) if isinstance(env, str) else env
     environment = _environment(env, policy)
-    with files.new_folder(out) as folder:
+    with files.new_folder(out) as folder, progress.stages(4, "export") as begin:
+        begin("conversion to int8")
         deployed, network = _quantise(policy, fitted, per_channel, argmax)
         model = flatbuffer.write_network(network)
         kept = judged[:: -(-len(judged) // KEPT_ROWS)]
         inputs, _ = int8_policy.evaluate(deployed, kept)
         _, arena = tflm.run(model, inputs[:1])
+        begin("files")
         added = dict(extra or {})
         contents.write(folder, Ingredients(policy, deployed, network, kept, arena, environment, added))
+        begin("measurements")
         report = {
             "edgerl": __version__,
             "policy": contents.described_policy(policy),
@@ -93,6 +96,7 @@ def export(
             "extra": {name: dict(one.said) for name, one in added.items()},
             "files": {name: _digest(path) for name, path in contents.paths(folder).items()},
         }
+        begin("checks")
         report |= _plain(inspect(folder)) if inspect else {}
         files.write_json(folder / REPORT, report)
     return report

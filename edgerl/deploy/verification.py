@@ -22,7 +22,7 @@ from edgerl.deploy.folder import Folder, open_folder, shown
 from edgerl.deploy.targets.tflm import ARENA_MARGIN
 from edgerl.deploy.toolchain import Target
 from edgerl.envs import policy as float_policy
-from edgerl.util import files
+from edgerl.util import files, progress
 from edgerl.util.errors import UserError
 
 UNCHECKED = (
@@ -168,7 +168,7 @@ def _implementations(clean: Path, made_of: Ingredients, num_vectors: int) -> lis
     inputs, scores = int8_policy.evaluate(made_of.deployed, obs)
     checks = [_vectors_check(scores), _guarded("TFLM", partial(_tflm_check, clean, made_of, inputs))]
     tests = self_tests.find(clean, contents.paths(clean))
-    for target in (toolchain.HOST, toolchain.RV32):
+    for target in progress.each((toolchain.HOST, toolchain.RV32), "verify"):
         checks.append(_guarded(target.name, partial(_c_check, target, clean, obs, inputs, scores)))
         if tests:
             name = f"self-tests, {target.name}"

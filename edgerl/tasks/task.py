@@ -39,7 +39,12 @@ class Task:
     config: type[Any] = RunConfig
 
     def defaults(self) -> Mapping[str, Any] | Path:
-        """What the configuration has where the user says nothing: values, or a YAML file of them."""
+        """What the configuration has where the user says nothing: values, or a YAML file of them.
+
+        Found by random play; a configuration class of a task's own has defaults of its own.
+        """
+        if self.config is not RunConfig:
+            return {}
         env = self._made(self.name)
         return {"environment": self.name or env.id, **settings.proposed(env)}
 

@@ -31,10 +31,6 @@ class AgentViTTask(Task):
 
     config: type[Any] = AgentViTConfig
 
-    def defaults(self) -> dict[str, Any]:
-        """Those of the configuration's class."""
-        return {}
-
     def environment(self, config: AgentViTConfig, folder: Path | None = None) -> Environment:
         """The training of a transformer on the run's images."""
         del folder

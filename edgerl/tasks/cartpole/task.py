@@ -18,6 +18,7 @@ from edgerl.tasks.cartpole.env import CartPole
 from edgerl.tasks.generic.figures import learning_curve
 from edgerl.tasks.run import Run
 from edgerl.tasks.task import Task
+from edgerl.util import progress
 from edgerl.util.errors import UserError
 from edgerl.util.tables import Rows
 
@@ -55,7 +56,7 @@ class CartPoleTask(Task):
             "environment": run.env.id,
             "solved_at": SOLVED[run.env.id],
             "bound": run.env.default_params.max_steps_in_episode,
-            **{name: summary(play(run, player)) for name, player in players.items()},
+            **{name: summary(play(run, player)) for name, player in progress.each(players.items(), "episodes")},
         }
 
     def table(self, found: Mapping[str, Any]) -> Rows:

@@ -49,10 +49,6 @@ class EarlyExitTask(Task):
 
     config: type[Any] = EarlyExitConfig
 
-    def defaults(self) -> dict[str, Any]:
-        """Those of the configuration's class."""
-        return {}
-
     def environment(self, config: EarlyExitConfig, folder: Path | None = None) -> EarlyExit:
         """On the images that policies learn from."""
         del folder

@@ -12,6 +12,7 @@ from edgerl.envs.environment import Environment, Params
 from edgerl.rl.evaluation import Episodes, play_episodes
 from edgerl.simulator.simulate import random_policy
 from edgerl.tasks.run import Run
+from edgerl.util import progress
 from edgerl.util.content import jit_by_content
 from edgerl.util.tables import Rows
 
@@ -30,7 +31,7 @@ def evaluate(run: Run, deployed: Policy) -> dict[str, Any]:
         "policy_float32": run.policy,
         "policy_int8": deployed,
     }
-    played = {name: episodes(run, player) for name, player in players.items()}
+    played = {name: episodes(run, player) for name, player in progress.each(players.items(), "episodes")}
     ahead = np.asarray(played["policy_int8"].returns, np.float64) - np.asarray(played["random"].returns, np.float64)
     return {
         "environment": run.env.id,

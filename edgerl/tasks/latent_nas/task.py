@@ -75,10 +75,6 @@ class LatentNASTask(Task):
 
     config: type[Any] = LatentNASConfig
 
-    def defaults(self) -> dict[str, Any]:
-        """Those of the configuration's class."""
-        return {}
-
     def environment(self, config: LatentNASConfig, folder: Path | None = None) -> LatentNAS:
         """With the frozen networks of the run, where there is one; else with the shipped ones."""
         return environment(config, factory.load_models() if folder is None else models_of(folder))
