@@ -172,13 +172,7 @@ def _quantised(operations: tuple[Operation, ...], tensors: tuple[Tensor, ...]) -
         scales = np.where(scales > 0, scales, 1.0).astype(np.float32)
         weights = np.rint(operation.weights / scales[:, None, None, None]).astype(np.int8)
         bias = np.rint(operation.bias / (scale * scales.astype(np.float64))).astype(np.int32)
-        bound = largest_accumulator(weights, bias, source.zero_point)
+        bound = int(integer.largest_accumulators(weights, bias, source.zero_point).max())
         if bound >= integer.ACCUMULATOR_LIMIT:
             raise UserError(f"a convolution of {weights.shape} can reach an accumulator of {bound}, over 2^29")
         yield dataclasses.replace(operation, weights=weights, bias=bias, weight_scales=scales)
-
-
-def largest_accumulator(weights: np.ndarray, bias: np.ndarray, zero: int) -> int:
-    """A bound on |accumulator| over all int8 inputs; `weights` is int8 [out, h, w, in]."""
-    reach = max(127 - zero, 128 + zero)
-    return int((np.abs(weights.astype(np.int64)).sum((1, 2, 3)) * reach + np.abs(bias.astype(np.int64))).max())

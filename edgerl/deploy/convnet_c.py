@@ -5,7 +5,7 @@ A convolution gathers the inputs around each place and is a dense layer from the
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -107,8 +107,10 @@ def _constants(network: ConvNet, offsets: dict[int, int]) -> Iterator[str]:
             yield from _conv_constants(network, operation, i, offsets)
         elif isinstance(operation, Add):
             yield _sum_constants(network, operation, i, offsets)
-        else:
+        elif isinstance(operation, Mean):
             yield _mean_constants(network, operation, i, offsets)
+        else:
+            assert_never(operation)
 
 
 def _conv_constants(network: ConvNet, conv: Conv, index: int, offsets: dict[int, int]) -> Iterator[str]:

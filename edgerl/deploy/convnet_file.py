@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgerl.deploy import integer
-from edgerl.deploy.convnet import Add, Builder, Conv, ConvNet, Mean, Operation, Tensor, largest_accumulator
+from edgerl.deploy.convnet import Add, Builder, Conv, ConvNet, Mean, Operation, Tensor
 from edgerl.deploy.network import Quantisation
 from edgerl.util import files
 from edgerl.util.errors import UserError
@@ -118,7 +118,7 @@ def _scaled(operation: Operation, arrays: Mapping[str, np.ndarray], i: int, tens
     if scales.shape != operation.bias.shape or not _positive(scales):
         raise ValueError(f"the weights' scales of convolution {i}")
     zero = tensors[operation.source].scale.zero_point
-    if largest_accumulator(operation.weights, operation.bias, zero) >= integer.ACCUMULATOR_LIMIT:
+    if integer.largest_accumulators(operation.weights, operation.bias, zero).max() >= integer.ACCUMULATOR_LIMIT:
         raise ValueError(f"accumulators of convolution {i}")
     return dataclasses.replace(operation, weight_scales=scales)
 

@@ -2,15 +2,15 @@
 
 import functools
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, assert_never
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from edgerl.deploy import convnet, integer_conv
-from edgerl.deploy.convnet import Add, Conv, ConvNet, Operation
+from edgerl.deploy import integer_conv
+from edgerl.deploy.convnet import Add, Conv, ConvNet, Mean, Operation
 from edgerl.deploy.integer_conv import Output, Summand
 from edgerl.deploy.network import LayerActivation
 
@@ -29,7 +29,9 @@ def constants(network: ConvNet, operation: Operation) -> Constants:
         activation: LayerActivation = "relu" if operation.relu else "none"
         first_side, second_side, out = integer_conv.summands(source.scale, second, target, activation)
         return out, first_side, second_side
-    return (integer_conv.mean_output(source.scale, target, source.shape[0] * source.shape[1]),)
+    if isinstance(operation, Mean):
+        return (integer_conv.mean_output(source.scale, target, source.shape[0] * source.shape[1]),)
+    assert_never(operation)
 
 
 def outputs(network: ConvNet, x: chex.Array) -> chex.Array:
@@ -40,11 +42,13 @@ def outputs(network: ConvNet, x: chex.Array) -> chex.Array:
         read = [values[source] for source in operation.sources]
         zero = jnp.int32(network.tensors[operation.sources[0]].scale.zero_point)
         if isinstance(operation, Conv):
-            value = integer_conv.conv(read[0], operation.weights, operation.bias, zero, out, operation.stride, "SAME")
+            value = integer_conv.conv(read[0], operation.weights, operation.bias, zero, out, operation.stride)
         elif isinstance(operation, Add):
             value = integer_conv.add(*read, *sides, out)
-        else:
+        elif isinstance(operation, Mean):
             value = integer_conv.mean(read[0], zero, out)
+        else:
+            assert_never(operation)
         values[operation.target] = value
     return values[network.output]
 
@@ -56,9 +60,13 @@ def float_values(network: ConvNet, x: chex.Array) -> list[chex.Array]:
         read = [values[source] for source in operation.sources]
         if isinstance(operation, Conv):
             value = _conv(read[0], operation.weights, operation.bias, operation.stride)
+        elif isinstance(operation, Add):
+            value = read[0] + read[1]
+        elif isinstance(operation, Mean):
+            value = read[0].mean((1, 2), keepdims=True)
         else:
-            value = read[0] + read[1] if isinstance(operation, Add) else read[0].mean((1, 2), keepdims=True)
-        relu = not isinstance(operation, convnet.Mean) and operation.relu
+            assert_never(operation)
+        relu = not isinstance(operation, Mean) and operation.relu
         values[operation.target] = jax.nn.relu(value) if relu else value
     return [values[i] for i in range(len(network.tensors))]
 

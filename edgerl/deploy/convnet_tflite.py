@@ -1,8 +1,10 @@
 """The `.tflite` of an int8 convolutional network, without TensorFlow."""
 
+from typing import assert_never
+
 import numpy as np
 
-from edgerl.deploy.convnet import Add, Conv, ConvNet
+from edgerl.deploy.convnet import Add, Conv, ConvNet, Mean
 from edgerl.deploy.flatbuffer_writer import Writer
 
 # Kinds (BuiltinOperator) and the versions for int8.
@@ -37,8 +39,10 @@ def write(network: ConvNet) -> bytes:
         elif isinstance(operation, Add):
             table = writer.table("AddOptions", FusedActivationFunction=int(operation.relu))
             writer.operator(_ADD, read, target, ("AddOptions", table))
-        else:
+        elif isinstance(operation, Mean):
             axes = writer.constant(np.array([1, 2], np.int32)) if axes is None else axes
             table = writer.table("ReducerOptions", KeepDims=True)
             writer.operator(_MEAN, [*read, axes], target, ("ReducerOptions", table))
+        else:
+            assert_never(operation)
     return writer.finish(made[network.input], made[network.output])

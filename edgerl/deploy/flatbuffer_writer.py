@@ -41,23 +41,21 @@ class Writer:
         kind = _KINDS[np.dtype(np.int8)]
         return self._tensor(shape, kind, 0, np.array([quantisation.scale]), quantisation.zero_point)
 
-    def constant(self, data: np.ndarray, scales: Any = None, dimension: int = 0) -> int:
-        """Index of a new tensor with data, int8 or int32; its scales are along one dimension, its zero points 0."""
+    def constant(self, data: np.ndarray, scales: Any = None) -> int:
+        """Index of a new tensor with data, int8 or int32; its scales are along the first axis, its zero points 0."""
         raw = np.frombuffer(data.astype(data.dtype.newbyteorder("<")).tobytes(), np.uint8)
         self.builder.Prep(16, len(raw))
         self.buffers.append(self.table("Buffer", Data=self.builder.CreateNumpyVector(raw)))
-        return self._tensor(data.shape, _KINDS[data.dtype], len(self.buffers) - 1, scales, 0, dimension)
+        return self._tensor(data.shape, _KINDS[data.dtype], len(self.buffers) - 1, scales, 0)
 
-    def _tensor(
-        self, shape: tuple[int, ...], kind: int, buffer: int, scales: Any, zero: int, dimension: int = 0
-    ) -> int:
+    def _tensor(self, shape: tuple[int, ...], kind: int, buffer: int, scales: Any, zero: int) -> int:
         fields = {"Type": kind, "Buffer": buffer}
         if scales is not None:
             fields["Quantization"] = self.table(
                 "QuantizationParameters",
                 Scale=self._numbers(scales, np.float32),
                 ZeroPoint=self._numbers(np.full(len(scales), zero), np.int64),
-                QuantizedDimension=dimension,
+                QuantizedDimension=0,
             )
         self.tensors.append(self.table("Tensor", Shape=self._numbers(shape, np.int32), **fields))
         return len(self.tensors) - 1

@@ -158,15 +158,9 @@ def check_argmax(argmax: str, per_channel: bool) -> None:
         )
 
 
-def largest_accumulators(weights: np.ndarray, bias: np.ndarray, zero: int) -> np.ndarray:
-    """int64 [out]: a bound on |accumulator| over all int8 inputs; `weights` is [out, in]."""
-    reach = max(127 - zero, 128 + zero)
-    return np.abs(weights.astype(np.int64)).sum(axis=1) * reach + np.abs(bias.astype(np.int64))
-
-
 def _check_accumulators(index: int, weights: np.ndarray, bias: np.ndarray, zero: int, shift: np.ndarray) -> None:
     left = np.maximum(shift, 0).astype(np.int64)
-    bounds = largest_accumulators(weights, bias, zero) << left
+    bounds = integer.largest_accumulators(weights, bias, zero) << left
     bound, biases = int(bounds.max()), int((np.abs(bias.astype(np.int64)) << left).max())
     if bound >= integer.ACCUMULATOR_LIMIT or int(shift.max()) > MAX_LEFT_SHIFT:
         why = "its weights or biases are too large for the range of its outputs"

@@ -8,10 +8,24 @@ the two differ now and then. JAX has no 64-bit integers by default; the product 
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 MAX_FLOAT_TERMS = 512  # products of int9 × int8 that a float32 can add exactly: 512 · 255 · 128 < 2^24
 ACCUMULATOR_LIMIT = 2**29  # `rounding_doubling_high_mul` needs accumulators (shifted left) below this in magnitude
 HALF_STEP_LIMIT = 2.0**20  # observations are clamped here, in half steps, before they become integers
+
+
+def largest_accumulators(weights: np.ndarray, bias: np.ndarray, zero: int) -> np.ndarray:
+    """int64 [out]: a bound on the magnitude of each accumulator over all int8 inputs.
+
+    Args:
+      weights: int8 [out, ...].
+      bias: int32 [out].
+      zero: the zero point of the input.
+    """
+    reach = max(127 - zero, 128 + zero)
+    total = np.abs(weights.astype(np.int64)).reshape(len(weights), -1).sum(axis=1)
+    return total * reach + np.abs(bias.astype(np.int64))
 
 
 def quantise(obs: chex.Array, gain: chex.Array, offset: chex.Array) -> chex.Array:

@@ -1,14 +1,12 @@
 """The integer arithmetic of convolutional networks, in JAX: what TFLM's int8 kernels compute, bit for bit.
 
-Images are int8 [B, H, W, C]. Rounding is that of `integer.requantise`; padding counts as the zero point, except in
-pooling, which leaves it out. "SAME" and "VALID" are TensorFlow's. Every sum of products is split into parts that
-float32 adds exactly, since float convolutions are many times faster than integer ones on CPUs.
+Images are int8 [B, H, W, C]. Rounding is that of `integer.requantise`; padding is TensorFlow's "SAME" and counts as
+the zero point. Every sum of products is split into parts that float32 adds exactly, since float convolutions are many
+times faster than integer ones on CPUs.
 """
 
 import functools
 import math
-from collections.abc import Callable
-from typing import Literal
 
 import chex
 import jax
@@ -19,7 +17,6 @@ from flax import struct
 from edgerl.deploy import integer
 from edgerl.deploy.network import LayerActivation, Quantisation, activation_range, quantise_multiplier
 
-Padding = Literal["SAME", "VALID"]
 _ADD_SHIFT = 20  # TFLM scales both summands up by 2^20 before it rounds them
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
@@ -53,9 +50,9 @@ def output(scales: np.ndarray | float, target: Quantisation, activation: LayerAc
     return Output(jnp.asarray(multiplier), jnp.asarray(shift), *numbers)
 
 
-@functools.partial(jax.jit, static_argnames=("stride", "padding"))
+@functools.partial(jax.jit, static_argnames="stride")
 def conv(
-    x: chex.Array, weights: chex.Array, bias: chex.Array, zero: chex.Array, out: Output, stride: int, padding: Padding
+    x: chex.Array, weights: chex.Array, bias: chex.Array, zero: chex.Array, out: Output, stride: int
 ) -> chex.Array:
     """Convolution: int8 [B, H', W', out] of int8 x [B, H, W, in].
 
@@ -71,65 +68,24 @@ def conv(
     centred, kernel = _centred(x, zero), weights.transpose(1, 2, 3, 0).astype(jnp.float32)
     sums = bias
     for i in range(0, channels, size):
-        part = _conv(centred[..., i : i + size], kernel[:, :, i : i + size], stride, padding)
+        part = _conv(centred[..., i : i + size], kernel[:, :, i : i + size], stride)
         sums = sums + part.astype(jnp.int32)
     return out(sums)
-
-
-@functools.partial(jax.jit, static_argnames=("stride", "padding"))
-def depthwise(
-    x: chex.Array, weights: chex.Array, bias: chex.Array, zero: chex.Array, out: Output, stride: int, padding: Padding
-) -> chex.Array:
-    """Depthwise convolution: int8 [B, H', W', C · m] of int8 x [B, H, W, C].
-
-    Args:
-      weights: int8 [1, h, w, C · m]; channel c of x makes the m output channels from c · m on.
-      bias, zero, out: as in `conv`; the window h · w has at most `integer.MAX_FLOAT_TERMS` places.
-    """
-    kernel = weights[0, :, :, None, :].astype(jnp.float32)
-    return out(bias + _conv(_centred(x, zero), kernel, stride, padding, groups=x.shape[-1]).astype(jnp.int32))
 
 
 def _centred(x: chex.Array, zero: chex.Array) -> chex.Array:
     return (x.astype(jnp.int32) - zero).astype(jnp.float32)
 
 
-def _conv(x: chex.Array, kernel: chex.Array, stride: int, padding: Padding, groups: int = 1) -> chex.Array:
+def _conv(x: chex.Array, kernel: chex.Array, stride: int) -> chex.Array:
     return jax.lax.conv_general_dilated(
         x,
         kernel,
         (stride, stride),
-        padding,
+        "SAME",
         dimension_numbers=_LAYOUT,
-        feature_group_count=groups,
         precision=jax.lax.Precision.HIGHEST,
     )
-
-
-@functools.partial(jax.jit, static_argnames=("window", "stride", "padding"))
-def average_pool(x: chex.Array, window: tuple[int, int], stride: int, padding: Padding) -> chex.Array:
-    """Averages over windows (h, w), halves away from zero; padding is not counted. Scale and zero point stay."""
-    sums = _pool(x.astype(jnp.int32), 0, jax.lax.add, window, stride, padding)
-    counts = _pool(jnp.ones((1, *x.shape[1:3], 1), jnp.int32), 0, jax.lax.add, window, stride, padding)
-    return _divide(sums, jnp.broadcast_to(counts, sums.shape)).astype(jnp.int8)
-
-
-@functools.partial(jax.jit, static_argnames=("window", "stride", "padding"))
-def max_pool(x: chex.Array, window: tuple[int, int], stride: int, padding: Padding) -> chex.Array:
-    """The largest of each window (h, w). Scale and zero point stay."""
-    return _pool(x, -128, jax.lax.max, window, stride, padding)
-
-
-def _pool(
-    x: chex.Array, start: int, reduce: Callable[..., chex.Array], window: tuple[int, int], stride: int, padding: Padding
-) -> chex.Array:
-    return jax.lax.reduce_window(x, x.dtype.type(start), reduce, (1, *window, 1), (1, stride, stride, 1), padding)
-
-
-def _divide(a: chex.Array, b: chex.Array) -> chex.Array:
-    """a / b, b > 0, halves away from zero."""
-    half = b // 2
-    return jax.lax.div(jnp.where(a > 0, a + half, a - half), b)
 
 
 @jax.jit

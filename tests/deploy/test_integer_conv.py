@@ -9,17 +9,16 @@ from edgerl.deploy.flatbuffer_writer import Writer
 from edgerl.deploy.network import Quantisation
 
 FUSED = {"none": 0, "relu": 1, "relu6": 3}
-CONV, DEPTHWISE, AVERAGE, MAX, ADD, MEAN = (3, 3), (4, 3), (1, 2), (17, 2), (0, 2), (40, 2)
-PADDINGS = {"SAME": 0, "VALID": 1}
+CONV, ADD, MEAN = (3, 3), (0, 2), (40, 2)
 IMAGES = 40
-# Side lengths, input channels, window, stride, padding.
+# Side lengths, input channels, window, stride.
 SHAPES = [
-    ((7, 5), 3, (3, 3), 1, "SAME"),
-    ((8, 9), 4, (3, 3), 2, "SAME"),
-    ((5, 5), 2, (2, 4), 2, "VALID"),
-    ((1, 1), 9, (1, 1), 1, "VALID"),
-    ((6, 7), 5, (1, 1), 2, "SAME"),
-    ((4, 4), 70, (3, 3), 1, "SAME"),  # more products than one float32 sum holds
+    ((7, 5), 3, (3, 3), 1),
+    ((8, 9), 4, (3, 3), 2),
+    ((5, 5), 2, (2, 4), 2),
+    ((2, 2), 9, (1, 1), 1),
+    ((6, 7), 5, (1, 1), 2),
+    ((4, 4), 70, (3, 3), 1),  # more products than one float32 sum holds
 ]
 
 
@@ -45,52 +44,29 @@ def scaled_weights(rng, shape, channels, source, target):
     return weights, rng.normal(0, spread, channels).astype(np.int32), scales
 
 
-@pytest.mark.parametrize(("sides", "channels", "window", "stride", "padding"), SHAPES)
-@pytest.mark.parametrize("kind", ["conv", "depthwise"])
-def test_convolutions(kind, sides, channels, window, stride, padding):
+@pytest.mark.parametrize(("sides", "channels", "window", "stride"), SHAPES)
+def test_convolutions(sides, channels, window, stride):
     rng = np.random.default_rng([stride, *sides, channels])
     source, target, activation = random_quantisation(rng), random_quantisation(rng), str(rng.choice(list(FUSED)))
-    times = int(rng.integers(1, 4))
-    outputs = channels * times if kind == "depthwise" else int(rng.integers(1, 8))
-    shape = (1, *window, outputs) if kind == "depthwise" else (outputs, *window, channels)
+    outputs = int(rng.integers(1, 8))
+    shape = (outputs, *window, channels)
     weights, bias, scales = scaled_weights(rng, shape, outputs, source, target)
     images = random_images(rng, (*sides, channels))
     out = integer_conv.output(np.float64(source.scale) * scales, target, activation)
-    function = integer_conv.depthwise if kind == "depthwise" else integer_conv.conv
-    made = np.asarray(function(images, weights, bias, jnp.int32(source.zero_point), out, stride, padding))
+    made = np.asarray(integer_conv.conv(images, weights, bias, jnp.int32(source.zero_point), out, stride))
 
     writer = Writer()
     first = writer.activation((1, *images.shape[1:]), source)
     read = [
         first,
-        writer.constant(weights, scales, dimension=3 if kind == "depthwise" else 0),
+        writer.constant(weights, scales),
         writer.constant(bias, source.scale * scales),
     ]
     last = writer.activation((1, *made.shape[1:]), target)
     options = {"StrideH": stride, "StrideW": stride, "FusedActivationFunction": FUSED[activation]}
-    options["Padding"] = PADDINGS[padding]
-    if kind == "depthwise":
-        table = writer.table("DepthwiseConv2DOptions", DepthMultiplier=times, **options)
-        writer.operator(DEPTHWISE, read, last, ("DepthwiseConv2DOptions", table))
-    else:
-        writer.operator(CONV, read, last, ("Conv2DOptions", writer.table("Conv2DOptions", **options)))
+    writer.operator(CONV, read, last, ("Conv2DOptions", writer.table("Conv2DOptions", **options)))
     np.testing.assert_array_equal(made, on_tflm(writer, first, last, images))
     assert len(np.unique(made)) > 10
-
-
-@pytest.mark.parametrize(("sides", "channels", "window", "stride", "padding"), SHAPES[:5])
-@pytest.mark.parametrize("kind", ["average_pool", "max_pool"])
-def test_pooling(kind, sides, channels, window, stride, padding):
-    rng = np.random.default_rng([stride, *sides, channels])
-    source = random_quantisation(rng)
-    images = random_images(rng, (*sides, channels))
-    made = np.asarray(getattr(integer_conv, kind)(images, window, stride, padding))
-    writer = Writer()
-    first, last = writer.activation((1, *images.shape[1:]), source), writer.activation((1, *made.shape[1:]), source)
-    options = {"FilterHeight": window[0], "FilterWidth": window[1], "StrideH": stride, "StrideW": stride}
-    table = writer.table("Pool2DOptions", Padding=PADDINGS[padding], **options)
-    writer.operator(AVERAGE if kind == "average_pool" else MAX, [first], last, ("Pool2DOptions", table))
-    np.testing.assert_array_equal(made, on_tflm(writer, first, last, images))
 
 
 @pytest.mark.parametrize("sides", [(1, 1), (4, 4), (3, 5), (7, 6)])
@@ -119,7 +95,7 @@ def test_residual_addition(seed):
     weights, bias, scales = scaled_weights(rng, (5, 1, 1, 5), 5, source, middle)
     images = random_images(rng, (6, 7, 5))
     out = integer_conv.output(np.float64(source.scale) * scales, middle)
-    other = integer_conv.conv(images, weights, bias, jnp.int32(source.zero_point), out, 1, "SAME")
+    other = integer_conv.conv(images, weights, bias, jnp.int32(source.zero_point), out, 1)
     made = np.asarray(integer_conv.add(other, images, *integer_conv.summands(middle, source, target, activation)))
 
     writer = Writer()
@@ -131,13 +107,3 @@ def test_residual_addition(seed):
     last = writer.operator(ADD, [between, first], writer.activation((1, 6, 7, 5), target), ("AddOptions", table))
     np.testing.assert_array_equal(made, on_tflm(writer, first, last, images))
     assert len(np.unique(made)) > 10
-
-
-def test_by_hand():
-    """Halves go away from zero, and padding is left out of averages."""
-    x = np.array([[1, 2], [-3, -4]], np.int8).reshape(1, 2, 2, 1)
-    pooled = integer_conv.average_pool(x, (2, 2), 1, "SAME")
-    np.testing.assert_array_equal(np.asarray(pooled).ravel(), [-1, -1, -4, -4])  # -4/4, -2/2, -7/2, -4/1
-    half = integer_conv.mean_output(Quantisation(np.float32(0.5), 0), Quantisation(np.float32(1.0), 3), 4)
-    made = integer_conv.mean(np.array([1, 2, 3, 1], np.int8).reshape(1, 2, 2, 1), jnp.int32(0), half)
-    assert int(made[0, 0, 0, 0]) == 4  # 0.5 · 7 / 4 → 1, and the zero point 3
