@@ -89,9 +89,9 @@ def _config(options: argparse.Namespace) -> int:
     from edgerl.tasks.registry import task_of
     from edgerl.util.config_text import annotated
 
+    text = annotated(task_of(options.what).settings(options.config, options.set))
     with failures.printing():
-        print(f"# edgerl train {options.what} --config FILE.yaml --out RUN")
-        print(annotated(task_of(options.what).settings(options.config, options.set)), end="")
+        print(f"# edgerl train {options.what} --config FILE.yaml --out RUN\n{text}", end="")
     return 0
 
 
