@@ -25,7 +25,7 @@ from edgerl.util.errors import UserError
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-_LONG = 3600.0  # seconds of training that are worth a word where there is no progress bar
+LONG = 3600.0  # seconds of training that are worth a word where there is no progress bar
 
 
 class Training(Learner[State], Protocol[State]):
@@ -180,7 +180,7 @@ class _Loop(Generic[State]):
 
     def _tell_pace(self, seconds: float, left: int) -> None:
         """Where no bar shows it: that a training takes long, by the seconds of an update."""
-        if seconds * left > _LONG:
+        if seconds * left > LONG:
             line = f"{left} {self._training.unit}s to go, about {memory.duration(seconds * left)} at this pace"
             print(f"edgerl: {line}; it can be interrupted and resumed", file=sys.stderr, flush=True)
 

@@ -137,7 +137,9 @@ class PPO(Training[ppo.TrainState]):
         )
 
 
-def _choose(training: PPO, states: ppo.TrainState, env: Environment, env_params: Params) -> tuple[MLPPolicy, Any]:
+def _choose(
+    training: PPO, states: ppo.TrainState, env: Environment, env_params: Params
+) -> tuple[MLPPolicy, dict[str, Any]]:
     """The policy of the best seed. It is judged on other episodes than those it was chosen by."""
     config, mesh = training.config, training.mesh
     _, choice_key, judge_key = keys(config)
