@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -21,9 +21,6 @@ from edgerl.util import memory
 from edgerl.util.checkpoint import Checkpoints, open_checkpoints
 from edgerl.util.distributed import processes
 from edgerl.util.errors import UserError
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 LONG = 3600.0  # seconds of training that are worth a word where there is no progress bar
 
@@ -101,7 +98,7 @@ def train(
             saved = processes.share(saved)
         if done and report is not None:
             report(f"resumed after {training.unit} {done} of {training.marks[-1]}")
-        return _Loop(training, checkpoints, log, progress and processes.is_first(), report).run(saved, done)
+        return _chunks(training, saved, done, checkpoints, log, progress and processes.is_first(), report)
 
 
 def load(learner: Learner[State], folder: Path) -> tuple[State, int]:
@@ -117,76 +114,61 @@ def load(learner: Learner[State], folder: Path) -> tuple[State, int]:
         return checkpoints.restore(done, like=learner.init()), done
 
 
-class _Loop(Generic[State]):
-    """The chunks of a training whose files are open. Only the first process has files."""
+def _chunks(
+    training: Training[State],
+    saved: State,
+    done: int,
+    checkpoints: Checkpoints | None,
+    log: Log | None,
+    progress: bool,
+    report: Callable[[str], None] | None,
+) -> State:
+    """The last state, from the one after `done` updates. Only the first process has the files."""
+    from tqdm import tqdm
 
-    def __init__(
-        self,
-        training: Training[State],
-        checkpoints: Checkpoints | None,
-        log: Log | None,
-        progress: bool,
-        report: Callable[[str], None] | None,
-    ) -> None:
-        self._training, self._total = training, training.marks[-1]
-        self._checkpoints, self._log = checkpoints, log
-        self._progress, self._report = progress, report
+    total, unit, label, chunks = training.marks[-1], training.unit, training.label, 0
+    state = training.placed(saved)
+    saved = training.saved(state)
+    # `None` shows the bar only on a terminal.
+    with tqdm(total=total, initial=done, desc=label or None, unit=unit, disable=None if progress else True) as bar:
+        try:
+            while done < total:
+                began = time.perf_counter()
+                count = min(training.every, next(mark for mark in training.marks if mark > done) - done)
+                state, metrics = training.update(state, done, count)
+                _require_finite(training, metrics["loss"], done)
+                saved, words = training.saved(state), ""
+                if log is not None and checkpoints is not None:
+                    log.append(done + 1, training.steps_per_update, metrics)
+                    words = training.note(state, done + count, metrics)
+                    checkpoints.save(done + count, saved)
+                done, chunks = done + count, chunks + 1
+                if report is None:
+                    bar.set_postfix_str(words, refresh=False)
+                else:
+                    bar.clear()
+                    report(words)
+                bar.update(count)
+                if chunks == 2 and progress and bar.disable:  # the first one compiles
+                    _tell_pace((time.perf_counter() - began) / count * (total - done), f"{total - done} {unit}s")
+        except KeyboardInterrupt:
+            where = f"{label}: {unit}" if label else unit
+            raise KeyboardInterrupt(
+                f"{where} {done} of {total} is saved, and the same command goes on from there"
+            ) from None
+    return saved
 
-    def run(self, saved: State, done: int) -> State:
-        """The last state, from the one after `done` updates."""
-        from tqdm import tqdm
 
-        training = self._training
-        label, shown, chunks = training.label, None if self._progress else True, 0  # `None`: only on a terminal
-        state = training.placed(saved)
-        saved = training.saved(state)
-        with tqdm(total=self._total, initial=done, desc=label or None, unit=training.unit, disable=shown) as bar:
-            try:
-                while done < self._total:
-                    began, mark = time.perf_counter(), next(mark for mark in training.marks if mark > done)
-                    count = min(training.every, mark - done)
-                    state, metrics = training.update(state, done, count)
-                    self._require_finite(metrics["loss"], done)
-                    saved = training.saved(state)
-                    words = self._write(state, saved, done, metrics)
-                    done, chunks = done + count, chunks + 1
-                    self._tell(bar, words, count)
-                    if chunks == 2 and self._progress and bar.disable:  # the first one compiles
-                        self._tell_pace((time.perf_counter() - began) / count, self._total - done)
-            except KeyboardInterrupt:
-                where = f"{label}: {training.unit}" if label else training.unit
-                raise KeyboardInterrupt(
-                    f"{where} {done} of {self._total} is saved, and the same command goes on from there"
-                ) from None
-        return saved
+def _tell_pace(seconds: float, left: str) -> None:
+    """Where no bar shows it: that a training takes long."""
+    if seconds > LONG:
+        line = f"{left} to go, about {memory.duration(seconds)} at this pace; it can be interrupted and resumed"
+        print(f"edgerl: {line}", file=sys.stderr, flush=True)
 
-    def _write(self, state: State, saved: State, done: int, metrics: Metrics) -> str:
-        """Log, judgement and checkpoint of a chunk after `done` updates, in this order; what is noted of it."""
-        if self._log is None or self._checkpoints is None:
-            return ""
-        self._log.append(done + 1, self._training.steps_per_update, metrics)
-        done += len(metrics["loss"])
-        words = self._training.note(state, done, metrics)
-        self._checkpoints.save(done, saved)
-        return words
 
-    def _tell(self, bar: "tqdm", words: str, count: int) -> None:
-        if self._report is None:
-            bar.set_postfix_str(words, refresh=False)
-        else:
-            bar.clear()
-            self._report(words)
-        bar.update(count)
-
-    def _tell_pace(self, seconds: float, left: int) -> None:
-        """Where no bar shows it: that a training takes long, by the seconds of an update."""
-        if seconds * left > LONG:
-            line = f"{left} {self._training.unit}s to go, about {memory.duration(seconds * left)} at this pace"
-            print(f"edgerl: {line}; it can be interrupted and resumed", file=sys.stderr, flush=True)
-
-    def _require_finite(self, loss: np.ndarray, done: int) -> None:
-        bad = np.argwhere(~np.isfinite(loss))
-        if len(bad):
-            update, column = bad[0]
-            found = f"{loss[update, column]} at {self._training.unit} {done + update + 1}"
-            raise UserError(self._training.diverged(int(column), found))
+def _require_finite(training: Training[State], loss: np.ndarray, done: int) -> None:
+    bad = np.argwhere(~np.isfinite(loss))
+    if len(bad):
+        update, column = bad[0]
+        found = f"{loss[update, column]} at {training.unit} {done + update + 1}"
+        raise UserError(training.diverged(int(column), found))
