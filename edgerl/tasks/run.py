@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import functools
 import sys
@@ -16,6 +15,7 @@ import numpy as np
 from edgerl.envs.environment import Environment
 from edgerl.envs.policy import MLPPolicy, load_policy
 from edgerl.rl.run import run_folder
+from edgerl.rl.run.logs import read_log
 from edgerl.util import config as configuration
 from edgerl.util import files
 from edgerl.util.distributed import processes
@@ -86,19 +86,15 @@ class Run:
         Raises:
           UserError: the run's log is missing or damaged.
         """
-        shape, log = (self.config.ppo.num_updates, self.config.num_seeds), self.folder / run_folder.LOG
-        values, rows = np.full(shape, np.nan), set()
+        path, shape = self.folder / run_folder.LOG, (self.config.ppo.num_updates, self.config.num_seeds)
+        log = read_log(path)
         try:
-            with log.open(newline="") as file:
-                for row in csv.DictReader(file):
-                    place = int(row["update"]) - 1, int(row["seed"])
-                    values[place] = float(row[metric])
-                    rows.add(place)
-        except (OSError, KeyError, ValueError, IndexError, TypeError, csv.Error) as error:
-            raise UserError(f"{log} is missing or damaged ({files.first_line(error)})") from error
-        if len(rows) != values.size:
-            raise UserError(f"{log} is damaged: it has {len(rows)} of {values.size} rows")
-        return (np.arange(len(values)) + 1) * self.config.ppo.batch_size, values
+            rows, values = np.stack([log["update"] - 1, log["seed"]]), log[metric]
+        except KeyError as error:
+            raise UserError(f"{path} is damaged: it has no column {error}") from error
+        if not np.array_equal(rows, np.indices(shape).reshape(2, -1)):
+            raise UserError(f"{path} is damaged: it has {len(values)} of {np.prod(shape)} rows, or in another order")
+        return (np.arange(shape[0]) + 1) * self.config.ppo.batch_size, values.reshape(shape)
 
 
 def require_finished(folder: Path) -> None:

@@ -18,7 +18,7 @@ import yaml
 import edgerl
 from edgerl.envs.policy import load_policy, save_policy
 from edgerl.rl.config import PPOConfig, RunConfig
-from edgerl.rl.run import runner
+from edgerl.rl.run import loop, runner
 from edgerl.util import config as configuration
 
 ENV = edgerl.make("CartPole-v1")
@@ -89,8 +89,8 @@ PROGRAM = """
 import sys
 sys.path[:0] = {path!r}
 import edgerl
-from edgerl.rl import runner
 from edgerl.rl.config import RunConfig
+from edgerl.rl.run import runner
 from edgerl.util import config
 settings = config.load(RunConfig, sys.argv[1])
 runner.train_run(edgerl.make("CartPole-v1"), settings, sys.argv[2], about={{"system": "cartpole"}}, progress=False)
@@ -218,11 +218,9 @@ def test_another_environment_in_the_same_folder_is_told(finished, tmp_path):
 
 def test_saved_policies_are_the_greedy_ones(finished, tmp_path):
     folder, result = finished
-    from edgerl.util.checkpoint import open_checkpoints
-
-    like = runner.start(ENV, CONFIG.ppo, runner.keys(CONFIG)[0], ENV.default_params)
-    with open_checkpoints(folder / "checkpoints") as checkpoints:
-        assert checkpoints.latest() == 40
-        states = checkpoints.restore(40, like=like)
-    save_policy(tmp_path / "policy.npz", runner.seed_policy(ENV, CONFIG, states, result["best_seed"]))
+    training = runner.PPO(ENV, CONFIG)
+    states, done = loop.load(training, folder)
+    assert done == 40
+    policies = training.policy(states)
+    save_policy(tmp_path / "policy.npz", jax.tree.map(lambda x: x[result["best_seed"]], policies))
     assert (tmp_path / "policy.npz").read_bytes() == (folder / "policy.npz").read_bytes()

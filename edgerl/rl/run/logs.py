@@ -1,6 +1,7 @@
 """Metrics of a run on disk: CSV, a row for each update and seed, and TensorBoard, averaged over the seeds."""
 
 import contextlib
+import csv
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -20,15 +21,15 @@ class Log:
     they will come again, the same. So there is one row for each update and seed, however often a run was killed.
 
     Args:
-      csv: the file; made with its header if it is not there.
+      table: the CSV file; made with its header if it is not there.
       tensorboard: the folder of event files.
       done: how many updates the checkpoint holds.
     """
 
-    def __init__(self, csv: Path, tensorboard: Path, done: int) -> None:
-        self._csv = csv
-        if csv.exists():
-            files.write_bytes(csv, _rows_until(csv, done))
+    def __init__(self, table: Path, tensorboard: Path, done: int) -> None:
+        self._table = table
+        if table.exists():
+            files.write_bytes(table, _rows_until(table, done))
         self._events = Events(tensorboard, done + 1)
 
     def __enter__(self) -> "Log":
@@ -57,14 +58,14 @@ class Log:
 
     def _write(self, header: str, lines: list[str]) -> None:
         try:
-            with self._csv.open("a") as file:
+            with self._table.open("a") as file:
                 if file.tell() == 0:
                     file.write(header + "\n")
                 file.write("".join(line + "\n" for line in lines))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise UserError(f"cannot write {self._csv}: {error.strerror}") from error
+            raise UserError(f"cannot write {self._table}: {error.strerror}") from error
 
     def _scalars(self, name: str, values: np.ndarray, update: int) -> None:
         values = values[np.isfinite(values)]
@@ -119,10 +120,24 @@ class Events:
             raise UserError(f"cannot write {self._folder}: {error.strerror or error}") from error
 
 
-def _rows_until(csv: Path, update: int) -> bytes:
+def read_log(table: Path) -> dict[str, np.ndarray]:
+    """Column → its values float64, row by row, of a CSV file that `Log` has written.
+
+    Raises:
+      UserError: it is missing or damaged.
+    """
+    try:
+        with table.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
+    except (OSError, KeyError, ValueError, IndexError, TypeError, csv.Error) as error:
+        raise UserError(f"{table} is missing or damaged ({files.first_line(error)})") from error
+
+
+def _rows_until(table: Path, update: int) -> bytes:
     """The header and the complete rows up to an update: the last row may have been cut in its number."""
-    header, *rows = csv.read_bytes().splitlines(keepends=True) or [b""]
+    header, *rows = table.read_bytes().splitlines(keepends=True) or [b""]
     try:
         return header + b"".join(row for row in rows if row.endswith(b"\n") and int(row.split(b",", 1)[0]) <= update)
     except ValueError as error:
-        raise UserError(f"{csv} is damaged: a row does not begin with the number of an update") from error
+        raise UserError(f"{table} is damaged: a row does not begin with the number of an update") from error

@@ -23,6 +23,7 @@ from edgerl.util import files
 from edgerl.util.errors import UserError
 
 CONFIG, ABOUT, LOG, RESULT, POLICY = "config.yaml", "run.json", "log.csv", "result.json", "policy.npz"
+CHECKPOINTS, TENSORBOARD = "checkpoints", "tensorboard"
 
 
 def open_folder(folder: Path, config: Mapping[str, Any], about: Mapping[str, Any], resume: bool) -> None:
@@ -43,10 +44,15 @@ def open_folder(folder: Path, config: Mapping[str, Any], about: Mapping[str, Any
     if not resume:
         raise UserError(f"{folder} holds an unfinished run: resume it, name a new folder, or remove it")
     saved = {**configuration.read_yaml(folder / CONFIG), "run": read_about(folder)}
-    difference = _first_difference(saved, {**config, "run": dict(about)})
+    require_same(f"{folder} holds an unfinished run", saved, {**config, "run": dict(about)})
+
+
+def require_same(what: str, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raises a `UserError` that begins with `what` and names the first key in which two configurations differ."""
+    difference = _first_difference(saved, now)
     if difference is not None:
-        key, old, new_value = difference
-        raise UserError(f"{folder} holds an unfinished run with {key} = {old}, not {new_value}: name a new folder")
+        key, old, new = difference
+        raise UserError(f"{what} with {key} = {old}, not {new}: name a new folder")
 
 
 def read_about(folder: Path) -> dict[str, Any]:

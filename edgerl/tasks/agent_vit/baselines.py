@@ -1,33 +1,29 @@
 """Choices of patches that do not learn. They have the form of a scoring agent (see `agents.online`)."""
 
 import dataclasses
-from typing import Any
 
 import chex
 import jax
 import jax.numpy as jnp
 
+from edgerl.envs.environment import Environment
 from edgerl.tasks.agent_vit import selection
+from edgerl.tasks.agent_vit.agents.online import Lesson, ScoringAgent
 
 
 @dataclasses.dataclass(frozen=True)
-class _Fixed:
+class _Fixed(ScoringAgent):
     """An agent without memory and without lessons."""
 
-    @property
-    def every(self) -> int:
-        return 0
+    every = 0
 
-    def init(self, key: chex.PRNGKey, env: Any, obs: chex.Array) -> tuple[()]:
+    def init(self, key: chex.PRNGKey, env: Environment, obs: chex.Array) -> tuple[()]:
         return ()
 
     def act(self, key: chex.PRNGKey, state: tuple[()], obs: chex.Array, time: chex.Array) -> chex.Array:
         return self.greedy(key, state, obs)
 
-    def greedy(self, key: chex.PRNGKey, state: tuple[()], obs: chex.Array) -> chex.Array:
-        raise NotImplementedError
-
-    def learn(self, key: chex.PRNGKey, state: tuple[()], env: Any, lesson: Any) -> tuple[()]:
+    def learn(self, key: chex.PRNGKey, state: tuple[()], env: Environment, lesson: Lesson) -> tuple[()]:
         return ()
 
     def exploration(self, time: chex.Array) -> chex.Array:

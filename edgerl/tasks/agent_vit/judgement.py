@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from edgerl.tasks.agent_vit import members, methods
+from edgerl.tasks.agent_vit import members, methods, training
 from edgerl.tasks.agent_vit.agents import online
 from edgerl.tasks.agent_vit.data import Splits
 from edgerl.tasks.agent_vit.evaluate import predict
@@ -39,7 +39,7 @@ def judge(settings: AgentViTConfig, splits: Splits, run: Path) -> dict[str, Any]
         curves[name] = []
         for seed in methods.seeds(settings):
             one = methods.member(settings, splits, name, seed, marks)
-            running, curve = members.train(one, methods.folder_of(run, name, seed), splits.test)
+            running, curve = training.train(training.PatchTraining(one, run, splits))
             curves[name].append(curve)
         timed[name] = (one, running)
     seconds = _seconds(timed, run / TIMES)
@@ -79,19 +79,19 @@ def _macs(member: members.Member) -> float:
 def trained(settings: AgentViTConfig, run: Path) -> list[str]:
     """The methods of which a run has every seed's training."""
     every = methods.seeds(settings)
-    return [n for n in METHODS if all((methods.folder_of(run, n, seed) / members.CURVE).is_file() for seed in every)]
+    return [n for n in METHODS if all((methods.folder_of(run, n, seed) / training.CURVE).is_file() for seed in every)]
 
 
 def curves(settings: AgentViTConfig, run: Path, names: list[str]) -> dict[str, list[list[dict[str, Any]]]]:
     """Method → seeds → judgements."""
     folders = {n: [methods.folder_of(run, n, seed) for seed in methods.seeds(settings)] for n in names}
-    return {n: [members.read_curve(folder / members.CURVE) for folder in many] for n, many in folders.items()}
+    return {n: [training.read_curve(folder) for folder in many] for n, many in folders.items()}
 
 
 def choices(settings: AgentViTConfig, splits: Splits, run: Path, name: str) -> np.ndarray:
     """bool [M, N]: what the first seed of a method chooses of the first test images."""
     one = methods.member(settings, splits, name, settings.seed)
-    running = members.load(one, methods.folder_of(run, name, settings.seed))
+    running = training.load(one, run, splits)
     return predict(one.env, one.agent, running.agent, running.env.mean, splits.test.images[:CHOSEN])[1]
 
 

@@ -9,7 +9,8 @@ from edgerl import deploy
 from edgerl.envs.environment import Environment
 from edgerl.envs.policy import load_policy, save_policy
 from edgerl.rl.run import run_folder
-from edgerl.tasks.agent_vit import deployment, judgement, members, methods
+from edgerl.rl.run.logs import read_log
+from edgerl.tasks.agent_vit import deployment, judgement, members, methods, training
 from edgerl.tasks.agent_vit import figures as pictures
 from edgerl.tasks.agent_vit.evaluate import judge_masks
 from edgerl.tasks.agent_vit.methods import AgentViTConfig
@@ -58,9 +59,10 @@ class AgentViTTask(Task):
         run_folder.open_folder(out, configuration.as_dict(config), about, resume=True)
         last, policies = {}, []
         for one in made:
-            running, curve = members.train(one, methods.folder_of(out, one.name, one.seed), splits.test)
+            learner = training.PatchTraining(one, out, splits)
+            running, curve = training.train(learner, progress)
             last[str(one.seed)] = curve[-1]
-            policies.append(deployment.deployable(one, running, splits))
+            policies.append(learner.policy(running))
         save_policy(out / run_folder.POLICY, policies[0])
         result = {**about, "agent": config.agent, "seeds": last}
         files.write_json(out / run_folder.RESULT, result)
@@ -94,7 +96,7 @@ class AgentViTTask(Task):
         settings = run.config if data is None else dataclasses.replace(run.config, data=data)
         splits, out, folder = methods.load_splits(settings), run.folder, run.folder / "figures"
         there = judgement.trained(settings, out)
-        logs = {name: members.read_log(methods.folder_of(out, name, settings.seed)) for name in there}
+        logs = {name: read_log(methods.folder_of(out, name, settings.seed) / run_folder.LOG) for name in there}
         chosen = {n: judgement.choices(settings, splits, out, n) for n in there if n not in ("full", "annealed")}
         drawn = [
             pictures.losses(folder / "loss_and_patches.png", logs),
@@ -121,7 +123,7 @@ class AgentViTTask(Task):
         files.must_be_new(out)
         settings, splits = run.config, methods.load_splits(run.config)
         one = methods.member(settings, splits, settings.agent, settings.seed)
-        running = members.load(one, methods.folder_of(run.folder, one.name, one.seed))
+        running = training.load(one, run.folder, splits)
 
         def closed_loop(player: Any) -> dict[str, Any]:
             return {

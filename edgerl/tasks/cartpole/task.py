@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
+
 import edgerl
 from edgerl import deploy
 from edgerl.envs.deciding import Policy
@@ -73,8 +75,8 @@ class CartPoleTask(Task):
         env, folder = run.env, run.folder / "figures"
         assert isinstance(env, CartPole)
         steps, returns = run.learning_curve()
-        before = runner.start(env, run.config.ppo, runner.keys(run.config)[0], env.default_params)
-        untrained = runner.seed_policy(env, run.config, before, run.result["best_seed"])
+        training, best = runner.PPO(env, run.config), run.result["best_seed"]
+        untrained = jax.tree.map(lambda x: x[best], training.policy(training.init()))
         quantised = deploy.quantise(run.policy, self.calibration(run))
         curve, solved = folder / "learning_curve.png", SOLVED[env.id]
         return [

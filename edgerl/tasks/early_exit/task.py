@@ -14,7 +14,7 @@ from edgerl import deploy
 from edgerl.deploy.extras import Extra
 from edgerl.envs.policy import MLPPolicy
 from edgerl.rl import ppo
-from edgerl.rl.run import runner
+from edgerl.rl.run import loop, runner
 from edgerl.tasks.early_exit import figures as pictures
 from edgerl.tasks.early_exit.config import EarlyExitConfig, environment, images, modes
 from edgerl.tasks.early_exit.env import EXIT, EarlyExit
@@ -34,7 +34,6 @@ from edgerl.tasks.run import JUDGEMENT, Run, tell
 from edgerl.tasks.task import Task
 from edgerl.util import config as configuration
 from edgerl.util import files
-from edgerl.util.checkpoint import open_checkpoints
 from edgerl.util.distributed import processes
 from edgerl.util.errors import UserError
 from edgerl.util.tables import Rows, percent
@@ -234,10 +233,8 @@ def _decision_notes(settings: EarlyExitConfig, judged: dict[str, Any]) -> list[s
 
 def _all_seeds(env: EarlyExit, settings: EarlyExitConfig, folder: Path) -> MLPPolicy:
     """The greedy policies of a finished run's seeds, with a leading axis, from its last checkpoint."""
-    like = runner.start(env, settings.ppo, runner.keys(settings)[0], env.default_params)
-    with open_checkpoints(folder / "checkpoints") as checkpoints:
-        states = checkpoints.restore(settings.ppo.num_updates, like=like)
-    return jax.vmap(lambda state: ppo.greedy_policy(env, settings.ppo, state))(states)
+    training = runner.PPO(env, settings)
+    return training.policy(loop.load(training, folder)[0])
 
 
 def _judged_front(run: Run, table: Table) -> dict[str, Any] | None:

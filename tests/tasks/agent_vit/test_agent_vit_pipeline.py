@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from whole_way import train
@@ -16,11 +17,12 @@ from whole_way import train
 import edgerl
 from edgerl import cli, open_run
 from edgerl.envs.policy import load_policy, same
+from edgerl.rl.run.logs import read_log
 from edgerl.tasks.agent_vit import judgement as agent_vit_judgement
-from edgerl.tasks.agent_vit import members, methods
+from edgerl.tasks.agent_vit import methods
 from edgerl.tasks.agent_vit.agents import online
 from edgerl.tasks.agent_vit.env import PatchSelectionState
-from edgerl.util import config
+from edgerl.util import checkpoint, config
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
 
@@ -85,13 +87,13 @@ def test_train_writes_what_the_other_commands_need(policy):
     assert result["seeds"]["0"]["step"] == STEPS
     assert result["seeds"]["0"]["patches"] == 6
     assert load_policy(policy / "policy.npz").sizes == (26, 5, 2)
-    log = members.read_log(policy / "members" / "policy-0")
+    log = read_log(policy / "members" / "policy-0" / "log.csv")
     assert len(log["loss"]) == STEPS
     assert set(log["patches"]) == {6}
 
 
 def test_rewards_and_exploration_of_the_published_agent_are_its_formulas(dqn):
-    log = members.read_log(dqn / "members" / "dqn-0")
+    log = read_log(dqn / "members" / "dqn-0" / "log.csv")
     distance = np.abs((4 - log["patches"]) - (4 - 2)) / (4 - 2)
     np.testing.assert_allclose(log["reward"], log["loss"][0] / log["loss"] - 20 * distance, rtol=1e-4)
     epsilon = 0.01 + 0.99 * np.exp(-np.arange(STEPS) / 10)
@@ -132,9 +134,9 @@ def test_ctrl_c_says_how_far_it_is(tmp_path, monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(members.Checkpoints, "save", interrupted)
+    monkeypatch.setattr(checkpoint.Checkpoints, "save", interrupted)
     assert cli.main(["train", "agent-vit", "--set", *TINY, "--out", str(tmp_path / "run")]) == 130
-    assert "policy, seed 0: step 0 is saved, the same command goes on from there" in capsys.readouterr().err
+    assert "policy, seed 0: step 0 of 40 is saved, and the same command goes on from there" in capsys.readouterr().err
 
 
 def test_evaluate_then_figures(policy):
@@ -204,8 +206,8 @@ def test_a_setting_that_cannot_be_used_is_one_clear_line(setting, message, tmp_p
 
 def test_too_little_memory_is_one_clear_line(tmp_path, monkeypatch, capsys):
     def refused(*_):
-        raise members.jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
 
-    monkeypatch.setattr(members.online, "advance", refused)
+    monkeypatch.setattr(online, "advance", refused)
     assert cli.main(["train", "agent-vit", "--set", *TINY, "--out", str(tmp_path / "run")]) == 2
     assert "not enough memory: try a smaller batch_size than 16" in capsys.readouterr().err

@@ -74,7 +74,7 @@ def test_a_finished_run_is_not_trained_again(blobs, finished):
 
 
 def test_another_configuration_does_not_resume(blobs, finished):
-    with pytest.raises(UserError, match="another learning_rate"):
+    with pytest.raises(UserError, match=r"holds a run with learning_rate = 0.1, not 0.2: name a new folder"):
         train(build(TrainConfig, TINY | {"learning_rate": 0.2}), blobs, finished[0])
 
 

@@ -36,8 +36,6 @@ class ScoringAgent(Protocol):
     `every`: steps between two lessons; 0: it does not learn.
     """
 
-    def __hash__(self) -> int: ...
-
     @property
     def every(self) -> int: ...
 

@@ -8,15 +8,15 @@ from typing import Any
 import jax
 import numpy as np
 
+from edgerl.rl.run import loop
 from edgerl.tasks.early_exit.table.calibration import expected_calibration_error, fit_temperatures
 from edgerl.tasks.early_exit.table.features import exit_features
 from edgerl.tasks.early_exit.table.table import Table, load_table, quantise, save_table
 from edgerl.tasks.early_exit.trunk.config import TrainConfig
 from edgerl.tasks.early_exit.trunk.data import FIT, POLICY, TEST, Dataset
 from edgerl.tasks.early_exit.trunk.model import Trunk, exit_macs, predict
-from edgerl.tasks.early_exit.trunk.train import CHECKPOINTS, CONFIG_FILE, init_state, variables
+from edgerl.tasks.early_exit.trunk.train import CONFIG_FILE, TrunkTraining
 from edgerl.tasks.early_exit.trunk.weights import int8_bytes, save_weights, stored
-from edgerl.util.checkpoint import open_checkpoints
 from edgerl.util.config import as_dict, build
 from edgerl.util.errors import UserError
 from edgerl.util.files import read_json, write_json
@@ -39,7 +39,7 @@ def build_table(
     Raises:
       UserError: the run is missing or not finished.
     """
-    config, trained = _finished(Path(run))
+    config, trained = _finished(Path(run), data)
     kept = stored(trained)
     save_weights(weights_path, config.trunk, kept)
     logits = predict(Trunk(config.trunk), kept, data.images)
@@ -65,14 +65,13 @@ def build_table(
     return load_table(table_path)
 
 
-def _finished(run: Path) -> tuple[TrainConfig, Any]:
+def _finished(run: Path, data: Dataset) -> tuple[TrainConfig, Any]:
     config = build(TrainConfig, read_json(run / CONFIG_FILE), str(run / CONFIG_FILE))
-    with open_checkpoints(run / CHECKPOINTS) as checkpoints:
-        done = checkpoints.latest() or 0
-        epochs = config.epochs + config.head_epochs
-        if done < epochs:
-            raise UserError(f"{run} has {done} of {epochs} epochs: let the training finish first")
-        return config, jax.device_get(variables(checkpoints.restore(done, init_state(config, steps_per_epoch=1))))
+    training = TrunkTraining(config, data)
+    state, done = loop.load(training, run)
+    if done < training.marks[-1]:
+        raise UserError(f"{run} has {done} of {training.marks[-1]} epochs: let the training finish first")
+    return config, training.policy(state)
 
 
 def _judge(logits: np.ndarray, table: Table) -> dict[str, Any]:

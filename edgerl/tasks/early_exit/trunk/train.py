@@ -8,7 +8,7 @@ the step, so a run that was killed goes on to the same bits.
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,20 @@ import optax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from edgerl.rl.learner import Metrics
+from edgerl.rl.run import loop
+from edgerl.rl.run.loop import Training
+from edgerl.rl.run.run_folder import require_same
 from edgerl.tasks.early_exit.trunk.config import TrainConfig, network_of
 from edgerl.tasks.early_exit.trunk.data import FIT, POLICY, Dataset, augment, normalise
 from edgerl.tasks.early_exit.trunk.losses import EARLY_HEADS, heads_loss, joint_loss, mixed
-from edgerl.tasks.early_exit.trunk.model import predict
-from edgerl.util.checkpoint import open_checkpoints
+from edgerl.tasks.early_exit.trunk.model import STAGES, predict
 from edgerl.util.config import as_dict
 from edgerl.util.errors import UserError
 from edgerl.util.files import read_json, write_json
 
 AXIS = "batch"
-CONFIG_FILE, CHECKPOINTS = "config.json", "checkpoints"  # in a run's folder
+CONFIG_FILE = "config.json"  # in a run's folder
 
 
 @flax.struct.dataclass
@@ -52,48 +55,89 @@ def train(
     Args:
       config: is kept as `config.json` in `folder`, and must be the same on every call that resumes.
       data: images of any of the three splits; only FIT ones are trained on, POLICY ones give the progress report.
-      folder: is made where it does not exist; a checkpoint is written after every epoch.
+      folder: is made where it does not exist; log and checkpoint are written after every epoch.
       report: is called with a line after every epoch.
     Returns:
       The final state, and a summary: `policy_accuracy` float [K] on the policy split.
     Raises:
       UserError: the batch does not divide over the devices, or exceeds the fit split, or `folder` holds a run of
-        another configuration.
+        another configuration, or the loss is not finite.
+      KeyboardInterrupt: with a message that says how far it is.
     """
-    from tqdm import tqdm
-
-    images, labels = data.part(FIT)
-    mesh = Mesh(np.array(jax.devices()), (AXIS,))
-    steps = len(images) // config.batch
-    if config.batch % mesh.size or steps == 0:
-        raise UserError(f"batch: {config.batch} must be a multiple of {mesh.size} devices and at most {len(images)}")
-    folder = Path(folder)
+    training, folder = TrunkTraining(config, data), Path(folder)
+    training.check()
     _keep_config(config, folder / CONFIG_FILE)
-    updates = make_update(config, steps, mesh), make_update(config, steps, mesh, heads_only=True)
-    epochs = config.epochs + config.head_epochs
-    state = jax.device_put(init_state(config, steps), NamedSharding(mesh, P()))
-    with open_checkpoints(folder / CHECKPOINTS) as checkpoints:
-        done = checkpoints.latest() or 0
-        if done:
-            state = checkpoints.restore(done, state)
-            report(f"resumed after epoch {done} of {epochs}")
-        for epoch in range(done, epochs):
-            start = time.perf_counter()
-            crop = config.small_crop if epoch < config.small_epochs else images.shape[1]
-            history: list[tuple[chex.Array, chex.Array]] = []
-            bar = tqdm(epoch_order(config, epoch, len(images)), f"epoch {epoch + 1}", leave=False, disable=None)
-            for rows in bar:  # shown on a terminal only
-                state, metrics = updates[epoch >= config.epochs](state, images[rows], labels[rows], crop)
-                history.append(metrics)
-                jax.block_until_ready(history[-2:-1])  # at most two steps under way
-            loss, accuracy = (np.mean(jax.device_get([m[i] for m in history]), axis=0) for i in (0, 1))
-            line = f"epoch {epoch + 1}/{epochs} crop {crop} loss {loss:.4f} fit {_percent(accuracy)}"
-            checkpoints.save(epoch + 1, state)
-            seconds = time.perf_counter() - start
-            if (epoch + 1) % config.evaluate_every == 0:
-                line += f" policy {_percent(accuracies(config, state, *data.part(POLICY)))}"
-            report(f"{line} {seconds:.0f} s")
+    state = loop.train(training, folder, report=report)
     return state, {"policy_accuracy": accuracies(config, state, *data.part(POLICY)).tolist()}
+
+
+class TrunkTraining(Training[TrainState]):
+    """The trunk, epoch by epoch, on all devices."""
+
+    METRICS = ("loss", *(f"accuracy_{k}" for k in range(STAGES)))
+    unit, every = "epoch", 1
+
+    def __init__(self, config: TrainConfig, data: Dataset) -> None:
+        self.config, self.marks = config, (config.epochs + config.head_epochs,)
+        self._data = data
+        self._mesh = Mesh(np.array(jax.devices()), (AXIS,))
+        self._steps = self.steps_per_update = int((data.split == FIT).sum()) // config.batch
+        self._began = time.perf_counter()
+
+    def check(self) -> None:
+        """Raises a `UserError` if the batch does not divide over the devices, or exceeds the fit split."""
+        batch, devices, images = self.config.batch, self._mesh.size, int((self._data.split == FIT).sum())
+        if batch % devices or batch > images:
+            raise UserError(f"batch: {batch} must be a multiple of {devices} devices and at most {images}")
+
+    @functools.cached_property
+    def _fit(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._data.part(FIT)
+
+    def init(self) -> TrainState:
+        """Before the first step."""
+        return init_state(self.config, self._steps)
+
+    def placed(self, saved: TrainState) -> TrainState:
+        """On every device."""
+        return jax.device_put(saved, NamedSharding(self._mesh, P()))
+
+    def update(self, state: TrainState, done: int, count: int) -> tuple[TrainState, Metrics]:
+        """One epoch: the means of its steps. It consumes `state`."""
+        from tqdm import tqdm
+
+        assert count == 1
+        self._began = time.perf_counter()
+        step = make_update(self.config, self._steps, self._mesh, heads_only=done >= self.config.epochs)
+        history: list[tuple[chex.Array, chex.Array]] = []
+        images, labels = self._fit
+        order = epoch_order(self.config, done, len(images))
+        for rows in tqdm(order, f"epoch {done + 1}", leave=False, disable=None):  # shown on a terminal only
+            state, metrics = step(state, images[rows], labels[rows], self._crop(done))
+            history.append(metrics)
+            jax.block_until_ready(history[-2:-1])  # at most two steps under way
+        loss, accuracy = (np.mean(jax.device_get([m[i] for m in history]), axis=0) for i in (0, 1))
+        return state, {name: value.reshape(1, 1) for name, value in zip(self.METRICS, [loss, *accuracy], strict=True)}
+
+    def policy(self, state: TrainState) -> dict[str, Any]:
+        """What `Trunk.apply` takes, on the host."""
+        return jax.device_get(variables(state))
+
+    def note(self, state: TrainState, done: int, metrics: Metrics) -> str:
+        """Loss and accuracies, now and then those on the policy split too, and seconds."""
+        loss, *fit = (float(metrics[name][0, 0]) for name in self.METRICS)
+        line = f"epoch {done}/{self.marks[-1]} crop {self._crop(done - 1)} loss {loss:.4f} fit {_percent(fit)}"
+        seconds = time.perf_counter() - self._began
+        if done % self.config.evaluate_every == 0:
+            line += f" policy {_percent(accuracies(self.config, state, *self._data.part(POLICY)))}"
+        return f"{line} {seconds:.0f} s"
+
+    def diverged(self, column: int, found: str) -> str:
+        """There is one column."""
+        return f"the loss of the trunk is {found}: try a smaller learning_rate than {self.config.learning_rate:g}"
+
+    def _crop(self, epoch: int) -> int:
+        return self.config.small_crop if epoch < self.config.small_epochs else self._data.images.shape[1]
 
 
 def epoch_order(config: TrainConfig, epoch: int, count: int) -> np.ndarray:
@@ -172,13 +216,8 @@ def _optimizer(config: TrainConfig, steps_per_epoch: int) -> optax.GradientTrans
 def _keep_config(config: TrainConfig, path: Path) -> None:
     if not path.exists():
         return write_json(path, as_dict(config))
-    saved, now = read_json(path), as_dict(config)
-    changed = [key for key in now if saved.get(key) != now[key]]
-    if changed:
-        raise UserError(
-            f"{path.parent} holds a run with another {', '.join(changed)}: name another folder, or resume it as it was"
-        )
+    require_same(f"{path.parent} holds a run", read_json(path), as_dict(config))
 
 
-def _percent(accuracy: np.ndarray) -> str:
+def _percent(accuracy: Iterable[float]) -> str:
     return "/".join(f"{100 * a:.1f}" for a in accuracy)
