@@ -1,6 +1,18 @@
-"""How programs over several devices of one processor are compiled."""
+"""Every trick by which simulator and training make XLA's code for a CPU fast, and the switch that turns them off.
 
+None of them is needed for a correct result: they work around what this compiler does not do by itself, were measured
+with one version of it, and may cost time with another. `python -m benchmarks.tricks` measures them again. With the
+environment variable EDGERL_PLAIN_XLA=1, or within `plain_xla()`, all are off; within `plain_xla(Trick.SINCOS)`, one is.
+
+Not here, since no switch could take them back: that lanes are the last axis of every array and are stepped in blocks
+which fit into a core's cache, and that what is constant, unseen or finite is not computed at every step.
+"""
+
+import enum
+import math
+import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -8,12 +20,111 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental.xla_metadata import set_xla_metadata
 
-# One device a core and many small kernels: handing a kernel to another thread costs more than the kernel.
-_CPU = {
-    "xla_cpu_multi_thread_eigen": False,
-    "xla_cpu_prefer_vector_width": 512,
-    "xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED",
+
+class Trick(enum.StrEnum):
+    """A workaround for XLA on a CPU. FIGURES"""
+
+    ONE_THREAD = "one_thread"
+    WIDE_VECTORS = "wide_vectors"
+    MEMORY_ORDER = "memory_order"
+    ONE_KERNEL = "one_kernel"
+    ONE_LOOP = "one_loop"
+    FEW_READS = "few_reads"
+    TWO_STEPS = "two_steps"
+    LOOP_AS_IF = "loop_as_if"
+    VECTOR_ANY = "vector_any"
+    SINCOS = "sincos"
+    LANES = "lanes"
+    PRODUCT = "product"
+    APART = "apart"
+    QUICK_COMPILE = "quick_compile"
+
+
+_ALL = frozenset(Trick)
+_wanted = os.environ.get("EDGERL_PLAIN_XLA", "0") not in ("", "0")
+# JAX keeps what it traces and compiles by the value of such a context, so that no program serves under another value.
+_off = jax.make_user_context(default_value=_ALL if _wanted else frozenset())
+
+
+def plain_xla(*tricks: Trick) -> AbstractContextManager[None]:
+    """Within it, in this thread, programs are compiled without these tricks, or without any where none is named."""
+    return _off(frozenset(tricks) or _ALL)
+
+
+def tricks_off() -> frozenset[Trick]:
+    """Those that are off: what a compiled program that is kept by hand must be told apart by."""
+    return _off.value
+
+
+def uses(trick: Trick) -> bool:
+    """Whether a program that is traced now is to use it."""
+    return trick not in _off.value
+
+
+# How a program is compiled in which each device, a core, works by itself: many small kernels one after another.
+_CPU: dict[Trick, dict[str, Any]] = {
+    Trick.ONE_THREAD: {"xla_cpu_multi_thread_eigen": False},
+    Trick.WIDE_VECTORS: {"xla_cpu_prefer_vector_width": 512},
+    Trick.MEMORY_ORDER: {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"},
 }
+_QUICK = {"xla_llvm_disable_expensive_passes": True}
+_ONCE = {**_QUICK, "xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
+
+
+def compiler_options(devices: np.ndarray) -> dict[str, Any] | None:
+    """For `jax.jit` of a program in which each of the devices, an array of `jax.Device`, works by itself."""
+    first: jax.Device = devices.flat[0]
+    return _joined(_CPU) if first.platform == "cpu" else None
+
+
+def quick_options() -> dict[str, Any] | None:
+    """For `jax.jit` of a large program that takes longer to compile than it gains by LLVM's expensive passes."""
+    return _QUICK if uses(Trick.QUICK_COMPILE) else None
+
+
+def once_options() -> dict[str, Any] | None:
+    """For `jax.jit` of a program that runs once."""
+    return _ONCE if uses(Trick.QUICK_COMPILE) else None
+
+
+def _joined(options: dict[Trick, dict[str, Any]]) -> dict[str, Any] | None:
+    return {name: value for trick, one in options.items() if uses(trick) for name, value in one.items()} or None
+
+
+def steps_a_turn() -> int:
+    """How many steps a turn of a loop over steps takes: by two, what is read and what is written change places."""
+    return 2 if uses(Trick.TWO_STEPS) else 1
+
+
+def once_if(condition: Callable[[Any], jax.Array], function: Callable[[Any], Any], carry: Any) -> Any:
+    """`function(carry)` where the condition holds, else `carry`; of the function's result it must not hold."""
+    if uses(Trick.LOOP_AS_IF):
+        return jax.lax.while_loop(condition, function, carry)
+    return jax.lax.cond(condition(carry), function, lambda x: x, carry)
+
+
+def any_lane(x: jax.Array) -> jax.Array:
+    """Scalar bool: any of bool [B]."""
+    if not uses(Trick.VECTOR_ANY):
+        return jnp.any(x)
+    # In two steps, of which the compiler vectorises the first: by 16, a vector, and by more where it would take too
+    # many rows to write them all out.
+    columns = 16
+    while x.size > 32 * columns:
+        columns *= 2
+    rows = x.astype(jnp.int32).reshape(-1, math.gcd(x.size, columns))
+    return jnp.max(jax.lax.optimization_barrier(jnp.max(rows, axis=0))) > 0
+
+
+def turned(kernel: jax.Array) -> jax.Array:
+    """The matrix turned round in memory, not read the other way."""
+    return jax.lax.optimization_barrier(kernel.T)
+
+
+def apart(x: Any) -> jax.Array:
+    """The same array; what follows does not make the compiler choose another layout for what is before it."""
+    return jax.lax.optimization_barrier(x) if uses(Trick.APART) else x
+
 
 # What a kernel of its own may hold: element by element, and what moves elements. Products of matrices are better left
 # to their library, and XLA cannot compile every one of them inside such a kernel.
@@ -33,12 +144,6 @@ _SIMPLE = frozenset((
 _SMALL_LOOP_BYTES = 4096  # with a margin: XLA (jaxlib 0.10) makes small calls of loops over 0.5 kB, not over 1 kB
 
 
-def compiler_options(devices: np.ndarray) -> dict[str, Any] | None:
-    """For `jax.jit` of a program in which each of the devices, an array of `jax.Device`, works by itself."""
-    first: jax.Device = devices.flat[0]
-    return _CPU if first.platform == "cpu" else None
-
-
 def one_kernel(function: Callable[..., Any], *arguments: Any) -> Any:
     """`function(*arguments)`, for the CPU as one kernel where it can be: its loops then cost no calls at each turn.
 
@@ -46,6 +151,8 @@ def one_kernel(function: Callable[..., Any], *arguments: Any) -> Any:
     than the work. A computation marked as a small call is compiled as one function instead. The mark is XLA's own,
     which it puts on loops over very few bytes; where a version does not know it, the result is the same, only slower.
     """
+    if not uses(Trick.ONE_KERNEL):
+        return function(*arguments)
     compiled = jax.jit(function)
     if not all(map(_is_simple, _equations(jax.make_jaxpr(compiled)(*arguments).jaxpr))):
         return function(*arguments)
@@ -73,6 +180,7 @@ def _equations(jaxpr: Any) -> Iterator[Any]:
 # LLVM compares the addresses of all arrays that a loop writes with each other and with those that it reads, up to so
 # many pairs. A loop with more is not vectorised, which is worse than several loops.
 _MOST_PAIRS = 128
+STEP_READS = 8  # what the loop of a step reads beside states, starts and parameters: random words, the action …
 
 
 def in_one_loop(tree: Any, reads: int = 24) -> Any:
@@ -85,8 +193,9 @@ def in_one_loop(tree: Any, reads: int = 24) -> Any:
     Args:
       reads: how many arrays and numbers the loop may read at most.
     """
-    if jax.default_backend() != "cpu":
+    if jax.default_backend() != "cpu" or not uses(Trick.ONE_LOOP):
         return tree
+    reads = reads if uses(Trick.FEW_READS) else 1
     most = max([1, *(n for n in range(2, 9) if n * reads + n * (n - 1) // 2 <= _MOST_PAIRS)])
     leaves, structure = jax.tree.flatten(tree)
     shapes = {i: x.shape for i, x in enumerate(leaves) if _is_real(x)}
