@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
+import edgerl  # before jax, so that each core becomes a device
+
+# isort: split
 import jax
 import jaxlib
 import numpy as np
 
-import edgerl
 from edgerl.envs.policy import MLPPolicy
 from edgerl.rl.config import PPOConfig
 from edgerl.rl.run import seeds
