@@ -15,6 +15,7 @@ from edgerl.envs.policy import ACTIVATIONS, MLPPolicy
 from edgerl.envs.spaces import Discrete
 from edgerl.rl.config import PPOConfig
 from edgerl.rl.initialisers import orthogonal
+from edgerl.simulator.xla import Trick, apart, turned, uses
 from edgerl.util.errors import UserError
 
 Variables = Any  # what a Flax module's `init` returns
@@ -36,7 +37,8 @@ class Dense(nn.Module):
         shape = (self.features, x.shape[0])
         kernel = self.param("kernel", orthogonal(self.gain), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
-        return _product(kernel, x) + bias.reshape(-1, *(1,) * (x.ndim - 1))
+        product = _product(kernel, x) if uses(Trick.PRODUCT) else jnp.tensordot(kernel, x, 1)
+        return product + bias.reshape(-1, *(1,) * (x.ndim - 1))
 
 
 @jax.custom_vjp
@@ -54,8 +56,7 @@ def _product_forward(kernel: chex.Array, x: chex.Array) -> tuple[chex.Array, tup
 
 def _product_backward(inputs: tuple[chex.Array, chex.Array], gradient: chex.Array) -> tuple[chex.Array, chex.Array]:
     kernel, x = inputs
-    turned = jax.lax.optimization_barrier(kernel.T)
-    return _over_samples(gradient, x), jnp.tensordot(turned, gradient, 1)
+    return _over_samples(gradient, x), jnp.tensordot(turned(kernel), gradient, 1)
 
 
 def _over_samples(a: chex.Array, b: chex.Array) -> chex.Array:
@@ -119,11 +120,11 @@ class Networks:
 
     def logits(self, variables: Variables, obs: chex.Array) -> chex.Array:
         """Unnormalised log-probabilities float32 [actions, ...] for observations [features, ...]."""
-        return self._apart(self.policy.apply(variables["policy"], obs))
+        return apart(self.policy.apply(variables["policy"], obs))
 
     def values(self, variables: Variables, obs: chex.Array) -> chex.Array:
         """float32 [...] for observations [features, ...]."""
-        return self.value_scale * self._apart(self.value.apply(variables["value"], obs))[0]
+        return self.value_scale * apart(self.value.apply(variables["value"], obs))[0]
 
     def greedy(self, variables: Variables) -> MLPPolicy:
         """The policy that takes the most probable action, its input scale folded into the first kernel."""
@@ -132,11 +133,6 @@ class Networks:
         first = first * _inverse(self.policy.input_scale)[:, None]
         biases = tuple(layer["bias"] for layer in layers)
         return MLPPolicy((first, *others), biases, self.policy.activation)  # type: ignore[arg-type]
-
-    @staticmethod
-    def _apart(x: chex.Array) -> chex.Array:
-        """Keeps the compiler from choosing another layout for the products before `x` for the sake of what follows."""
-        return jax.lax.optimization_barrier(x)
 
 
 def make_networks(env: Environment, config: PPOConfig, env_params: Params | None = None) -> Networks:

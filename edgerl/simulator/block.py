@@ -1,6 +1,5 @@
 """A block of lanes stepped together: the simulator's inner loop, one compiled program."""
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,30 +17,20 @@ from edgerl.simulator.constants import Constants
 from edgerl.simulator.lanes import Kept, Lane, Rewards, Streams, Transition
 from edgerl.simulator.statistics import Totals, no_totals
 from edgerl.simulator.unseen import Unseen
-from edgerl.simulator.xla import in_one_loop, one_kernel
+from edgerl.simulator.xla import STEP_READS, Trick, any_lane, in_one_loop, once_if, one_kernel, steps_a_turn, uses
 
 # Steps after which a lane's totals are put aside and begun anew: float32 sums of more episodes lose digits.
 CHUNK = 2**18
 
 
 def _reads(known: Constants, params: Params, state: State) -> int:
-    """How many arrays the loop of an environment's step reads: states, starts, parameters, and some of its own."""
+    """How many arrays the loop of an environment's step reads."""
     starts = [x for x in jax.tree.leaves(known.start[1], is_leaf=lanes.is_none) if x is None]
-    return len(jax.tree.leaves(state)) + len(starts) + len(_arrays(params)) + 8
+    return len(jax.tree.leaves(state)) + len(starts) + len(_arrays(params)) + STEP_READS
 
 
 def _arrays(tree: Any) -> list[Any]:
     return [x for x in jax.tree.leaves(tree) if isinstance(x, jax.Array)]
-
-
-def _any(x: chex.Array) -> chex.Array:
-    """Scalar bool: any of bool [B]. In two steps, of which the compiler vectorises the first: by 16, a vector, and by
-    more where it would take too many rows to write them all out."""
-    columns = 16
-    while x.size > 32 * columns:
-        columns *= 2
-    rows = x.astype(jnp.int32).reshape(-1, math.gcd(x.size, columns))
-    return jnp.max(jax.lax.optimization_barrier(jnp.max(rows, axis=0))) > 0
 
 
 def run_block(
@@ -85,10 +74,8 @@ def run_block(
         return many(lambda p, s, k, r: lanes.renew(env, p, s, k, r, name), params, stream, kept, rewards, axes=axes)
 
     def settle(lane: Lane, time: chex.Array) -> Lane:
-        # A loop of at most one turn: unlike a conditional, it updates its arrays in place.
-        kept = jax.lax.while_loop(
-            lambda kept: _any((kept.ends & 1 != 0) & (kept.ends > 1)), lambda kept: renew(kept, lane.rewards), lane.kept
-        )
+        used_up = lambda kept: any_lane((kept.ends & 1 != 0) & (kept.ends > 1))  # noqa: E731
+        kept = once_if(used_up, lambda kept: renew(kept, lane.rewards), lane.kept)
         return many(lambda x: lanes.settle(x, time, known), replace(lane, kept=kept), axes=(last,))
 
     def act(lane: Lane, time: chex.Array) -> chex.Array:
@@ -97,7 +84,7 @@ def run_block(
     def decide(lane: Lane, time: chex.Array) -> chex.Array:
         if isinstance(policy, Tabulated):
             return policy(many(states.number_of, lane.state, axes=(last,)))  # type: ignore[attr-defined]
-        if isinstance(policy, LanesPolicy):
+        if isinstance(policy, LanesPolicy) and uses(Trick.LANES):
             return policy.lanes(lane.obs)
         choose = lambda words, obs: policy(lanes.key_of(words, time, name), obs)  # noqa: E731
         obs, axis = (lane.obs, last) if blank is None else (blank, None)
@@ -129,8 +116,7 @@ def run_block(
         return settle(lane, time + 1), happened
 
     def play(carry: Any, steps: int) -> tuple[Any, Transition | None]:
-        # Two steps a turn: the arrays that a step reads and those that it writes then change places without a copy.
-        return jax.lax.scan(step, carry, None, steps, unroll=1 if separate else 2)
+        return jax.lax.scan(step, carry, None, steps, unroll=1 if separate else steps_a_turn())
 
     def chunk(carry: Any, _: None) -> tuple[Any, Totals]:
         (lane, *others), _none = play(carry, CHUNK)

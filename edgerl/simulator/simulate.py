@@ -27,7 +27,7 @@ from edgerl.simulator.needs import require_memory
 from edgerl.simulator.statistics import Summary, Totals, summarise
 from edgerl.simulator.tabulated import states_to_tabulate, tabulate
 from edgerl.simulator.unseen import blank_for
-from edgerl.simulator.xla import compiler_options, one_kernel
+from edgerl.simulator.xla import Trick, compiler_options, one_kernel, tricks_off
 from edgerl.util.content import cache_by_content
 from edgerl.util.distributed import processes
 from edgerl.util.errors import UserError
@@ -156,7 +156,8 @@ def simulate(
     lanes = lanes.reshape(devices * blocks, block)
     params = jax.tree.map(lambda x, b: jnp.asarray(x)[lanes] if b else x, params, batched)
     given = tuple(jax.tree.leaves(batched)), usual_numbers(params, env.default_params)
-    plan = Plan(mesh, num_steps, generator, trajectory, *given, states, not stays_inside(space, policy), lanes.shape)
+    checked = not stays_inside(space, policy)
+    plan = Plan(mesh, num_steps, generator, trajectory, *given, states, checked, lanes.shape, tricks_off())
     program, known = _program(env, static, forms, space, plan)
     split, shared = PartitionSpec(AXIS), PartitionSpec()
     params = jax.tree.map(lambda x, b: processes.place(x, mesh, split if b else shared), params, batched)
@@ -202,6 +203,7 @@ class Plan:
       states: how many states of the environment to tabulate the policy in first, or None.
       checked: whether to watch that actions stay inside their space.
       layout: (blocks of all devices, lanes a block), so that a program is traced once, when it is made.
+      plain: the compiler tricks that it does without.
     """
 
     mesh: Mesh
@@ -213,6 +215,7 @@ class Plan:
     states: int | None
     checked: bool
     layout: tuple[int, int]
+    plain: frozenset[Trick]
 
 
 @cache_by_content()

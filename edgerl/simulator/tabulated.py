@@ -15,6 +15,7 @@ from edgerl.envs.deciding import LanesPolicy, Policy, Tabulated
 from edgerl.envs.environment import Params, State
 from edgerl.envs.parameters import spaces_of
 from edgerl.simulator.unseen import ignores
+from edgerl.simulator.xla import Trick, uses
 
 BLOCK = 1024  # states that are decided together, so that a network's activations stay in a core's cache
 
@@ -62,7 +63,7 @@ def tabulate(env: Any, policy: Policy, params: Params, count: int) -> Tabulated:
 
     def decide(numbers: chex.Array) -> chex.Array:
         obs = jax.vmap(lambda number: env.observe(env.state_at(number), params), out_axes=-1)(numbers)
-        if isinstance(policy, LanesPolicy):
+        if isinstance(policy, LanesPolicy) and uses(Trick.LANES):
             actions = policy.lanes(obs)
         else:
             actions = jax.vmap(lambda x: policy(jax.random.key(0), x), in_axes=-1)(obs)

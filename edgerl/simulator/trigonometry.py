@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from edgerl.simulator.xla import Trick, in_one_loop, uses
+
 # pi in two parts, of which the first's product with a small integer is exact in float32.
 _PI = (3.140625, 9.676535897932e-4)
 _ROUNDER = np.float32(1.5 * 2**23)
@@ -19,6 +21,8 @@ _COS = (0.999999953289469, -0.49999905001339323, 0.04166357599619904, -0.0013853
 def sincos(x: chex.Array) -> tuple[chex.Array, chex.Array]:
     """(sin x, cos x) in float32, to 2e-7 absolute for |x| up to a few thousand radians."""
     x = jnp.asarray(x, jnp.float32)
+    if not uses(Trick.SINCOS):
+        return jnp.sin(x), jnp.cos(x)
     # Added to so large a number, the fraction is rounded away and the whole part stands in the lowest bits.
     bits = jax.lax.bitcast_convert_type(x * np.float32(1 / np.pi) + _ROUNDER, jnp.int32)
     half_turns = (bits - _ROUNDER.view(np.int32)).astype(jnp.float32)
@@ -29,7 +33,8 @@ def sincos(x: chex.Array) -> tuple[chex.Array, chex.Array]:
     sin, cos = r * _polynomial(_SIN, square), _polynomial(_COS, square)
     # An odd number of half turns flips both signs: its lowest bit becomes the sign bit.
     flip = bits << 31
-    return _flip(sin, flip), _flip(cos, flip)
+    # Whatever follows reads both of them: the compiler would compute them again for each array that it makes of them.
+    return in_one_loop((_flip(sin, flip), _flip(cos, flip)))
 
 
 def _polynomial(coefficients: tuple[float, ...], x: chex.Array) -> chex.Array:

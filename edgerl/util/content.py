@@ -6,6 +6,7 @@ since. Whatever a trace may have read is part of an object's content, so that no
 """
 
 import dataclasses
+import enum
 import functools
 import inspect
 import types
@@ -41,7 +42,7 @@ def _content(x: Any, seen: dict[int, int]) -> Content:
         return kind, repr(x)  # which tells -0.0 from 0.0, and has all digits
     if isinstance(x, (jax.Array, np.ndarray, np.generic)):
         return _of_array(x)
-    if isinstance(x, (type, types.ModuleType, types.BuiltinFunctionType, np.dtype)):
+    if isinstance(x, (type, types.ModuleType, types.BuiltinFunctionType, np.dtype, enum.Enum)):
         return (_Same(x),)
     if isinstance(x, jax.sharding.Mesh):
         return kind, x  # JAX's own comparison tells all
@@ -196,11 +197,14 @@ class ByContent:
         return hash(Keyed(self))
 
 
-def jit_by_content(*static: str, **options: Any) -> Callable[[_Function], _Function]:
+def jit_by_content(
+    *static: str, compiler_options: Callable[[], dict[str, Any] | None] = lambda: None, **options: Any
+) -> Callable[[_Function], _Function]:
     """`jax.jit` whose static arguments are told apart by content.
 
     Args:
       static: names of the static arguments, which need not be hashable.
+      compiler_options: asked at each call; a program of its own is compiled for each answer.
       options: of `jax.jit`.
     """
 
@@ -212,15 +216,21 @@ def jit_by_content(*static: str, **options: Any) -> Callable[[_Function], _Funct
             return function(*(x.value if isinstance(x, Keyed) else x for x in arguments))
 
         positional.__name__ = function.__name__  # by which compiled programs are reported and kept on disk
-        program = jax.jit(positional, static_argnums=tuple(map(names.index, static)), **options)
+        numbers = tuple(map(names.index, static))
+
+        @cache_by_content()
+        def program(chosen: dict[str, Any] | None) -> Any:
+            return jax.jit(positional, static_argnums=numbers, compiler_options=chosen, **options)
 
         @functools.wraps(function)
         def call(*arguments: Any, **named: Any) -> Any:
             bound = signature.bind(*arguments, **named)
             bound.apply_defaults()
-            return program(*(Keyed(x) if name in static else x for name, x in bound.arguments.items()))
+            return program(compiler_options())(
+                *(Keyed(x) if name in static else x for name, x in bound.arguments.items())
+            )
 
-        call._cache_size = program._cache_size  # type: ignore[attr-defined]
+        call._cache_size = lambda: program(compiler_options())._cache_size()  # type: ignore
         return call  # type: ignore[return-value]
 
     return decorate

@@ -1,11 +1,23 @@
 """A function compiled as one kernel, or several arrays in one loop: the same numbers, compiled so where it can be."""
 
+import dataclasses
+import os
+import subprocess
+import sys
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from environments import Walk
 
-from edgerl.simulator.xla import compiler_options, in_one_loop, one_kernel
+import edgerl
+from edgerl.envs.policy import MLPPolicy
+from edgerl.rl.config import PPOConfig
+from edgerl.rl.run import seeds
+from edgerl.simulator.trigonometry import sincos
+from edgerl.simulator.xla import Trick, compiler_options, in_one_loop, one_kernel, plain_xla, tricks_off
 
 OPTIONS = compiler_options(np.array(jax.local_devices()[:1]))
 X = jnp.linspace(-1, 1, 4096)
@@ -115,3 +127,79 @@ def test_in_one_loop_can_be_batched_and_differentiated() -> None:
 
     np.testing.assert_allclose(jax.vmap(function)(X), X * X + 3 * X, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(jax.vmap(jax.grad(function))(X), 2 * X + 3, rtol=1e-6)
+
+
+def network(features: int, actions: int) -> MLPPolicy:
+    draw = np.random.default_rng(0)
+    kernels = tuple(draw.normal(size=shape) for shape in ((features, 16), (16, actions)))
+    return MLPPolicy(kernels, (np.zeros(16), np.zeros(actions)), "tanh")
+
+
+CARTPOLE = edgerl.make("CartPole-v1")
+PLAYS = {
+    "CartPole-v1, random": (CARTPOLE, edgerl.random_policy(CARTPOLE)),
+    "CartPole-v1, a network": (CARTPOLE, network(4, 2)),
+    "Walk-v0, random": (Walk(), edgerl.random_policy(Walk())),
+    "Walk-v0, a network": (Walk(), network(1, 3)),
+}
+
+
+def play(env: Any, policy: Any) -> edgerl.SimulationStats:
+    return edgerl.simulate(env, policy, jax.random.key(5), num_envs=150, num_steps=100, trajectory=True)
+
+
+@pytest.mark.parametrize("name", PLAYS)
+def test_without_any_trick_the_episodes_are_the_same(name: str) -> None:
+    """Decisions, ends and counts are equal. Observations and rewards are so to rounding alone: without the tricks, the
+    sine is another one, and other products and sums are fused into one operation, which rounds once and not twice."""
+    usual = play(*PLAYS[name])
+    with plain_xla():
+        plain = play(*PLAYS[name])
+    assert plain.episodes == usual.episodes > 100
+    assert plain.steps == usual.steps
+    assert plain.lengths == usual.lengths
+    for which in ("action", "terminated", "truncated"):
+        np.testing.assert_array_equal(getattr(plain.trajectory, which), getattr(usual.trajectory, which), which)
+    for which in ("obs", "next_obs", "reward"):
+        a, b = getattr(plain.trajectory, which), getattr(usual.trajectory, which)
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5, err_msg=which)
+    for number in dataclasses.fields(usual.returns):
+        a, b = getattr(plain.returns, number.name), getattr(usual.returns, number.name)
+        assert a == pytest.approx(b, rel=1e-5, abs=1e-5)
+
+
+def test_the_switch_is_part_of_what_programs_are_kept_by() -> None:
+    """In one process, neither the usual programs serve without the tricks, nor the other way round."""
+    angle = jnp.linspace(-3, 3, 1000)
+    program = jax.jit(sincos)
+    usual = np.asarray(program(angle))
+    with plain_xla(Trick.ONE_KERNEL):
+        assert tricks_off() == {Trick.ONE_KERNEL}
+        assert np.asarray(program(angle)).tobytes() == usual.tobytes()
+    with plain_xla():
+        assert tricks_off() == set(Trick)
+        assert compiler_options(np.array(jax.local_devices()[:1])) is None
+        plain = np.asarray(program(angle))
+        np.testing.assert_array_equal(plain, jax.jit(lambda x: (jnp.sin(x), jnp.cos(x)))(angle))
+    assert plain.tobytes() != usual.tobytes()
+    assert tricks_off() == frozenset()
+    assert np.asarray(program(angle)).tobytes() == usual.tobytes()
+
+
+@pytest.mark.parametrize(("value", "off"), [("1", True), ("0", False), ("", False)])
+def test_an_environment_variable_turns_all_off(value: str, off: bool) -> None:
+    code = "from edgerl.simulator.xla import Trick, tricks_off; print(tricks_off() == set(Trick), not tricks_off())"
+    environment = {**os.environ, "EDGERL_PLAIN_XLA": value}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(off), str(not off)]
+
+
+def test_a_training_without_any_trick_learns_the_same() -> None:
+    """To rounding, which an update is too short to make anything of."""
+    config = PPOConfig(num_updates=1, num_envs=8, num_steps=16, epochs=1, num_minibatches=1, hidden_sizes=(8,))
+    keys = jax.random.split(jax.random.key(0), 2)
+    usual, _ = seeds.train(CARTPOLE, config, keys)
+    with plain_xla():
+        plain, _ = seeds.train(CARTPOLE, config, keys)
+    for a, b in zip(jax.tree.leaves(plain.params), jax.tree.leaves(usual.params), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)

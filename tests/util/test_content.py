@@ -1,6 +1,7 @@
 """Programs are kept by what an environment consists of: no two that a program could tell apart share one."""
 
 import dataclasses
+import enum
 import functools
 from typing import Any
 
@@ -199,3 +200,9 @@ def test_a_cache_takes_what_cannot_be_hashed():
 
     assert [total(np.ones(n)) for n in (3, 3, 4)] == [3, 3, 4]
     assert len(made) == 2
+
+
+def test_members_of_an_enumeration_are_themselves():
+    """Each of them holds all the others, and those it again: looked into, a dozen would take minutes."""
+    kind = enum.Enum("kind", [f"of{i}" for i in range(40)])
+    assert Keyed({"kind": kind.of1}) == Keyed({"kind": kind.of1}) != Keyed({"kind": kind.of2})

@@ -7,8 +7,8 @@ from edgerl.rl.config import PPOConfig, RunConfig
 from edgerl.tasks.early_exit import factory
 from edgerl.tasks.early_exit.env import EXTRAS, EarlyExit
 from edgerl.tasks.early_exit.evaluation.evaluate import Images, load_images
+from edgerl.tasks.early_exit.goals import KEYS, Goal, goal_for
 from edgerl.tasks.early_exit.table.table import Table, load_table
-from edgerl.tasks.hardware.profiles import load_profile
 from edgerl.util.config import field
 
 # Episodes are a few steps long: no discount, large batches. The entropy term keeps a policy from settling on the first
@@ -42,18 +42,30 @@ class EarlyExitConfig(RunConfig):
     evaluation_steps: int = field(64, "of an episode at most", low=1)
     ppo: PPOConfig = _PPO
     table: str | None = field(None, "logits of another network, by `edgerl logits import`; none: the shipped ones")
-    profile: str = field("medium_power", "device: a profile's name or a YAML file")
+    profile: str = field("medium_power", "board: a profile's name or a YAML file")
+    max_latency_ms: float | None = field(
+        None, "latency budget of one decision; none, here and below: what goes with the profile's name", low=1e-3
+    )
+    target_accuracy: float | None = field(None, "which an evaluation says whether it is met", low=0.0, high=1.0)
+    alpha: float | None = field(None, "weight of a correct answer", low=0.0)
+    beta: float | None = field(None, "weight of latency over its budget", low=0.0)
+    gamma: float | None = field(None, "weight of compute over its budget", low=0.0)
     extras: tuple[str, ...] = field(EXTRAS, "observed beside the confidence", choices=EXTRAS)
     preference: bool = field(False, "one policy for many weights: they are drawn per episode and observed")
-    preference_low: float = field(0.25, "times the profile's cost weights at preference 0", low=1e-6)
-    preference_high: float = field(4.0, "times the profile's cost weights at preference 1", low=1e-6)
+    preference_low: float = field(0.25, "times the cost weights at preference 0", low=1e-6)
+    preference_high: float = field(4.0, "times the cost weights at preference 1", low=1e-6)
     front: int = field(256, "policies of the front, each for a price of compute; 0: none", low=0)
     front_ppo: PPOConfig = _FRONT_PPO
 
 
+def goal(settings: EarlyExitConfig) -> Goal:
+    """The board, and what is asked of it."""
+    return goal_for(settings.profile, **{key: getattr(settings, key) for key in KEYS})
+
+
 def environment(settings: EarlyExitConfig, split: str = "policy") -> EarlyExit:
     """The environment on a split of the run's table."""
-    profile = load_profile(settings.profile)
+    profile = goal(settings)
     table = load_table(settings.table) if settings.table else None
     options: dict[str, Any] = {"extras": settings.extras, "draw_preference": settings.preference}
     env = (
@@ -74,6 +86,6 @@ def modes(settings: EarlyExitConfig) -> dict[str, float | None]:
 
 def images(settings: EarlyExitConfig, table: Table, split: str, preference: float | None) -> Images:
     """Every image of a split at every exit, as a policy of these settings sees it, told `preference`."""
-    profile, extras = load_profile(settings.profile), settings.extras
+    profile, extras = goal(settings), settings.extras
     weights = {"preference_low": settings.preference_low, "preference_high": settings.preference_high}
     return load_images(table, split, profile, extras, preference, **weights)  # type: ignore[arg-type]

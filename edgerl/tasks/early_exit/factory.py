@@ -3,11 +3,12 @@
 import numpy as np
 
 from edgerl.tasks.early_exit.env import EXTRAS, EarlyExit, EarlyExitParams, Extra
+from edgerl.tasks.early_exit.goals import Goal, goal_for
 from edgerl.tasks.early_exit.table.features import features
 from edgerl.tasks.early_exit.table.packing import pack
 from edgerl.tasks.early_exit.table.table import SHIPPED, Table, load_table
 from edgerl.tasks.early_exit.trunk import data
-from edgerl.tasks.hardware.profiles import Profile, load_profile
+from edgerl.tasks.hardware.profiles import Profile
 from edgerl.util.errors import UserError
 
 SPLITS = {"fit": data.FIT, "policy": data.POLICY, "test": data.TEST}
@@ -15,7 +16,7 @@ SPLITS = {"fit": data.FIT, "policy": data.POLICY, "test": data.TEST}
 
 def early_exit_v0(
     split: str = "policy",
-    profile: Profile | str = "medium_power",
+    profile: Goal | Profile | str = "medium_power",
     extras: tuple[Extra, ...] = (),
     draw_budget: bool = False,
     draw_preference: bool = False,
@@ -36,7 +37,7 @@ def early_exit_v0(
 def from_table(
     table: Table,
     split: str = "policy",
-    profile: Profile | str = "medium_power",
+    profile: Goal | Profile | str = "medium_power",
     extras: tuple[Extra, ...] = (),
     draw_budget: bool = False,
     draw_preference: bool = False,
@@ -46,7 +47,8 @@ def from_table(
     Args:
       table: the shipped one (`load_table()`) or the user's own (`import_logits`).
       split: "policy" to learn on, "test" to judge on; "fit" are images that the network itself was trained on.
-      profile: the device: its budgets, weights, and the cost of every exit.
+      profile: the board and with it the cost of every exit; its name brings the budgets and weights that go with it,
+        a `Goal` its own.
       extras: more of the exit's answer in the observation: "margin", "agreement", "probability".
       draw_budget: a budget drawn for every episode, see `EarlyExit`; the range is two parameters.
       draw_preference: weights drawn for every episode, likewise.
@@ -58,26 +60,25 @@ def from_table(
     rows = table.rows(SPLITS[split])
     if not rows.size:
         raise UserError(f"the table has no images of the split '{split}'")
-    profile = load_profile(profile) if isinstance(profile, str) else profile
-    params = make_params(table, profile, pack(features(table, rows)))
+    params = make_params(table, goal_for(profile), pack(features(table, rows)))
     return EarlyExit(table.exits, params, tuple(extras), draw_budget, draw_preference)
 
 
-def make_params(table: Table, profile: Profile, words: np.ndarray) -> EarlyExitParams:
+def make_params(table: Table, goal: Goal, words: np.ndarray) -> EarlyExitParams:
     """Parameters of packed images on a device. Without multiply-accumulates in the table, its latency tells compute."""
-    latency = table.latency_on(profile)
-    macs = latency * profile.macs_per_second * 1e-3 if table.macs is None else table.macs
+    latency = table.latency_on(goal.board)
+    macs = latency * goal.board.macs_per_second * 1e-3 if table.macs is None else table.macs
     return EarlyExitParams(
         words=words,
         macs=macs.astype(np.float32),
         latency_ms=latency.astype(np.float32),
-        energy_mj=table.energy_on(profile).astype(np.float32),
-        max_macs=profile.max_macs,
-        max_latency_ms=profile.max_latency_ms,
-        max_energy_mj=profile.power_mw * profile.max_latency_ms * 1e-3,
-        alpha=profile.alpha,
-        beta=profile.beta,
-        gamma=profile.gamma,
+        energy_mj=table.energy_on(goal.board).astype(np.float32),
+        max_macs=goal.max_macs,
+        max_latency_ms=goal.max_latency_ms,
+        max_energy_mj=goal.max_energy_mj,
+        alpha=goal.alpha,
+        beta=goal.beta,
+        gamma=goal.gamma,
     )
 
 

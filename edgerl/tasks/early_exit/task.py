@@ -16,7 +16,7 @@ from edgerl.envs.policy import MLPPolicy
 from edgerl.rl import ppo
 from edgerl.rl.run import loop, runner
 from edgerl.tasks.early_exit import figures as pictures
-from edgerl.tasks.early_exit.config import EarlyExitConfig, environment, images, modes
+from edgerl.tasks.early_exit.config import EarlyExitConfig, environment, goal, images, modes
 from edgerl.tasks.early_exit.env import EXIT, EarlyExit
 from edgerl.tasks.early_exit.evaluation import budgets
 from edgerl.tasks.early_exit.evaluation import front as fronts
@@ -216,11 +216,15 @@ def _judge(run: Run, table: Table, preference: float | None) -> dict[str, Any]:
     scores = fronts.scores_of(fronts.load_front(run.folder / SEEDS), test.observations)
     bound = judged["rules"][judged["bound"]]["reward"]["mean"]
     earned = [chosen(test.reward, stop_by_threshold(score, budgets.ABOVE_ZERO)).mean() for score in scores]
-    return judged | {"seeds_shares_of_bound": [share_of_bound(float(reward), bound) for reward in earned]}
+    asked, reached = goal(settings).target_accuracy, judged["policy"]["accuracy"]["mean"]
+    return judged | {
+        "seeds_shares_of_bound": [share_of_bound(float(reward), bound) for reward in earned],
+        "target_accuracy": {"asked": asked, "met": bool(reached >= asked)},
+    }
 
 
 def _budget_notes(settings: EarlyExitConfig, table: Table) -> list[str]:
-    note = budget_note(table, settings.profile)
+    note = budget_note(table, settings.profile, goal(settings))
     return [] if note is None else [note]
 
 

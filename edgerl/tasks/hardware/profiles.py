@@ -1,34 +1,28 @@
-"""Device profiles: what a device can do and what is asked of it, in YAML with the source of every figure."""
+"""Device profiles: what a board is, in YAML with the source of every figure. What is asked of it is a task's matter."""
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
-from edgerl.util.config import field, load
+from edgerl.util.config import field, load, read_yaml
 from edgerl.util.errors import UserError
 
 FOLDER = Path(__file__).parent / "profiles"
+# Keys of a profile until a board and what is asked of it were told apart.
+_ASKED = ("max_latency_ms", "target_accuracy", "alpha", "beta", "gamma")
 
 
 @dataclasses.dataclass(frozen=True)
 class Profile:
-    """A device and its task.
-
-    The reward is alpha * correct - beta * latency - gamma * compute, the last two as shares of their budgets.
-    """
+    """A board: how fast it computes, what it takes, what it holds."""
 
     macs_per_second: float = field(1e9, "int8 multiply-accumulates a second, sustained", low=1.0)
     power_mw: float = field(100.0, "power while computing, in milliwatts", low=0.0)
-    max_latency_ms: float = field(15.0, "latency budget of one decision, in milliseconds", low=1e-3)
-    target_accuracy: float = field(0.65, "accuracy that the task asks for", low=0.0, high=1.0)
-    alpha: float = field(1.0, "weight of a correct answer", low=0.0)
-    beta: float = field(0.5, "weight of latency over its budget", low=0.0)
-    gamma: float = field(0.3, "weight of compute over its budget", low=0.0)
+    flash_bytes: int | None = field(None, "flash; none: not known", low=1)
+    ram_bytes: int | None = field(None, "static RAM on the chip; none: not known", low=1)
+    instruction_set: str = field("", "of its cores, as a compiler names it")
+    toolchain: str = field("", "the compiler for it")
     source: str = field("", "where the figures come from, and which are assumptions")
-
-    @property
-    def max_macs(self) -> float:
-        """Compute budget: the multiply-accumulates that fit into the latency budget."""
-        return self.macs_per_second * self.max_latency_ms * 1e-3
 
 
 def profile_names() -> tuple[str, ...]:
@@ -40,11 +34,23 @@ def load_profile(name: str | Path) -> Profile:
     """A profile of the package by its name, or of the user's own by the path of a YAML file.
 
     Raises:
-      UserError: no such profile, or its file has an unknown key, a wrong type or a value out of range.
+      UserError: no such profile, or its file has an unknown key, a wrong type or a value out of range, or asks
+        something of the board.
     """
     if str(name) in profile_names():
         return load(Profile, FOLDER / f"{name}.yaml")
     if Path(name).suffix in (".yaml", ".yml"):
+        _refuse_goals(name, read_yaml(name))
         return load(Profile, name)
     known = ", ".join(profile_names())
     raise UserError(f"unknown device profile '{name}': expected one of {known}, or the path of a .yaml file")
+
+
+def _refuse_goals(name: str | Path, values: dict[str, Any]) -> None:
+    asked = {key: value for key, value in values.items() if key in _ASKED}
+    if asked:
+        given = " ".join(f"--set {key}={value}" for key, value in asked.items())
+        raise UserError(
+            f"{name}: {', '.join(asked)} of a profile went to the configuration of early-exit, since a profile says "
+            f"what a board is and not what is asked of it: take it out here and give it there, {given}"
+        )

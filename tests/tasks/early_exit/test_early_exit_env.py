@@ -12,12 +12,13 @@ import edgerl
 from edgerl.envs.conformance import check_environment
 from edgerl.tasks.early_exit.env import CONTINUE, EXIT, _below
 from edgerl.tasks.early_exit.factory import from_table
+from edgerl.tasks.early_exit.goals import Goal
 from edgerl.tasks.early_exit.table.table import Table
 from edgerl.tasks.early_exit.trunk.data import POLICY, TEST
 from edgerl.tasks.hardware.profiles import Profile
 
 # 1, 2 and 4 ms; budgets 4 ms, 4e6 multiply-accumulates and 0.4 mJ.
-DEVICE = Profile(macs_per_second=1e9, power_mw=100, max_latency_ms=4, alpha=1.0, beta=0.5, gamma=0.25)
+DEVICE = Goal(Profile(macs_per_second=1e9, power_mw=100), max_latency_ms=4, alpha=1.0, beta=0.5, gamma=0.25)
 
 
 def three_images():

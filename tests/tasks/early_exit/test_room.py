@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from edgerl import UserError
+from edgerl.tasks.early_exit.goals import goal_for
 from edgerl.tasks.early_exit.room import budget_note, decision_note, shares
 from edgerl.tasks.early_exit.table.table import Table, load_table
-from edgerl.tasks.hardware.profiles import load_profile, profile_names
+from edgerl.tasks.hardware.profiles import profile_names
 
 RESNET = np.array([152.8e6, 287.0e6, 421.3e6, 555.5e6])  # multiply-accumulates of a ResNet-18 of width 64
 
@@ -51,9 +52,11 @@ def test_measured_latency_counts_whatever_the_profiles_speed():
 
 def test_a_profile_of_the_users_own(tmp_path):
     path = tmp_path / "mine.yaml"
-    path.write_text("macs_per_second: 1e9\nmax_latency_ms: 100\n")
-    assert "takes 152.8 ms of a budget of 100 ms" in budget_note(table(RESNET), str(path))
-    np.testing.assert_allclose(shares(table(RESNET), load_profile(path)), RESNET / 1e8)
+    path.write_text("macs_per_second: 1e9\n")
+    assert "takes 152.8 ms of a budget of 15 ms" in budget_note(table(RESNET), str(path))
+    goal = goal_for(path, max_latency_ms=100)
+    assert "takes 152.8 ms of a budget of 100 ms" in budget_note(table(RESNET), str(path), goal)
+    np.testing.assert_allclose(shares(table(RESNET), goal), RESNET / 1e8)
     with pytest.raises(UserError):
         budget_note(table(RESNET), "no_such_profile")
 

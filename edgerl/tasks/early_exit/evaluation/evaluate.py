@@ -21,6 +21,7 @@ from edgerl.tasks.early_exit.evaluation.baselines import (
 from edgerl.tasks.early_exit.evaluation.bootstrap import summary
 from edgerl.tasks.early_exit.evaluation.stopping import cross_validated_knots, fit_stopping
 from edgerl.tasks.early_exit.factory import SPLITS, from_table
+from edgerl.tasks.early_exit.goals import Goal
 from edgerl.tasks.early_exit.table.features import Features, features
 from edgerl.tasks.early_exit.table.table import Table
 from edgerl.tasks.hardware.profiles import Profile
@@ -61,7 +62,7 @@ class Images:
 def load_images(
     table: Table,
     split: str,
-    profile: Profile | str,
+    profile: Goal | Profile | str,
     extras: tuple[Extra, ...] = (),
     preference: float | None = None,
     **params: float,

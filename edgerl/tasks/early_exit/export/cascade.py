@@ -11,7 +11,7 @@ import numpy as np
 
 from edgerl import deploy
 from edgerl.deploy.extras import Extra
-from edgerl.tasks.early_exit.config import EarlyExitConfig
+from edgerl.tasks.early_exit.config import EarlyExitConfig, goal
 from edgerl.tasks.early_exit.evaluation.baselines import chosen
 from edgerl.tasks.early_exit.evaluation.evaluate import exits_of
 from edgerl.tasks.early_exit.export import cascade_checks, cascade_files
@@ -24,7 +24,6 @@ from edgerl.tasks.early_exit.trunk import weights as trunk_weights
 from edgerl.tasks.early_exit.trunk.data import FIT, TEST, Dataset, load_cifar100
 from edgerl.tasks.early_exit.trunk.int8 import Int8Trunk
 from edgerl.tasks.early_exit.trunk.model import Trunk, TrunkConfig, predict
-from edgerl.tasks.hardware.profiles import load_profile
 from edgerl.util.errors import UserError
 
 CALIBRATION = 1000  # images of the fit split
@@ -61,9 +60,8 @@ def prepared(settings: EarlyExitConfig, table: Table, data: str | None) -> Itera
     dataset = load_cifar100(data)
     config, variables = _weights(settings.table, table, dataset)
     trunk = trunk_int8.quantise(config, variables, dataset.part(FIT)[0][:CALIBRATION])
-    profile = load_profile(settings.profile)
     extras: Any = settings.extras
-    env = from_table(table, "test", profile, extras, draw_preference=settings.preference)
+    env = from_table(table, "test", goal(settings), extras, draw_preference=settings.preference)
     device = Device(env, table.temperatures, table.classes)
     images = dataset.part(TEST)[0][:JUDGED]
     with tempfile.TemporaryDirectory() as temporary:

@@ -12,9 +12,9 @@ import numpy as np
 from edgerl.deploy import convnet_c, convnet_tflite, tflm, toolchain
 from edgerl.deploy.toolchain import Target
 from edgerl.tasks.early_exit.trunk.int8 import Int8Trunk
+from edgerl.tasks.hardware.profiles import load_profile
 
 SLOW = 8  # images in TFLM's interpreter, under sanitizers and in the emulator
-_C3 = {"flash": 4 * 2**20, "ram": 400 * 2**10}  # bytes of an ESP32-C3
 _FAST = dataclasses.replace(toolchain.HOST, link=("-O2",))
 _SOURCES = ("network.c", "cascade.c", "exits.c", "policy.c")
 
@@ -59,7 +59,10 @@ def sizes(folder: Path, trunk: Int8Trunk) -> dict[str, Any] | str:
         except toolchain.ToolError as error:
             return str(error)
     flash, ram = total["text"] + total["rodata"] + total["data"], total["data"] + total["bss"]
-    shares = {"flash": flash / _C3["flash"], "ram": (ram + stack) / _C3["ram"]}
+    board = load_profile("esp32_c3")
+    assert board.flash_bytes is not None
+    assert board.ram_bytes is not None
+    shares = {"flash": flash / board.flash_bytes, "ram": (ram + stack) / board.ram_bytes}
     _, arena = convnet_c.plan(trunk.network, trunk.ends)
     return total | {"flash": flash, "ram": ram, "arena": arena, "stack_at_most": stack, "share_of_esp32_c3": shares}
 

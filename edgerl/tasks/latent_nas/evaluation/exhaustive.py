@@ -8,6 +8,7 @@ share the rest of its sums.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import chex
 import jax
@@ -33,7 +34,7 @@ def best_of_codes(env: LatentNAS, params: LatentNASParams) -> tuple[float, np.nd
     call = mesh.size * min(_SLABS, -(-count // mesh.size))
     for start in range(0, count, call):
         slabs = np.minimum(np.arange(start, start + call), count - 1)
-        scores, places = map(np.asarray, _search(env, mesh)(params, slabs))
+        scores, places = map(np.asarray, _search(env, mesh, compiler_options(mesh.devices))(params, slabs))
         top = int(np.argmax(scores))
         if scores[top] > best:
             best = float(scores[top])
@@ -43,7 +44,7 @@ def best_of_codes(env: LatentNAS, params: LatentNASParams) -> tuple[float, np.nd
 
 
 @cache_by_content(maxsize=8)
-def _search(env: LatentNAS, mesh: Mesh) -> Callable[..., tuple[chex.Array, chex.Array]]:
+def _search(env: LatentNAS, mesh: Mesh, options: dict[str, Any] | None) -> Callable[..., tuple[chex.Array, chex.Array]]:
     """The compiled search of slabs int32 [S], a share on each device: best scores [S] and where in the slab."""
     split, whole = PartitionSpec(AXIS), PartitionSpec()
 
@@ -65,7 +66,7 @@ def _search(env: LatentNAS, mesh: Mesh) -> Callable[..., tuple[chex.Array, chex.
         return jax.lax.map(one, slabs)
 
     mapped = jax.shard_map(on_device, mesh=mesh, in_specs=(whole, split), out_specs=(split, split), check_vma=False)
-    return jax.jit(mapped, compiler_options=compiler_options(mesh.devices))
+    return jax.jit(mapped, compiler_options=options)
 
 
 def _digits(numbers: chex.Array, base: int, count: int) -> list[chex.Array]:
