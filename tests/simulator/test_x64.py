@@ -10,7 +10,8 @@ import pytest
 CODE = """
 import json, edgerl, jax, jax.numpy as jnp, numpy as np
 from edgerl import deploy
-from edgerl.rl import ppo, seeds
+from edgerl.rl import ppo
+from edgerl.rl.run import seeds
 from edgerl.rl.config import PPOConfig
 from edgerl.envs.policy import MLPPolicy
 assert jax.config.read("jax_enable_x64")
