@@ -12,8 +12,8 @@ import numpy as np
 
 from edgerl.envs import prng
 from edgerl.envs.conformance_case import Case, any_nan, broken, close, form, forms, same
-from edgerl.envs.entry import MEMBERS, refuse_others
 from edgerl.envs.environment import AutoReset, Environment, Params, State
+from edgerl.envs.instance import MEMBERS, refuse_others
 from edgerl.envs.registry import make
 from edgerl.envs.resetting import resets_itself
 

@@ -116,14 +116,14 @@ def _called(found: Any, options: dict[str, Any], what: str) -> Any:
 
 def _environment(made: Any, what: str) -> Environment:
     from edgerl.envs.adapters.gymnax_adapter import from_gymnax
-    from edgerl.envs.entry import environment_of
+    from edgerl.envs.instance import checked
 
     if made is None:
         raise UserError(f"{what}: it returns None; expected an environment")
     first = made[0] if isinstance(made, tuple) and made else made  # gymnax.make returns its parameters, too
     if hasattr(first, "step_env") and hasattr(first, "reset_env"):
         return from_gymnax(first)
-    return environment_of(made, what)
+    return checked(made, what)
 
 
 def _failed(what: str, how: str, error: BaseException) -> UserError:

@@ -257,7 +257,11 @@ def test_what_is_no_policy_or_environment_is_one_line(exported, observations, tm
         (policy, {"env": "CartPole-v7"}, "unknown environment 'CartPole-v7'"),
         (policy, {"env": 3}, "env is a int without an id"),
         (policy, {"env": make("LatentNAS-v0")}, "the policy reads 4 features and has 2 actions, but LatentNAS-v0 has"),
-        (policy, {"closed_loop": lambda player: {"returns": object()}}, "closed_loop or inspect returned what JSON cannot hold"),
+        (
+            policy,
+            {"closed_loop": lambda player: {"returns": object()}},
+            "closed_loop or inspect returned what JSON cannot hold",
+        ),
     ):
         with pytest.raises(UserError, match=message) as caught:
             deploy.export(given, observations, tmp_path / "out", **options)
