@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgerl.deploy import extras
 from edgerl.envs.registry import make, register, registered
+from edgerl.util import moved
 from edgerl.util.errors import UserError
 from edgerl.util.startup import prepare_jax
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 prepare_jax()
+moved.install()
 
 register("CartPole-v0", "edgerl.tasks.cartpole.env:cartpole_v0")
 register("CartPole-v1", "edgerl.tasks.cartpole.env:cartpole_v1")
