@@ -106,7 +106,7 @@ def open_run(folder: str | Path, env: Environment | None = None) -> Run:
       >>> run.evaluate()["policy_int8"]["mean"]  # doctest: +SKIP
     """
     if env is None:
-        return task_of_run(folder).open(Path(folder))
+        return task_of_run(folder).open(folder)
     from edgerl.tasks.task import Task
 
-    return dataclasses.replace(Task(""), env=env).open(Path(folder))
+    return dataclasses.replace(Task(""), env=env).open(folder)

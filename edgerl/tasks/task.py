@@ -78,13 +78,13 @@ class Task:
         about = {"system": self.name} if self.name else {}
         return runner.train_run(env, config, out, about=about, progress=progress)
 
-    def open(self, folder: Path) -> Run:
+    def open(self, folder: str | Path) -> Run:
         """A finished run of this task.
 
         Raises:
           UserError: it is unfinished or damaged.
         """
-        return runs.load(self, folder)
+        return runs.load(self, Path(folder))
 
     def evaluate(self, run: Run) -> dict[str, Any]:
         """Random play, the policy, and its int8 form, over fresh episodes, each with a 95 % confidence interval."""

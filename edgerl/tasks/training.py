@@ -36,7 +36,7 @@ def train(env: Environment | str, out: str | Path, *, progress: bool = True, **s
     task = task_of(env) if isinstance(env, str) else _of_environment(environment_of(env, "train"))
     overrides = [f"{key}={_text(key, value)}" for key, value in settings.items()]
     task.train(task.settings(None, overrides), out, progress=progress)
-    return task.open(Path(out))
+    return task.open(out)
 
 
 def _text(key: str, value: Any) -> str:

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 CODE = """
 import json, edgerl, jax, jax.numpy as jnp, numpy as np
 from edgerl import deploy

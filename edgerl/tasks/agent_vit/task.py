@@ -68,8 +68,9 @@ class AgentViTTask(Task):
         files.write_json(out / run_folder.RESULT, result)
         return result
 
-    def open(self, folder: Path) -> Run:
+    def open(self, folder: str | Path) -> Run:
         """A finished run of this task."""
+        folder = Path(folder)
         require_finished(folder)
         settings = configuration.load(AgentViTConfig, folder / run_folder.CONFIG)
         result = files.read_json(folder / run_folder.RESULT)
