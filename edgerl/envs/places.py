@@ -66,6 +66,7 @@ def _of_gymnax(name: str) -> Environment:
 
 
 def _module(name: str, what: str) -> ModuleType:
+    _look_in(Path.cwd())  # as `python -m` would; the command `edgerl` looks beside itself only
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -90,14 +91,18 @@ def _file(path: Path, what: str) -> ModuleType:
     assert spec is not None  # for a file of Python always
     assert spec.loader is not None
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    if str(whole.parent) not in sys.path:  # as `python file.py` would: it may import its neighbours
-        sys.path.insert(0, str(whole.parent))
+    _look_in(whole.parent)  # as `python file.py` would: it may import its neighbours
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _failed(what, "cannot be imported", error) from error
     return module
+
+
+def _look_in(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
 
 
 def _called(found: Any, options: dict[str, Any], what: str) -> Any:

@@ -70,6 +70,14 @@ def test_a_file_that_was_changed_is_read_anew(tmp_path):
     sys.path.remove(str(tmp_path))
 
 
+def test_a_module_of_the_working_directory(tmp_path, monkeypatch):
+    """The command `edgerl` does not have it on its path, unlike `python -m`."""
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here_alone.py").write_text("from environments import Walk\n")
+    assert edgerl.make("here_alone:Walk").id == "Walk-v0"
+
+
 def test_a_module_and_gymnax():
     assert edgerl.make("environments:Walk").id == "Walk-v0"
     assert edgerl.make("gymnax:CartPole-v1").observation_space().shape == (4,)
