@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from edgerl.tasks.task import Task
     from edgerl.tasks.training import train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 prepare_jax()
 moved.install()
