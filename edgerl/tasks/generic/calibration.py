@@ -12,6 +12,7 @@ from edgerl.simulator.simulate import simulate
 COUNT = 20_000  # observations, with every fifth action random
 DISTURBANCE = 0.2
 LANES = 64  # at least
+MOST_STEPS = 1000  # of each: longer episodes would fill the memory and show little more
 
 
 def visited(
@@ -28,10 +29,11 @@ def visited(
     leaves them out saturates just where it matters most.
 
     Args:
-      steps: of an episode at most.
+      steps: of an episode at most; no more than `MOST_STEPS` are played.
       count: how many observations.
       disturbance: probability of a random action, 0 to 1.
     """
+    steps = min(steps, MOST_STEPS)
     run_key, pick_key = jax.random.split(key)
 
     def disturbed(key: chex.PRNGKey, obs: chex.Array) -> chex.Array:
