@@ -148,10 +148,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2600)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", help="names of environments")
+    parser.add_argument("--wrappers", nargs="*", default=list(WRAPPERS), help="of them, as the table names them")
     options = parser.parse_args()
     rows = []
     for name in options.only or gymnax.registered_envs:
-        for wrapper in WRAPPERS:
+        for wrapper in options.wrappers:
             row = compare(name, wrapper, options.envs, options.steps, options.seed)
             if row is not None:
                 rows.append(row)

@@ -1,4 +1,4 @@
-"""A Pareto front in one call: one policy for each price of compute, all learnt side by side.
+"""A Pareto front: one policy for each price of compute, learnt side by side by one compiled program.
 
 The reward is then 1 for a correct answer less `price` times the share of the last exit's multiply-accumulates.
 """
@@ -17,12 +17,13 @@ from jax.sharding import Mesh, PartitionSpec
 from edgerl.envs.policy import MLPPolicy
 from edgerl.simulator.xla import compiler_options
 from edgerl.tasks.early_exit.env import EarlyExitParams
-from edgerl.util import files
+from edgerl.util import files, progress
 from edgerl.util.distributed import processes
 from edgerl.util.errors import UserError
 
 LOWEST, HIGHEST = 0.003, 1.0  # prices: from hardly ever worth stopping to hardly ever worth going on
 CPU_BATCH = 4  # trainings that a CPU interleaves: more leave its cache
+PART = 8  # batches of a device in one call
 
 Learner = Callable[[chex.PRNGKey, EarlyExitParams], MLPPolicy]
 
@@ -40,7 +41,7 @@ def at_price(params: EarlyExitParams, price: chex.Numeric) -> EarlyExitParams:
 
 
 def learn_front(learn: Learner, params: EarlyExitParams, key: chex.PRNGKey, count: int) -> MLPPolicy:
-    """`count` policies, as one pytree with a leading axis, in one compiled call over all devices of all processes.
+    """`count` policies, as one pytree with a leading axis, in calls of one program over all devices of all processes.
 
     Args:
       learn: a training as a pure function; the key is consumed.
@@ -59,11 +60,15 @@ def learn_front(learn: Learner, params: EarlyExitParams, key: chex.PRNGKey, coun
         out_specs=split,
         check_vma=False,
     )
-    rows = np.resize(np.arange(count), -(-count // len(devices)) * len(devices))
-    keys, costs = processes.place((jax.random.split(key, count)[rows], prices(count)[rows]), mesh, split)
-    params = processes.place(params, mesh, shared)
-    trained = jax.jit(mapped, compiler_options=compiler_options(devices))(keys, costs, params)
-    return jax.tree.map(lambda x: x[:count], processes.gathered(trained, mesh))
+    program = jax.jit(mapped, compiler_options=compiler_options(devices))
+    part = min(-(-count // len(devices)), PART * batch) * len(devices)  # of one call, between which a bar moves on
+    rows = np.resize(np.arange(count), -(-count // part) * part).reshape(-1, part)
+    keys, costs, params = jax.random.split(key, count), prices(count), processes.place(params, mesh, shared)
+    trained = []
+    for some in progress.each(rows, "front") if processes.is_first() else rows:
+        placed = processes.place((keys[some], costs[some]), mesh, split)
+        trained.append(processes.gathered(program(*placed, params), mesh))
+    return jax.tree.map(lambda *parts: jnp.concatenate(parts)[:count], *trained)
 
 
 def save_front(path: str | Path, front: MLPPolicy) -> None:
