@@ -33,7 +33,7 @@ def test_tensorflow_is_not_imported_and_nothing_is_left_behind():
         "finders = list(sys.meta_path); categorical([0.0, 1.0])\n"
         "assert 'distrax' in sys.modules\n"
         "assert not [name for name in sys.modules if name.partition('.')[0] in ('tensorflow', 'keras')]\n"
-        "assert [f for f in sys.meta_path if type(f).__module__.startswith('edgerl')] == []\n"
+        "assert [f for f in sys.meta_path if type(f).__module__.startswith('edgerl.rl')] == []\n"
         "assert finders == [f for f in sys.meta_path if f in finders]\n"
     )
 
