@@ -11,7 +11,7 @@ class UserError(ValueError):
     """Input that cannot be used. Its message is one line: what is wrong, where, what would be right."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(one_line(message))
+        super().__init__(one_line(str(message)))  # Gymnasium hands on an error of another process as `kind(error)`
 
 
 def one_line(text: str) -> str:
