@@ -106,10 +106,40 @@ class Home(Plain):
         return state.replace(x=jnp.float32(0), time=jnp.int32(99), first=jnp.float32(0), key=state.key * 0)
 
 
+class Everywhere(Plain):
+    """Without a clock, and with starts wherever an episode may go: only the step's key tells."""
+
+    def reset(self, key, params=None):
+        x = jax.random.uniform(key, (), minval=-3.0, maxval=3.0)
+        return x[None], x
+
+    def step(self, key, state, action, params=None):
+        later = state + action - 1.0 + 0.1 * jax.random.normal(key)
+        ended = jnp.abs(later) > 3
+        later = jnp.where(ended, self.last(key, later), later)
+        return later[None], later, jnp.float32(1), ended, jnp.bool_(False), {}
+
+
+class EverywhereAnew(Everywhere):
+    def last(self, key, state):
+        return self.reset(key)[1]
+
+
 RESETTING = [kind(width=width) for kind in (FromTheStepsKey, FromItsOwnKey, ToItsOwnStart) for width in (0.0, 0.5)] + [
-    FromTheStepsKey(width=3.0)
+    FromTheStepsKey(width=3.0),
+    EverywhereAnew(),
 ]  # where starts lie everywhere, an end looks like one
-KEEPING = [Plain(), Plain(width=0.0), Plain(width=3.0), OneStep(), OneStep(width=0.0), Home(), Home(width=0.0), Walk()]
+KEEPING = [
+    Everywhere(),
+    Plain(),
+    Plain(width=0.0),
+    Plain(width=3.0),
+    OneStep(),
+    OneStep(width=0.0),
+    Home(),
+    Home(width=0.0),
+    Walk(),
+]
 
 
 def name(env):
