@@ -19,30 +19,29 @@ from typing import Any
 import jax
 import numpy as np
 
-from edgerl.deploy import c_source, flatbuffer, int8_policy, tflm, toolchain
-from edgerl.deploy.int8_policy import Argmax, Int8Policy
-from edgerl.deploy.network import Layer, LayerActivation, Network, Quantisation
+from edgerl.deploy import c_source, int8_policy, perceptron, tflite_file, tflm, toolchain
+from edgerl.deploy.calibration import Quantiser
+from edgerl.deploy.graph import Builder, Graph
+from edgerl.deploy.int8_policy import Argmax, Deployed
+from edgerl.deploy.tensor import Quantisation
 
-HIDDEN: tuple[LayerActivation, ...] = ("relu", "relu6", "tanh", "sigmoid")
+HIDDEN = ("relu", "relu6", "tanh", "sigmoid")
 
 
-def random_network(rng: np.random.Generator, sizes: Sequence[int] = ()) -> Network:
+def random_network(rng: np.random.Generator, sizes: Sequence[int] = ()) -> Graph:
     """A network whose outputs use the int8 range, of random sizes by default; multipliers from 2^-12 to 2^2."""
     sizes = sizes or [int(n) for n in rng.integers(1, 40, rng.integers(2, 6))]
-    current = first = Quantisation(
-        np.float32(2.0 ** rng.uniform(-10, 0)), int(rng.choice([0, rng.integers(-128, 128)]))
-    )
-    layers: list[Layer] = []
+    first = Quantisation(np.float32(2.0 ** rng.uniform(-10, 0)), int(rng.choice([0, rng.integers(-128, 128)])))
+    builder = Builder((sizes[0],), first)
     for i, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
         activation = "none" if i + 2 == len(sizes) else HIDDEN[rng.integers(len(HIDDEN))]
-        layers.append(_random_layer(rng, current, inputs, outputs, activation))
-        current = layers[-1].activated
-    return Network(first, tuple(layers))
+        _random_layer(rng, builder, inputs, outputs, activation)
+    return builder.graph()
 
 
-def _random_layer(
-    rng: np.random.Generator, source: Quantisation, inputs: int, outputs: int, activation: LayerActivation
-) -> Layer:
+def _random_layer(rng: np.random.Generator, builder: Builder, inputs: int, outputs: int, activation: str) -> None:
+    at = len(builder.tensors) - 1
+    source = builder.tensors[at].q
     amplitude = int(rng.choice([2, 20, 127]))
     weights = rng.integers(-amplitude, amplitude + 1, (outputs, inputs)).astype(np.int8)
     # Accumulators of this spread, times the multiplier, should cover a few times the int8 range.
@@ -57,13 +56,14 @@ def _random_layer(
     at_bottom = activation in ("relu", "relu6") and rng.random() < 0.8
     zero = -128 if at_bottom else int(rng.integers(-128, 128))
     bias = rng.normal(0, spread, outputs).astype(np.int32)
-    return Layer(weights, bias, scales, Quantisation(output_scale, zero), activation)
+    fields = {"weights": weights, "bias": bias, "weight_scales": scales}
+    perceptron.append(builder, at, activation, Quantisation(output_scale, zero), **fields)
 
 
-def as_policy(network: Network, argmax: Argmax = "outputs") -> Int8Policy:
+def deployed(graph: Graph, argmax: Argmax = "outputs") -> Deployed:
     """With a quantiser under which an integer observation -128 … 127 is the network's input."""
-    features = network.layers[0].weights.shape[1]
-    return int8_policy.from_network(network, np.full(features, 2.0), np.zeros(features), argmax)
+    features = graph.tensors[graph.input].shape
+    return Deployed(graph, Quantiser(np.full(features, 2, np.float32), np.zeros(features, np.int32)), argmax)
 
 
 def random_inputs(rng: np.random.Generator, features: int, num: int) -> np.ndarray:
@@ -73,11 +73,12 @@ def random_inputs(rng: np.random.Generator, features: int, num: int) -> np.ndarr
     return inputs.astype(np.int8)
 
 
-def compare(network: Network, rng: np.random.Generator, num: int) -> dict[str, int | str]:
+def compare(graph: Graph, rng: np.random.Generator, num: int) -> dict[str, int | str]:
     """Rows that differ from the JAX arithmetic, for each implementation; a string where a tool is missing."""
-    comparable = len(network.layers[-1].weight_scales) == 1
+    comparable = len(perceptron.layers(graph)[-1].dense.scales) == 1
     argmax: Argmax = "accumulators" if comparable and rng.random() < 0.5 else "outputs"
-    policy, model = as_policy(network, argmax), flatbuffer.write_network(network)
+    made, model = deployed(graph, argmax), tflite_file.write(graph)
+    policy = made.policy
     inputs = random_inputs(rng, policy.sizes[0], num)
     observations = inputs.astype(np.float32)
     quantised, scores = int8_policy.evaluate(policy, observations)
@@ -89,7 +90,7 @@ def compare(network: Network, rng: np.random.Generator, num: int) -> dict[str, i
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         origin = c_source.Origin(hashlib.sha256(model).hexdigest())
-        for name, text in c_source.generate(policy, origin, vectors).items():
+        for name, text in c_source.generate(made, origin, vectors).items():
             (folder / name).write_text(text)
         for target in (toolchain.HOST, toolchain.RV32):
             if missing := target.missing():

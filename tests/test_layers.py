@@ -143,4 +143,4 @@ def test_only_one_file_imports_tensorflow():
         for name, _ in _imports(ast.parse(path.read_text()), inside_functions=True)
         if name.split(".")[0] == "tensorflow"
     }
-    assert users <= {"deploy/tflite.py"}
+    assert users <= {"deploy/converter.py"}

@@ -107,6 +107,9 @@ def parser() -> argparse.ArgumentParser:
 
     verify = command("verify", "compare JAX, TFLM, host C and rv32imc, bit for bit", "edgerl verify runs/pole_c --json")
     verify.add_argument("folder", type=_path, metavar="FOLDER", help="folder that `edgerl export` wrote")
+    verify.add_argument(
+        "--converter", action="store_true", help="compare with TensorFlow's conversion of the float policy, too (10 s)"
+    )
 
     simulate = command("simulate", "play many episodes at once", "edgerl simulate CartPole-v1 --policy runs/pole")
     simulate.add_argument(

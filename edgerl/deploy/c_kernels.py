@@ -8,10 +8,7 @@ and skips its whole row. TFLM's two roundings become one addition and one shift,
 
 import dataclasses
 
-from edgerl.deploy.int8_policy import Int8Policy
-
 MAX_BLOCK = 16  # accumulators that a machine with 32 registers holds beside the loop's own variables
-SMALL = 1024  # weights of a policy whose code would outgrow them: narrower blocks, no unrolling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,29 +64,16 @@ _CALLS = {
 }
 
 
-def choose(policy: Int8Policy) -> list[Kernel]:
-    """The kernel of each layer; layers of one kind share one, unrolled as far as all their inputs allow."""
-    kinds = []
-    small = sum(layer.weights.size for layer in policy.layers) < SMALL
-    for i, layer in enumerate(policy.layers):
-        outputs = layer.weights.shape[1]
-        blocks = -(-outputs // (MAX_BLOCK // 2 if small else MAX_BLOCK))
-        hidden = "relu" if layer.table is None else "table"
-        last = "scores" if policy.argmax == "outputs" else "accumulators"
-        epilogue = last if i + 1 == len(policy.layers) else hidden
-        kinds.append(Kernel(-(-outputs // blocks), epilogue, len(layer.multiplier) > 1))
-    made = []
-    for kind in kinds:
-        inputs = [n for n, other in zip(policy.sizes, kinds, strict=False) if other == kind]
-        choices = (1,) if small else (2, 1) if kind.width > 4 else (4, 2, 1)
-        made.append(dataclasses.replace(kind, unroll=next(u for u in choices if all(n % u == 0 for n in inputs))))
-    return made
+def blocks(outputs: int, largest: int = MAX_BLOCK) -> int:
+    """How many blocks of at most `largest` accumulators a layer is computed in."""
+    return -(-outputs // largest)
 
 
-def helpers(kernels: list[Kernel]) -> list[str]:
-    """The C functions that these kernels call, and no other: compilers warn of functions that nobody calls."""
+def helpers(kernels: list[Kernel], code: str = "") -> list[str]:
+    """The C functions that these kernels and `code` call, no other: compilers warn of functions that nobody calls."""
     used = {kernel.epilogue for kernel in kernels}
-    return [*([_SCALED] if used & {"table", "scores"} else []), *(_EPILOGUES[e] for e in _EPILOGUES if e in used)]
+    scaled = used & {"table", "scores"} or "scaled(" in code
+    return [*([_SCALED] if scaled else []), *(_EPILOGUES[e] for e in _EPILOGUES if e in used)]
 
 
 def source(kernel: Kernel, table_type: str) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from edgerl import __version__
-from edgerl.deploy import c_kernels, c_text
-from edgerl.deploy.c_kernels import Kernel
-from edgerl.deploy.int8_policy import Int8Policy
+from edgerl.deploy import c_kernels, c_layers, c_text
+from edgerl.deploy.c_layers import CLayer
+from edgerl.deploy.int8_policy import Deployed
 from edgerl.util.errors import UserError
 
 MAX_WIDTH = 2**15 - 1  # of a layer: int16_t counts its inputs
@@ -46,7 +46,7 @@ class TestVectors:
     actions: np.ndarray
 
 
-def generate(policy: Int8Policy, origin: Origin, vectors: TestVectors) -> dict[str, str]:
+def generate(policy: Deployed, origin: Origin, vectors: TestVectors) -> dict[str, str]:
     """File name → text of `policy.h` and `policy.c`.
 
     Raises:
@@ -56,8 +56,9 @@ def generate(policy: Int8Policy, origin: Origin, vectors: TestVectors) -> dict[s
         raise UserError(
             f"the C code holds at most {MAX_WIDTH} features, neurons and actions; {max(policy.sizes)} are too many"
         )
-    kernels = c_kernels.choose(policy)
-    tables = _tables(policy)
+    layers = c_layers.of(policy)
+    kernels = [layer.kernel for layer in layers]
+    tables = _tables(layers)
     table_type = _table_type(tables)
     sizes = "-".join(map(str, policy.sizes))
     common = {"title": f"An int8 policy of {sizes} neurons", "version": __version__}
@@ -74,30 +75,29 @@ def generate(policy: Int8Policy, origin: Origin, vectors: TestVectors) -> dict[s
     }
     source = common | {
         "dense": c_text.declarations(table_type if tables else None),
-        "constants": "\n\n".join(_constants(policy, kernels, vectors)),
+        "constants": "\n\n".join(_constants(policy, layers, vectors)),
         "kernels": "\n\n".join(
             c_kernels.helpers(kernels) + [c_kernels.source(kernel, table_type) for kernel in dict.fromkeys(kernels)]
         ),
-        "inference": _inference(policy, kernels),
+        "inference": _inference(policy, layers),
     }
     return {"policy.h": c_text.template("policy.h.in", header), "policy.c": c_text.template("policy.c.in", source)}
 
 
-def _constants(policy: Int8Policy, kernels: list[Kernel], vectors: TestVectors) -> Iterator[str]:
+def _constants(policy: Deployed, layers: list[CLayer], vectors: TestVectors) -> Iterator[str]:
     """The `static const` definitions."""
     features, actions = policy.sizes[0], policy.sizes[-1]
-    yield c_text.array("float gain[POLICY_FEATURES]", c_text.floats(policy.gain))
-    yield c_text.array("int32_t offset[POLICY_FEATURES]", policy.offset)
-    tables = _tables(policy)
-    for i, (layer, kernel) in enumerate(zip(policy.layers, kernels, strict=True)):
-        weights, bias = np.asarray(layer.weights), np.asarray(layer.bias)
-        spare = -len(bias) % kernel.width
-        yield from c_text.dense(i, weights, bias, kernel.width)
+    yield c_text.array("float gain[POLICY_FEATURES]", c_text.floats(policy.quantiser.gain))
+    yield c_text.array("int32_t offset[POLICY_FEATURES]", policy.quantiser.offset)
+    tables = _tables(layers)
+    for i, layer in enumerate(layers):
+        kernel, spare = layer.kernel, -len(layer.bias) % layer.kernel.width
+        yield from c_text.dense(i, layer.weights, layer.bias, kernel.width)
         if kernel.epilogue != "accumulators":
             yield c_text.scalings(i, layer.multiplier, layer.shift, spare if kernel.per_channel else 0)
         if i in tables:
             yield c_text.array(f"{_table_type(tables)} table_{i}[256]", tables[i])
-    yield _layers(policy, kernels)
+    yield _layers(layers)
     count = "POLICY_TEST_VECTORS"
     yield c_text.array(
         f"float test_observations[{count}][POLICY_FEATURES]", c_text.floats(vectors.observations), features
@@ -107,10 +107,10 @@ def _constants(policy: Int8Policy, kernels: list[Kernel], vectors: TestVectors) 
     yield c_text.array(f"{kind} test_actions[{count}]", vectors.actions)
 
 
-def _tables(policy: Int8Policy) -> dict[int, np.ndarray]:
+def _tables(layers: list[CLayer]) -> dict[int, np.ndarray]:
     """Layer index → int16 [256] table, its outputs without their zero point."""
-    zeros = [layer.input_zero for layer in policy.layers[1:]]
-    pairs = zip(policy.layers, zeros, strict=False)
+    zeros = [layer.input_zero for layer in layers[1:]]
+    pairs = zip(layers, zeros, strict=False)
     return {
         i: np.asarray(layer.table, np.int16) - zero for i, (layer, zero) in enumerate(pairs) if layer.table is not None
     }
@@ -122,11 +122,11 @@ def _table_type(tables: dict[int, np.ndarray]) -> str:
     return "uint8_t" if low >= 0 else "int8_t" if low >= -128 and high <= 127 else "int16_t"
 
 
-def _layers(policy: Int8Policy, kernels: list[Kernel]) -> str:
+def _layers(layers: list[CLayer]) -> str:
     rows = []
-    with_tables = any(layer.table is not None for layer in policy.layers)
-    for i, (layer, kernel) in enumerate(zip(policy.layers, kernels, strict=True)):
-        inputs, outputs = layer.weights.shape
+    with_tables = any(layer.table is not None for layer in layers)
+    for i, layer in enumerate(layers):
+        (inputs, outputs), kernel = layer.weights.shape, layer.kernel
         # Scores keep their zero point; a table is indexed from 0; a ReLU starts at its zero point, which is dropped.
         zero, low, high = {
             "scores": (layer.output_zero, layer.low, layer.high),
@@ -142,8 +142,9 @@ def _layers(policy: Int8Policy, kernels: list[Kernel]) -> str:
     return f"static const struct layer layers[{len(rows)}] = {{\n    " + ",\n    ".join(rows) + ",\n};"
 
 
-def _inference(policy: Int8Policy, kernels: list[Kernel]) -> str:
+def _inference(policy: Deployed, layers: list[CLayer]) -> str:
     """The body of `policy_infer`: two buffers, written in turn; accumulators as scores need a wider one at the end."""
+    kernels = [layer.kernel for layer in layers]
     outputs = [-(-n // kernel.width) * kernel.width for n, kernel in zip(policy.sizes[1:], kernels, strict=True)]
     buffers = ["odd" if i % 2 else "even" for i in range(len(outputs) + 1)]
     if policy.argmax == "accumulators":
@@ -151,7 +152,7 @@ def _inference(policy: Int8Policy, kernels: list[Kernel]) -> str:
     widths = dict.fromkeys(buffers, 0)
     for name, width in zip(buffers, [policy.sizes[0], *outputs], strict=True):
         widths[name] = max(widths[name], width)
-    zero = policy.layers[0].input_zero
+    zero = layers[0].input_zero
     lines = [
         *(f"{'int32_t' if name == 'sums' else 'int16_t'} {name}[{width}];" for name, width in widths.items()),
         "int i;",
@@ -168,7 +169,6 @@ def _inference(policy: Int8Policy, kernels: list[Kernel]) -> str:
     return "\n".join(f"    {line}" for line in lines)
 
 
-def _feature_rows(policy: Int8Policy) -> str:
-    steps = 2 / np.asarray(policy.gain, np.float64)
-    rows = zip(steps, np.asarray(policy.offset), strict=True)
+def _feature_rows(policy: Deployed) -> str:
+    rows = zip(policy.quantiser.step, policy.quantiser.offset, strict=True)
     return "\n".join(f" *   [{i}] step {step:.9g}, offset {offset}" for i, (step, offset) in enumerate(rows))

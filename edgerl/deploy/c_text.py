@@ -1,6 +1,6 @@
 """C text that the generators share: arrays, and what a dense layer is made of."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from string import Template
 from typing import Any
@@ -62,3 +62,13 @@ def array(declaration: str, values: Any, row: int = 16) -> str:
         flat = values.reshape(-1).tolist()
         lines = [f"    {', '.join(map(str, flat[i : i + row]))}," for i in range(0, len(flat), row)]
     return f"static const {declaration} = {{\n" + "\n".join(lines) + "\n};"
+
+
+def struct(kind: str, index: int, fields: Iterable[Any]) -> str:
+    """The definition of `static const struct KIND KIND_INDEX`."""
+    return f"static const struct {kind} {kind}_{index} = {braced(fields)};"
+
+
+def braced(fields: Iterable[Any]) -> str:
+    """An initialiser."""
+    return "{" + ", ".join(map(str, fields)) + "}"

@@ -129,12 +129,12 @@ def fold(policy: MLPPolicy, quantiser: Quantiser) -> MLPPolicy:
 
 
 def representative_inputs(quantiser: Quantiser, observations: np.ndarray, count: int) -> np.ndarray:
-    """float32 [≤ count + 2, features] of inputs u for the converter, what the device will see of the observations.
+    """int8 [≤ count + 2, features]: what the network will see of the observations.
 
-    Two rows touch -1 and 127/128 in the first feature, so that the converter finds the scale 1/128 and zero point 0.
+    Two rows touch -128 and 127 in the first feature, so that the input's scale is 1/128 and its zero point 0.
     """
     rows = observations[:: max(1, -(-len(observations) // count))]
-    inputs = np.asarray(jax.jit(quantise)(rows, quantiser.gain, quantiser.offset), np.float32) / 128
+    inputs = np.asarray(jax.jit(quantise)(rows, quantiser.gain, quantiser.offset))
     edges = np.repeat(inputs[:1], 2, axis=0)
-    edges[:, 0] = (-1, 127 / 128)
+    edges[:, 0] = (-128, 127)
     return np.concatenate([inputs, edges])

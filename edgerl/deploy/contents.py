@@ -13,11 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from edgerl.deploy import c_array, c_source, calibration, extras, flatbuffer, int8_policy
-from edgerl.deploy.calibration import Quantiser
+from edgerl.deploy import c_array, c_source, calibration, extras, int8_policy, perceptron, tflite_file
 from edgerl.deploy.extras import Extra
-from edgerl.deploy.int8_policy import Int8Policy
-from edgerl.deploy.network import Network
+from edgerl.deploy.int8_policy import Deployed
 from edgerl.deploy.targets import arduino, esp_idf
 from edgerl.deploy.targets import tflm as tflm_package
 from edgerl.envs import policy as float_policy
@@ -33,18 +31,18 @@ class Ingredients:
 
     Attributes:
       policy: as it was learnt.
-      deployed: the device's integers.
-      network: the same with TFLite's scales.
+      deployed: quantiser and int8 network.
       observations: float32 [N, features] that stay in the folder; some become test vectors.
+      calibration: int8 [M, features], the network's inputs whose values set its scales.
       arena: bytes that TFLM's interpreter was measured to need.
       environment: as the report has it, {id, params}, or None.
       extra: what a task adds, by its generator's name.
     """
 
     policy: MLPPolicy
-    deployed: Int8Policy
-    network: Network
+    deployed: Deployed
     observations: np.ndarray
+    calibration: np.ndarray
     arena: int
     environment: Mapping[str, Any] | None = None
     extra: Mapping[str, Extra] = field(default_factory=dict)
@@ -56,15 +54,16 @@ def write(folder: Path, made_of: Ingredients) -> None:
     Raises:
       UserError: an extra's values or files are wrong.
     """
-    model = flatbuffer.write_network(made_of.network)
+    model = tflite_file.write(made_of.deployed.graph)
     for name, text in _texts(made_of, model).items():
         files.write_bytes(folder / name, text.encode())
     files.write_bytes(folder / "policy_int8.tflite", model)
     float_policy.save_policy(folder / "policy.npz", made_of.policy)
     int8_policy.save(folder / "policy_int8.npz", made_of.deployed)
-    files.write_npz(folder / "observations.npz", {"observations": made_of.observations})
+    arrays = {"observations": made_of.observations, "calibration": made_of.calibration}
+    files.write_npz(folder / "observations.npz", arrays)
     for name, extra in made_of.extra.items():
-        extras.generate(name, extra.source or folder, folder, extra.said, made_of.deployed)
+        extras.generate(name, extra.source or folder, folder, extra.said, made_of.deployed.policy)
 
 
 def paths(folder: Path) -> dict[str, Path]:
@@ -75,7 +74,7 @@ def paths(folder: Path) -> dict[str, Path]:
 def _texts(made_of: Ingredients, model: bytes) -> dict[str, str]:
     """All generated text files; some of the observations and their scores become test vectors."""
     deployed, kept = made_of.deployed, made_of.observations
-    _, scores = int8_policy.evaluate(deployed, kept)
+    _, scores = int8_policy.evaluate(deployed.policy, kept)
     features, actions = deployed.sizes[0], deployed.sizes[-1]
     count = max(2, min(8, _VECTOR_BYTES // (4 * features + actions + 1)))
     every = -(-len(kept) // count)
@@ -86,7 +85,7 @@ def _texts(made_of: Ingredients, model: bytes) -> dict[str, str]:
         c_source.TestVectors(kept[::every], scores[::every], scores[::every].argmax(axis=1)),
     )
     packages = esp_idf.generate(sources) | arduino.generate(sources)
-    return sources | c_array.generate(model) | packages | tflm_package.generate(made_of.network, made_of.arena)
+    return sources | c_array.generate(model) | packages | tflm_package.generate(deployed.graph, made_of.arena)
 
 
 def _described(environment: Mapping[str, Any] | None) -> tuple[str, str]:
@@ -112,9 +111,10 @@ def described_policy(policy: MLPPolicy) -> dict[str, Any]:
     }
 
 
-def described_quantisation(deployed: Int8Policy, network: Network) -> dict[str, Any]:
+def described_quantisation(deployed: Deployed) -> dict[str, Any]:
     """What the report says of scales and offsets."""
-    quantiser = Quantiser(np.asarray(deployed.gain), np.asarray(deployed.offset))
+    quantiser, graph, layers = deployed.quantiser, deployed.graph, perceptron.layers(deployed.graph)
+    read = graph.tensors[graph.input].q
     features = zip(quantiser.step, quantiser.offset, quantiser.low, quantiser.high, strict=True)
     return {
         "percentile": calibration.PERCENTILE,
@@ -123,16 +123,16 @@ def described_quantisation(deployed: Int8Policy, network: Network) -> dict[str, 
         "features": [
             {"step": float(s), "offset": int(o), "low": float(low), "high": float(high)} for s, o, low, high in features
         ],
-        "input": {"scale": float(network.input.scale), "zero_point": network.input.zero_point},
-        "weights": "per channel" if any(len(layer.weight_scales) > 1 for layer in network.layers) else "per tensor",
+        "input": {"scale": float(read.scale), "zero_point": read.zero_point},
+        "weights": "per channel" if any(len(layer.dense.scales) > 1 for layer in layers) else "per tensor",
         "layers": [
             {
-                "weight_scales": [float(scale) for scale in layer.weight_scales],
-                "output_scale": float(layer.output.scale),
-                "output_zero_point": layer.output.zero_point,
+                "weight_scales": [float(scale) for scale in layer.dense.scales],
+                "output_scale": float(graph.made(layer.dense).q.scale),
+                "output_zero_point": graph.made(layer.dense).q.zero_point,
                 "activation": layer.activation,
             }
-            for layer in network.layers
+            for layer in layers
         ],
         "argmax": deployed.argmax,
     }

@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from edgerl import __version__
-from edgerl.deploy import calibration, contents, fidelity, flatbuffer, int8_policy, tflite, tflm, toolchain
+from edgerl.deploy import calibration, contents, fidelity, int8_policy, perceptron, tflite_file, tflm, toolchain
 from edgerl.deploy.contents import Ingredients
 from edgerl.deploy.extras import Extra
 from edgerl.deploy.folder import REPORT
-from edgerl.deploy.int8_policy import Argmax, Int8Policy
-from edgerl.deploy.network import Network
+from edgerl.deploy.int8_policy import Argmax, Deployed, Int8Policy
 from edgerl.envs import policy as float_policy
 from edgerl.envs.environment import Environment
 from edgerl.envs.policy import MLPPolicy
@@ -26,9 +25,9 @@ from edgerl.envs.registry import make
 from edgerl.util import files, progress
 from edgerl.util.errors import UserError
 
-CALIBRATION_ROWS = 1000  # that the converter sees; ranges of observations are taken from all
+CALIBRATION_ROWS = 1000  # that set the network's scales; ranges of observations are taken from all
 KEPT_ROWS = 1000  # observations that stay in the folder, for `verify`
-_PACKAGES = ("jax", "tensorflow", "ai-edge-litert", "tflite-micro", "numpy")
+_PACKAGES = ("jax", "ai-edge-litert", "tflite-micro", "numpy")
 
 
 def export(
@@ -64,7 +63,7 @@ def export(
     Returns:
       What is in `report.json`. `remarks` are lines on what may be a mistake.
     Raises:
-      UserError: no policy, unusable observations, a folder that exists, TensorFlow or TFLM not installed.
+      UserError: no policy, unusable observations, a folder that exists, TFLM or TFLite's schema not installed.
     """
     int8_policy.check_argmax(argmax, per_channel)
     judged, fitted = _prepared(policy, observations)
@@ -72,23 +71,23 @@ def export(
     environment = _environment(env, policy)
     with files.new_folder(out) as folder, progress.stages(4, "export") as begin:
         begin("conversion to int8")
-        deployed, network = _quantise(policy, fitted, per_channel, argmax)
-        model = flatbuffer.write_network(network)
+        deployed, seen = _quantise(policy, fitted, per_channel, argmax)
+        model = tflite_file.write(deployed.graph)
         kept = judged[:: -(-len(judged) // KEPT_ROWS)]
-        inputs, _ = int8_policy.evaluate(deployed, kept)
+        inputs, _ = int8_policy.evaluate(deployed.policy, kept)
         _, arena = tflm.run(model, inputs[:1])
         begin("files")
         added = dict(extra or {})
-        contents.write(folder, Ingredients(policy, deployed, network, kept, arena, environment, added))
+        contents.write(folder, Ingredients(policy, deployed, kept, seen, arena, environment, added))
         begin("measurements")
         report = {
             "edgerl": __version__,
             "policy": contents.described_policy(policy),
             "run": None if about is None else dict(about),
             "environment": environment,
-            "quantisation": contents.described_quantisation(deployed, network),
-            "fidelity": fidelity.agreement(policy, deployed, judged),
-            "closed_loop": _plain(closed_loop(deployed)) if closed_loop else None,
+            "quantisation": contents.described_quantisation(deployed),
+            "fidelity": fidelity.agreement(policy, deployed.policy, judged),
+            "closed_loop": _plain(closed_loop(deployed.policy)) if closed_loop else None,
             "size": {"tflite": len(model), "tflm_arena": arena},
             "c": measure(folder, inputs, kept),
             "remarks": [*calibration.remarks(fitted), *fidelity.silent_layers(policy, fitted)],
@@ -105,7 +104,7 @@ def export(
 def quantise(policy: MLPPolicy, observations: np.ndarray, per_channel: bool = False) -> Int8Policy:
     """The deployed policy that `export` would write, without the files. Arguments and errors are those of `export`."""
     _, fitted = _prepared(policy, observations)
-    return _quantise(policy, fitted, per_channel, "outputs")[0]
+    return _quantise(policy, fitted, per_channel, "outputs")[0].policy
 
 
 def _prepared(policy: MLPPolicy, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -121,17 +120,12 @@ def _prepared(policy: MLPPolicy, observations: np.ndarray) -> tuple[np.ndarray, 
 
 def _quantise(
     policy: MLPPolicy, observations: np.ndarray, per_channel: bool, argmax: Argmax
-) -> tuple[Int8Policy, Network]:
+) -> tuple[Deployed, np.ndarray]:
+    """The int8 policy, and the int8 inputs [M, features] that set its scales."""
     quantiser = calibration.fit_quantiser(observations)
     inputs = calibration.representative_inputs(quantiser, observations, CALIBRATION_ROWS)
-    converted = tflite.convert(calibration.fold(policy, quantiser), inputs, per_channel)
-    network = flatbuffer.read_network(converted, "the converter's model")
-    if (network.input.scale, network.input.zero_point) != (np.float32(1 / 128), 0):
-        raise UserError(f"the converter chose the input scale {network.input}, expected 1/128 and zero point 0")
-    if wrong := fidelity.foreign_weights(policy, quantiser, network):
-        raise UserError(f"the converter changed the policy, whose numbers may be beyond float32's range: {wrong}")
     try:
-        return int8_policy.from_network(network, quantiser.gain, quantiser.offset, argmax), network
+        return Deployed(perceptron.quantised(policy, quantiser, inputs, per_channel), quantiser, argmax), inputs
     except UserError as error:
         silent = fidelity.silent_layers(policy, observations)
         raise UserError("; ".join([str(error), *silent[:1]])) from error

@@ -5,14 +5,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from edgerl.deploy import calibration, int8_policy
-from edgerl.deploy.calibration import Quantiser
-from edgerl.deploy.int8_policy import Int8Policy
-from edgerl.deploy.network import Network
+from edgerl.deploy import int8_policy, perceptron
+from edgerl.deploy.graph import Graph
+from edgerl.deploy.int8_policy import Deployed, Int8Policy
 from edgerl.envs.policy import MLPPolicy
 from edgerl.util.errors import UserError
 
 TINY = 0.1  # margins below this share of the mean margin are decisions that hardly matter
+_SAME_SCALE = 1e-5  # relative
 
 
 def agreement(policy: MLPPolicy, deployed: Int8Policy, observations: np.ndarray) -> dict[str, Any]:
@@ -54,27 +54,36 @@ def silent_layers(policy: MLPPolicy, observations: np.ndarray) -> list[str]:
     return lines
 
 
-def foreign_weights(policy: MLPPolicy, quantiser: Quantiser, network: Network) -> str | None:
-    """None if every number of the float policy lies within half an int8 step of the network's, else which does not.
+def foreign(policy: MLPPolicy, deployed: Deployed, inputs: np.ndarray) -> str | None:
+    """None if a float policy, calibrated on int8 inputs [N, features], becomes these integers, else what does not.
 
-    Rounding in float32, as the converter does it, is allowed for.
+    Sums of floats may be rounded otherwise on another machine, so the last bits of scales may differ, and with them a
+    bias or a zero point by one.
     """
-    sizes = (network.layers[0].weights.shape[1], *(len(layer.bias) for layer in network.layers))
-    if policy.sizes != sizes or len(quantiser.gain) != sizes[0]:
-        return f"it has {policy.sizes} neurons"
-    hidden = {layer.activation for layer in network.layers[:-1]}
-    if hidden - {policy.activation}:
-        return f"its activation is {policy.activation}"
+    if len(deployed.quantiser.gain) != policy.sizes[0]:
+        return f"it reads {policy.sizes[0]} features"
+    per_channel = any(len(layer.dense.scales) > 1 for layer in perceptron.layers(deployed.graph))
     try:
-        folded = calibration.fold(policy, quantiser)
+        return difference(perceptron.quantised(policy, deployed.quantiser, inputs, per_channel), deployed.graph)
     except UserError as error:
         return str(error)
-    pairs = zip(folded.kernels, folded.biases, network.layers, network.inputs, strict=True)
-    for i, (kernel, bias, layer, read) in enumerate(pairs):
-        scales = layer.weight_scales.astype(np.float64)
-        steps = np.asarray(kernel, np.float64).T / scales[:, None]
-        bias_steps = np.asarray(bias, np.float64) / (scales * np.float64(read.scale))
-        for name, exact, rounded in (("kernel", steps, layer.weights), ("bias", bias_steps, layer.bias)):
-            if not (np.isfinite(exact) & (np.abs(exact - rounded) <= 0.501 + 1e-6 * np.abs(exact))).all():
-                return f"its {name} {i} is not what the int8 network was rounded from"
+
+
+def difference(made: Graph, graph: Graph) -> str | None:
+    """None if two int8 perceptrons were made of the same float one on the same inputs, else where they differ."""
+    if perceptron.sizes(made) != perceptron.sizes(graph):
+        return f"it has {perceptron.sizes(made)} neurons"
+    for i, (a, b) in enumerate(zip(perceptron.layers(made), perceptron.layers(graph), strict=True)):
+        if a.activation != b.activation:
+            return f"the activation of layer {i} is {a.activation}"
+        if not np.array_equal(a.dense.weights, b.dense.weights):
+            return f"the weights of layer {i} differ"
+        if np.abs(a.dense.bias.astype(np.int64) - b.dense.bias).max() > 1:
+            return f"the biases of layer {i} differ"
+        read, written = made.made(a.dense).q, graph.made(b.dense).q
+        if abs(read.zero_point - written.zero_point) > 1 or len(a.dense.scales) != len(b.dense.scales):
+            return f"the zero point or the number of scales of layer {i} differs"
+        one, other = (np.append(d.scales, q.scale) for d, q in ((a.dense, read), (b.dense, written)))
+        if not np.allclose(one, other, rtol=_SAME_SCALE, atol=0):
+            return f"the scales of layer {i} differ"
     return None

@@ -14,8 +14,20 @@ import jax
 import numpy as np
 
 from edgerl import __version__
-from edgerl.deploy import contents, fidelity, flatbuffer, int8_policy, self_tests, tflm, toolchain, vectors
-from edgerl.deploy.calibration import Quantiser, check_observations
+from edgerl.deploy import (
+    calibration,
+    contents,
+    converter,
+    fidelity,
+    int8_policy,
+    perceptron,
+    self_tests,
+    tflite_file,
+    tflm,
+    toolchain,
+    vectors,
+)
+from edgerl.deploy.calibration import check_observations
 from edgerl.deploy.contents import Ingredients
 from edgerl.deploy.extras import Extra
 from edgerl.deploy.folder import Folder, open_folder, shown
@@ -26,14 +38,14 @@ from edgerl.util import files, progress
 from edgerl.util.errors import UserError
 
 UNCHECKED = (
-    "by its hash only: observations that are no test vector; half an int8 step of each number in policy.npz. "
+    "by its hash only: observations that are no test vector; what of each number in policy.npz int8 does not hold. "
     "Not at all: the measurements in report.json (fidelity, closed_loop, c, versions, remarks, and a task's own). "
     "None of these reaches the chip."
 )
 Check = dict[str, Any]
 
 
-def verify(out: str | Path, num_vectors: int = 100_000) -> dict[str, Any]:
+def verify(out: str | Path, num_vectors: int = 100_000, converter: bool = False) -> dict[str, Any]:
     """Checks an export folder. Observations on- and off-policy, NaN, ±inf and huge values are among the vectors.
 
     Files are compared with their hashes in `report.json`, then with what `export` writes from `policy_int8.npz` and the
@@ -42,6 +54,7 @@ def verify(out: str | Path, num_vectors: int = 100_000) -> dict[str, Any]:
     Args:
       out: folder that `export` wrote.
       num_vectors: how many observations each implementation decides on, ≥ 1.
+      converter: whether to compare the int8 network with TensorFlow's conversion of policy.npz too; takes ten seconds.
     Returns:
       passed: True if no check failed and at least one implementation was compared. vectors. checks: a list of
       {name, passed, detail}, with `differences` where vectors were compared; `passed` is None, and `detail` says why,
@@ -58,6 +71,7 @@ def verify(out: str | Path, num_vectors: int = 100_000) -> dict[str, Any]:
         clean = Path(temporary)
         contents.write(clean, made_of)
         checks, foreign = _files_checks(folder, clean, made_of)
+        checks += [_guarded("TensorFlow", partial(_converter_check, made_of))] if converter else []
         if all(check["passed"] for check in checks):
             checks += _implementations(clean, made_of, num_vectors)
         else:
@@ -80,15 +94,18 @@ _NEEDS = {
 
 def _ingredients(folder: Folder) -> Ingredients:
     """What the files of a folder should have been made of, by the folder itself."""
-    deployed = int8_policy.load(folder.path)
-    model = folder.path / "policy_int8.tflite"
-    arrays = files.read_npz(folder.path / "observations.npz")
+    deployed = int8_policy.read(folder.path)
+    stored = folder.path / "observations.npz"
+    arrays = files.read_npz(stored)
     if "observations" not in arrays:
-        raise UserError(f"{folder.path / 'observations.npz'} has no array 'observations'")
+        raise UserError(f"{stored} has no array 'observations'")
+    seen = arrays.get("calibration")
+    if seen is None or seen.dtype != np.int8 or seen.ndim != 2 or seen.shape[1:] != deployed.sizes[:1] or not len(seen):
+        raise UserError(f"{stored} has no array 'calibration' of int8 [N, {deployed.sizes[0]}]")
     return Ingredients(
         policy=float_policy.load_policy(folder.path / "policy.npz"),
         deployed=deployed,
-        network=flatbuffer.read_network(model.read_bytes(), str(model)),
+        calibration=seen,
         observations=check_observations(arrays["observations"], deployed.sizes[0]),
         arena=folder.arena,
         environment=folder.environment,
@@ -109,7 +126,7 @@ def _files_checks(folder: Folder, clean: Path, made_of: Ingredients) -> tuple[li
     names = sorted({*made, *folder.listed})
     foreign = [name for name in names if not _equal(made.get(name), folder.path / name)]
     checks.append(_check("generated files", not foreign, _foreign_detail(folder, foreign, len(names))))
-    checks.append(_model_check(made_of))
+    checks.append(_model_check(folder, made_of))
     array = "policy_model_data.cc" not in foreign
     checks.append(_check("C array", array, "policy_model_data.cc holds policy_int8.tflite"))
     checks.append(_report_check(folder, made_of))
@@ -117,21 +134,31 @@ def _files_checks(folder: Folder, clean: Path, made_of: Ingredients) -> tuple[li
     return checks, foreign
 
 
-def _model_check(made_of: Ingredients) -> Check:
-    quantiser, deployed = _quantiser(made_of), made_of.deployed
-    read = int8_policy.from_network(made_of.network, quantiser.gain, quantiser.offset, deployed.argmax)
-    same = int8_policy.same(deployed, read)
+def _model_check(folder: Folder, made_of: Ingredients) -> Check:
+    model = folder.path / "policy_int8.tflite"
+    graph = tflite_file.read(model.read_bytes(), str(model))
+    same = tflite_file.write(graph) == tflite_file.write(made_of.deployed.graph)
     return _check("model", same, "policy_int8.tflite and policy_int8.npz hold the same integers")
 
 
 def _float_check(made_of: Ingredients) -> Check:
-    wrong = fidelity.foreign_weights(made_of.policy, _quantiser(made_of), made_of.network)
-    detail = "policy.npz rounds to the int8 policy"
+    wrong = fidelity.foreign(made_of.policy, made_of.deployed, made_of.calibration)
+    detail = "policy.npz is quantised to the int8 policy"
     return _check("float policy", wrong is None, f"policy.npz is not what was exported: {wrong}" if wrong else detail)
 
 
-def _quantiser(made_of: Ingredients) -> Quantiser:
-    return Quantiser(np.asarray(made_of.deployed.gain), np.asarray(made_of.deployed.offset))
+def _converter_check(made_of: Ingredients) -> Check:
+    """The int8 network against what TensorFlow's converter makes of the float policy and the same inputs."""
+    deployed = made_of.deployed
+    per_channel = any(len(layer.dense.scales) > 1 for layer in perceptron.layers(deployed.graph))
+    try:
+        folded = calibration.fold(made_of.policy, deployed.quantiser)
+        model = converter.convert(folded, made_of.calibration.astype(np.float32) / 128, per_channel)
+    except UserError as error:
+        return _check("TensorFlow", None, str(error))
+    wrong = fidelity.difference(tflite_file.read(model, "the converter's model"), deployed.graph)
+    detail = "its converter has the same weights and zero points; scales within 1e-5, biases within 1"
+    return _check("TensorFlow", wrong is None, f"its converter disagrees: {wrong}" if wrong else detail)
 
 
 def _foreign_detail(folder: Folder, foreign: list[str], count: int) -> str:
@@ -153,7 +180,7 @@ def _report_check(folder: Folder, made_of: Ingredients) -> Check:
     size = (folder.path / "policy_int8.tflite").stat().st_size
     expected = {
         "policy": contents.described_policy(made_of.policy),
-        "quantisation": contents.described_quantisation(made_of.deployed, made_of.network),
+        "quantisation": contents.described_quantisation(made_of.deployed),
         "size": {"tflite": size, "tflm_arena": made_of.arena},
         "edgerl": __version__,
     }
@@ -164,8 +191,8 @@ def _report_check(folder: Folder, made_of: Ingredients) -> Check:
 
 def _implementations(clean: Path, made_of: Ingredients, num_vectors: int) -> list[Check]:
     """TFLM and C against JAX, and the C's own tests."""
-    obs = vectors.make(_quantiser(made_of), made_of.observations, num_vectors)
-    inputs, scores = int8_policy.evaluate(made_of.deployed, obs)
+    obs = vectors.make(made_of.deployed.quantiser, made_of.observations, num_vectors)
+    inputs, scores = int8_policy.evaluate(made_of.deployed.policy, obs)
     checks = [_vectors_check(scores), _guarded("TFLM", partial(_tflm_check, clean, made_of, inputs))]
     tests = self_tests.find(clean, contents.paths(clean))
     for target in progress.each((toolchain.HOST, toolchain.RV32), "verify"):
@@ -225,7 +252,7 @@ def _tflm_check(clean: Path, made_of: Ingredients, inputs: np.ndarray) -> Check:
     how = "interpreter of tflite-micro"
     if made_of.deployed.argmax == "accumulators":
         how += "; of the int8 outputs, since it keeps its accumulators to itself"
-    return _compared("TFLM", outputs != np.asarray(jax.jit(made_of.deployed.outputs)(inputs)), how)
+    return _compared("TFLM", outputs != np.asarray(jax.jit(made_of.deployed.policy.outputs)(inputs)), how)
 
 
 def _c_check(target: Target, clean: Path, obs: np.ndarray, inputs: np.ndarray, scores: np.ndarray) -> Check:

@@ -41,7 +41,7 @@ def make_policy(observations):
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory, make_policy, observations):
-    """(policy, folder, report) of a 4-64-64-2 ReLU policy; one for all, since converting takes the most time."""
+    """(policy, folder, report) of a 4-64-64-2 ReLU policy; one for all tests."""
     policy = make_policy((64, 64), "relu")
     folder = tmp_path_factory.mktemp("export") / "pole"
     return policy, folder, deploy.export(policy, observations, folder, env=make("CartPole-v1"))

@@ -1,6 +1,5 @@
 """The generated C: compiles everywhere without a warning, is small, and its self-test can fail."""
 
-import dataclasses
 import itertools
 import re
 import shutil
@@ -9,17 +8,18 @@ import subprocess
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.perceptrons import Layer, network
 
-from benchmarks.equality import as_policy
+from benchmarks.equality import deployed
 from edgerl import UserError
 from edgerl.deploy import c_source, int8_policy, toolchain
-from edgerl.deploy.network import Layer, Network, Quantisation
+from edgerl.deploy.tensor import Quantisation
 
 MISSING = toolchain.RV32.missing("qemu-system-riscv32")
 needs_rv32 = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 
 
-def network_of(sizes, activation, seed=0, per_channel=False):
+def layers_of(sizes, activation, seed=0, per_channel=False):
     rng = np.random.default_rng(seed)
     layers = []
     for i, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
@@ -29,13 +29,18 @@ def network_of(sizes, activation, seed=0, per_channel=False):
         scales = np.full(outputs if per_channel else 1, 0.004, np.float32)
         zero = -128 if kind in ("relu", "relu6") else 3
         layers.append(Layer(weights, bias, scales, Quantisation(np.float32(0.05), zero), kind))
-    return Network(Quantisation(np.float32(1 / 128), 0), tuple(layers))
+    return layers
+
+
+def policy_of(sizes, activation, argmax="outputs", per_channel=False):
+    made = network(Quantisation(np.float32(1 / 128), 0), *layers_of(sizes, activation, per_channel=per_channel))
+    return deployed(made, argmax)
 
 
 def write(folder, policy, count=6):
     features = policy.sizes[0]
     observations = np.random.default_rng(0).normal(scale=40, size=(count, features)).astype(np.float32)
-    _, scores = int8_policy.evaluate(policy, observations)
+    _, scores = int8_policy.evaluate(policy.policy, observations)
     vectors = c_source.TestVectors(observations, scores, scores.argmax(axis=1))
     folder.mkdir(exist_ok=True)
     for name, text in c_source.generate(policy, c_source.Origin("0" * 64), vectors).items():
@@ -57,7 +62,7 @@ def write(folder, policy, count=6):
 def test_compiles_without_a_warning(tmp_path, compiler, sizes, activation, per_channel, argmax):
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} (Debian package {compiler}) is not installed")
-    write(tmp_path, as_policy(network_of(sizes, activation, per_channel=per_channel), argmax))
+    write(tmp_path, policy_of(sizes, activation, argmax, per_channel))
     more = ["-Wconversion", "-Wshadow", "-Wcast-qual", "-Wstrict-prototypes"] if compiler == "gcc" else []
     for level in ("-O0", "-O2", "-Os"):
         command = [compiler, *toolchain.STRICT, *more, level, "-c", tmp_path / "policy.c", "-o", tmp_path / "policy.o"]
@@ -65,7 +70,7 @@ def test_compiles_without_a_warning(tmp_path, compiler, sizes, activation, per_c
 
 
 def test_the_header_works_in_cpp(tmp_path):
-    write(tmp_path, as_policy(network_of((2, 3, 2), "relu")))
+    write(tmp_path, policy_of((2, 3, 2), "relu"))
     (tmp_path / "use.cc").write_text('#include "policy.h"\nint main() { return policy_self_test(); }\n')
     subprocess.run(["cc", "-c", tmp_path / "policy.c", "-o", tmp_path / "policy.o"], check=True)
     subprocess.run(["c++", tmp_path / "use.cc", tmp_path / "policy.o", "-o", tmp_path / "use"], check=True)
@@ -73,7 +78,7 @@ def test_the_header_works_in_cpp(tmp_path):
 
 
 def test_the_self_test_counts_failures(tmp_path):
-    write(tmp_path, as_policy(network_of((4, 8, 2), "relu")))
+    write(tmp_path, policy_of((4, 8, 2), "relu"))
     text = (tmp_path / "policy.c").read_text()
     wrong = re.sub(r"(test_actions\[POLICY_TEST_VECTORS\] = \{)[^}]*", r"\g<1>7, 7, 7, 7, 7, 7", text)
     (tmp_path / "policy.c").write_text(wrong)
@@ -85,21 +90,21 @@ def test_the_self_test_counts_failures(tmp_path):
 def test_ties_go_to_the_lowest_action(tmp_path):
     scale = Quantisation(np.float32(1 / 128), 0)
     layer = Layer(np.zeros((3, 2), np.int8), np.array([5, 9, 9], np.int32), np.float32([1.0]), scale, "none")
-    policy = as_policy(Network(scale, (layer,)))
+    policy = deployed(network(scale, layer))
     observations = write(tmp_path, policy)
     program = toolchain.compile_program(toolchain.HOST, tmp_path, tmp_path)
     assert (toolchain.run_program(toolchain.HOST, program, observations, 3)["action"] == 1).all()
-    assert int(policy(None, jnp.zeros(2))) == 1
+    assert int(policy.policy(None, jnp.zeros(2))) == 1
 
 
 def test_accumulators_part_what_outputs_merge(tmp_path):
     """Sums 5, 9, 10, 10 are all 0 as int8; the largest sum is the third, and the fourth is equal to it."""
     scale = Quantisation(np.float32(1.0), 0)
     layer = Layer(np.zeros((4, 2), np.int8), np.array([5, 9, 10, 10], np.int32), np.float32([0.01]), scale, "none")
-    network = Network(scale, (layer,))
+    made = network(scale, layer)
     for argmax, best in (("outputs", 0), ("accumulators", 2)):
-        policy = as_policy(network, argmax)
-        assert int(policy(None, jnp.zeros(2))) == best
+        policy = deployed(made, argmax)
+        assert int(policy.policy(None, jnp.zeros(2))) == best
         observations = write(tmp_path / argmax, policy)
         program = toolchain.compile_program(toolchain.HOST, tmp_path / argmax, tmp_path)
         dtype = np.int8 if argmax == "outputs" else np.int32
@@ -110,34 +115,29 @@ def test_accumulators_part_what_outputs_merge(tmp_path):
 
 def test_accumulators_with_a_scale_each_are_not_compared():
     with pytest.raises(UserError, match="one scale for all outputs"):
-        as_policy(network_of((3, 4), "relu", per_channel=True), "accumulators")
+        policy_of((3, 4), "relu", "accumulators", per_channel=True)
 
 
 @needs_rv32
 @pytest.mark.parametrize(("activation", "limit"), [("relu", 16_000), ("tanh", 17_000)])
 def test_instructions_of_the_worst_case(tmp_path, activation, limit):
     """No input is zero and no ReLU closes: nothing can be skipped."""
-    network = network_of((4, 64, 64, 2), activation)
+    *hidden, last = layers_of((4, 64, 64, 2), activation)
     if activation == "relu":
-        open_layers = [
-            dataclasses.replace(
-                layer, bias=np.full_like(layer.bias, 400_000), output=Quantisation(np.float32(16), -128)
-            )
-            for layer in network.layers[:-1]
-        ]
-        network = Network(network.input, (*open_layers, network.layers[-1]))
-    policy = as_policy(network)
+        wide = Quantisation(np.float32(16), -128)
+        hidden = [layer._replace(bias=np.full_like(layer.bias, 400_000), output=wide) for layer in hidden]
+    policy = deployed(network(Quantisation(np.float32(1 / 128), 0), *hidden, last))
     write(tmp_path, policy)
     inputs = np.random.default_rng(0).integers(1, 127, (20, 4)).astype(np.int8)
-    hidden = policy.layers[1](policy.layers[0](inputs))
-    assert activation == "tanh" or (np.asarray(hidden) > -128).all()
+    found = policy.policy.program.before(inputs, 2)
+    assert activation == "tanh" or (np.asarray(found) > -128).all()
     counts = toolchain.count_instructions(tmp_path, tmp_path, inputs, inputs.astype(np.float32))
     assert counts[:, 0].max() < limit
 
 
 @needs_rv32
 def test_a_small_policy_fits_two_kilobytes(tmp_path):
-    write(tmp_path, as_policy(network_of((4, 16, 16, 2), "relu")))
+    write(tmp_path, policy_of((4, 16, 16, 2), "relu"))
     sizes = toolchain.measure_object(toolchain.RV32, tmp_path, tmp_path)
     assert sizes["total"] <= 2048
     assert sizes["data"] == sizes["bss"] == 0

@@ -1,16 +1,18 @@
 """The same integers in JAX, TFLM, host C under sanitizers, and rv32imc under emulation."""
 
-import dataclasses
-
+import chex
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.perceptrons import Layer, network
 
 from benchmarks import equality
 from edgerl import UserError
-from edgerl.deploy import c_source, flatbuffer, int8_policy, integer, tflm, toolchain
-from edgerl.deploy.network import Layer, Network, Quantisation, quantise_multiplier
-from edgerl.deploy.tables import activation_table
+from edgerl.deploy import c_source, int8_policy, integer, tflite_file, tflm, toolchain
+from edgerl.deploy.fixed_functions import activation_table
+from edgerl.deploy.ops import Sigmoid, Tanh
+from edgerl.deploy.tensor import Quantisation, quantise_multiplier
 
 MISSING = toolchain.RV32.missing()
 
@@ -46,7 +48,7 @@ def test_a_layer_too_wide_for_the_c(tmp_path):
         Quantisation(np.float32(1), 0),
         "none",
     )
-    policy = equality.as_policy(Network(Quantisation(np.float32(1), 0), (layer,)))
+    policy = equality.deployed(network(Quantisation(np.float32(1), 0), layer))
     vectors = c_source.TestVectors(np.zeros((1, 1)), np.zeros((1, 40_000)), np.zeros(1))
     with pytest.raises(UserError, match="at most 32767 features, neurons and actions; 40000 are too many"):
         c_source.generate(policy, c_source.Origin("0"), vectors)
@@ -56,8 +58,7 @@ def test_a_wide_layer_beyond_float32s_exact_sums():
     rng = np.random.default_rng(3)
     weights = rng.integers(-127, 128, (3, 700)).astype(np.int8)
     layer = Layer(weights, np.zeros(3, np.int32), np.float32([0.01]), Quantisation(np.float32(1.0), 5), "none")
-    network = Network(Quantisation(np.float32(1 / 128), -3), (layer,))
-    found = equality.compare(network, rng, 500)
+    found = equality.compare(network(Quantisation(np.float32(1 / 128), -3), layer), rng, 500)
     assert all(value in (0, MISSING) for value in found.values())
 
 
@@ -66,19 +67,21 @@ def test_scales_are_multiplied_in_float64():
     source, scale = np.float32(0.2741), np.float32(0.087)
     output = Quantisation(np.float32(float(source) * float(scale) * 2**14), 0)
     layer = Layer(np.zeros((1, 1), np.int8), np.zeros(1, np.int32), np.float32([scale]), output, "none")
-    multiplier, shift = Network(Quantisation(source, 0), (layer,)).fixed_point(0)
+    out = network(Quantisation(source, 0), layer).program().steps[0].out
+    multiplier, shift = out.multiplier, out.shift
     other, other_shift = quantise_multiplier(float(source * scale) / float(output.scale))
     assert (int(shift[0]), int(multiplier[0])) != (other_shift, other)
     sums = np.arange(-(2**21), 2**21, dtype=np.int32)
     exact = np.asarray(integer.requantise(sums, multiplier, shift))
     telling = sums[(exact != integer.requantise(sums, jnp.int32(other), jnp.int32(other_shift))) & (abs(exact) < 127)]
     assert len(telling) > 1
-    layer = dataclasses.replace(layer, weights=np.zeros((len(telling), 1), np.int8), bias=telling)
-    network = Network(Quantisation(source, 0), (layer,))
-    outputs, _ = tflm.run(flatbuffer.write_network(network), np.zeros((1, 1), np.int8))
-    np.testing.assert_array_equal(outputs[0], equality.as_policy(network).outputs(jnp.zeros(1, jnp.int8)))
+    layer = layer._replace(weights=np.zeros((len(telling), 1), np.int8), bias=telling)
+    made = network(Quantisation(source, 0), layer)
+    outputs, _ = tflm.run(tflite_file.write(made), np.zeros((1, 1), np.int8))
+    np.testing.assert_array_equal(outputs[0], made.program()(jnp.zeros(1, jnp.int8)))
 
 
+SCALES = {"tanh": Tanh.SCALE, "sigmoid": Sigmoid.SCALE}
 # (kind, scale, zero point, input): entries at which a table made in float is off by one.
 FLOAT_IS_WRONG = [
     ("tanh", 0.0054136827, 32, -61),
@@ -95,10 +98,10 @@ def test_tables_are_tflms(kind, scale, zero, at):
     """A dense layer that passes its input on, the table, and another that passes that on."""
     scale = np.float32(scale)
     one = Layer(np.array([[1]], np.int8), np.zeros(1, np.int32), np.float32([1.0]), Quantisation(scale, zero), kind)
-    last = Layer(np.array([[1]], np.int8), np.zeros(1, np.int32), np.float32([1.0]), one.activated, "none")
-    network = Network(Quantisation(scale, zero), (one, last))
+    last = Layer(np.array([[1]], np.int8), np.zeros(1, np.int32), np.float32([1.0]), SCALES[kind], "none")
+    made = network(Quantisation(scale, zero), one, last)
     inputs = np.arange(-128, 128, dtype=np.int8)[:, None]
-    outputs, _ = tflm.run(flatbuffer.write_network(network), inputs)
+    outputs, _ = tflm.run(tflite_file.write(made), inputs)
     table = activation_table(kind, scale, zero)
     np.testing.assert_array_equal(outputs[:, 0], table)
     x = np.float64(scale) * (at - zero)
@@ -115,8 +118,8 @@ def test_tables_are_near_the_functions(kind):
 
 
 def test_saving_and_loading_keeps_every_integer(tmp_path):
-    policy = equality.as_policy(equality.random_network(np.random.default_rng(4)))
-    int8_policy.save(tmp_path / "policy_int8.npz", policy)
-    assert int8_policy.same(int8_policy.load(tmp_path), policy)
-    other = dataclasses.replace(policy, offset=policy.offset + 1)
-    assert not int8_policy.same(other, policy)
+    deployed = equality.deployed(equality.random_network(np.random.default_rng(4)))
+    int8_policy.save(tmp_path / "policy_int8.npz", deployed)
+    again = int8_policy.load(tmp_path)
+    assert jax.tree.structure(again) == jax.tree.structure(deployed.policy)
+    chex.assert_trees_all_equal(again, deployed.policy)

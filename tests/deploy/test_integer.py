@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgerl.deploy import integer
-from edgerl.deploy.network import quantise_multiplier
+from edgerl.deploy.tensor import quantise_multiplier
 
 
 def gemmlowp(accumulator: np.ndarray, multiplier: int, shift: int) -> np.ndarray:

@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.equality import random_network
 from edgerl import UserError, make
-from edgerl.deploy import c_source, calibration, flatbuffer, int8_policy, serial, toolchain
+from edgerl.deploy import c_source, calibration, int8_policy, serial, tflite_file, toolchain
+from edgerl.deploy.int8_policy import Deployed
 from edgerl.deploy.targets import esp_idf
 
 MISSING = serial.missing()
@@ -34,8 +35,9 @@ def test_episodes_are_those_of_the_deployed_policy(tmp_path):
     rng = np.random.default_rng(0)
     network = random_network(rng, (4, 9, 2))
     quantiser = calibration.fit_quantiser(rng.normal(size=(100, 4)).astype(np.float32))
-    policy = int8_policy.from_network(network, quantiser.gain, quantiser.offset)
-    _write_project(tmp_path, policy, flatbuffer.write_network(network))
+    deployed = Deployed(network, quantiser)
+    policy = deployed.policy
+    _write_project(tmp_path, deployed, tflite_file.write(network))
     env = make("CartPole-v1")
     with serial.emulated_chip(tmp_path) as chip:
         observations = rng.normal(size=(40, 4)).astype(np.float32)
@@ -56,11 +58,11 @@ class _Deployed:
         return int8_policy.evaluate(self._policy, observations)[1].argmax(axis=1).astype(np.int32)
 
 
-def _write_project(folder, policy, model):
+def _write_project(folder, deployed, model):
     observations = np.zeros((2, 4), np.float32)
-    _, scores = int8_policy.evaluate(policy, observations)
+    _, scores = int8_policy.evaluate(deployed.policy, observations)
     vectors = c_source.TestVectors(observations, scores, scores.argmax(axis=1))
-    sources = c_source.generate(policy, c_source.Origin(hashlib.sha256(model).hexdigest()), vectors)
+    sources = c_source.generate(deployed, c_source.Origin(hashlib.sha256(model).hexdigest()), vectors)
     for name, text in esp_idf.generate(sources).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)

@@ -11,10 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from edgerl import MLPPolicy, UserError, __version__, cli, deploy
-from edgerl.deploy import calibration, contents, flatbuffer, int8_policy, tflm, toolchain
-from edgerl.deploy.contents import Ingredients
-from edgerl.deploy.network import Layer, Network, Quantisation
+from edgerl import UserError, __version__, cli, deploy
+from edgerl.deploy import perceptron, tflite_file, tflm, toolchain
 from edgerl.util import files
 
 
@@ -74,10 +72,10 @@ def test_changed_c_is_a_failed_check(copy, name):
 
 def test_a_changed_model_is_found(copy):
     data = bytearray((copy / "policy_int8.tflite").read_bytes())
-    weights = flatbuffer.read_network(bytes(data)).layers[1].weights.tobytes()
+    weights = perceptron.layers(tflite_file.read(bytes(data)))[1].dense.weights.tobytes()
     data[data.index(weights) + 100] ^= 1
     (copy / "policy_int8.tflite").write_bytes(data)
-    found = {"generated files", "model", "C array", "float policy"}
+    found = {"generated files", "model"}
     assert _failed(deploy.verify(copy, num_vectors=100)) == {"files", "TFLM", *found}
     _replace(copy, "policy_int8.tflite", bytes(data))
     assert found <= _failed(deploy.verify(copy, num_vectors=100))
@@ -103,9 +101,9 @@ def _found(folder):
     return by_name["generated files"]["detail"] if by_name["files"]["passed"] else "files"
 
 
-def test_a_weight_of_a_neuron_that_never_fires_is_found(tmp_path):
+def test_a_weight_of_a_neuron_that_never_fires_is_found(silent, tmp_path):
     """100,000 vectors would agree."""
-    folder = _export_of(_silent_network(), tmp_path / "silent")
+    folder = shutil.copytree(silent, tmp_path / "changed")
     text = (folder / "policy.c").read_text()
     start = text.index("weights_1[")
     changed = text[:start] + re.sub(r"\n    -?\d+,", "\n    77,", text[start:], count=1)
@@ -114,8 +112,8 @@ def test_a_weight_of_a_neuron_that_never_fires_is_found(tmp_path):
     assert "policy.c" in _by_name(deploy.verify(folder, num_vectors=10))["generated files"]["detail"]
 
 
-def test_a_network_that_never_fires_is_named(tmp_path):
-    report = deploy.verify(_export_of(_silent_network(), tmp_path / "silent"), num_vectors=100)
+def test_a_network_that_never_fires_is_named(silent):
+    report = deploy.verify(silent, num_vectors=100)
     assert report["passed"]
     check = _by_name(report)["vectors"]
     assert check["passed"] is None
@@ -301,33 +299,12 @@ def test_compilers_may_say_what_they_want(tmp_path):
         toolchain.build(toolchain.Target("broken", str(compiler)), ["x.c"], [], tmp_path / "out")
 
 
-def _silent_network():
-    """Two inputs, three ReLUs that are 0 whatever comes in, two outputs."""
-    rng = np.random.default_rng(0)
-    first = rng.integers(-9, 10, (3, 2)).astype(np.int8)
-    last = rng.integers(-9, 10, (2, 3)).astype(np.int8)
-    layers = (
-        Layer(first, np.full(3, -30_000, np.int32), np.float32([0.01]), Quantisation(np.float32(0.01), -128), "relu"),
-        Layer(last, np.array([40, 90], np.int32), np.float32([0.01]), Quantisation(np.float32(0.01), 0), "none"),
-    )
-    return Network(Quantisation(np.float32(1 / 128), 0), layers)
-
-
-def _export_of(network, folder):
-    """An export folder of a network, without TensorFlow; an observation is the network's input."""
-    gain, offset = np.full(2, 256, np.float32), np.zeros(2, np.int32)
-    kernels = [layer.weights.T * layer.weight_scales for layer in network.layers]
-    scales = zip(network.layers, network.inputs, strict=True)
-    policy = MLPPolicy(kernels, [layer.bias * read.scale * layer.weight_scales for layer, read in scales])
-    deployed = int8_policy.from_network(network, gain, offset)
-    observations = calibration.check_observations(np.eye(2), 2)
-    contents.write(folder, Ingredients(policy, deployed, network, observations, arena=1000))
-    report = {
-        "edgerl": __version__,
-        "policy": contents.described_policy(policy),
-        "quantisation": contents.described_quantisation(deployed, network),
-        "size": {"tflite": (folder / "policy_int8.tflite").stat().st_size, "tflm_arena": 1000},
-        "files": {n: hashlib.sha256(path.read_bytes()).hexdigest() for n, path in contents.paths(folder).items()},
-    }
-    files.write_json(folder / "report.json", report)
+@pytest.fixture(scope="module")
+def silent(make_policy, observations, tmp_path_factory):
+    """An export of a policy whose ReLUs are 0 whatever comes in."""
+    policy = make_policy((6,), "relu")
+    reach = np.abs(observations).max(axis=0) @ np.abs(policy.kernels[0])
+    never = policy.replace(biases=(-1.5 * reach, policy.biases[1]))
+    folder = tmp_path_factory.mktemp("silent") / "export"
+    deploy.export(never, observations, folder)
     return folder

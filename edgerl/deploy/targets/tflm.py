@@ -4,15 +4,14 @@ Only the operators that the model has are registered, each registration is check
 interpreter was measured to need, with a margin. The quantiser is that of `policy.h`.
 """
 
-from edgerl.deploy.network import Network
+from edgerl.deploy.graph import Graph
 
 ARENA_MARGIN = 1.5  # the measurement is a 64-bit host's, whose pointers are larger; kernels for a chip may need scratch
 
 
-def generate(network: Network, arena: int) -> dict[str, str]:
+def generate(graph: Graph, arena: int) -> dict[str, str]:
     """Path in the export → text, given the measured arena in bytes."""
-    kinds = {layer.activation for layer in network.layers}
-    operators = ["AddFullyConnected", *(name for kind, name in _OPERATORS.items() if kind in kinds)]
+    operators = list(dict.fromkeys(operation.RESOLVER for operation in graph.operations))
     size = -(-int(arena * ARENA_MARGIN) // 16) * 16
     source = _SOURCE.replace("@COUNT@", str(len(operators))).replace("@MEASURED@", str(arena))
     checks = " && ".join(f"resolver.{name}() == kTfLiteOk" for name in operators)
@@ -21,8 +20,6 @@ def generate(network: Network, arena: int) -> dict[str, str]:
         "tflm/policy_tflm.cc": source.replace("@CHECKS@", checks),
     }
 
-
-_OPERATORS = {"tanh": "AddTanh", "sigmoid": "AddLogistic"}
 
 _HEADER = """\
 // The policy through TensorFlow Lite for Microcontrollers. Needs policy.{h,c} and policy_model_data.{h,cc} beside it,

@@ -11,7 +11,8 @@ import pytest
 from whole_way import train
 
 from edgerl import UserError, cli, deploy, open_run
-from edgerl.deploy import convnet_jax, toolchain
+from edgerl.deploy import graph as networks
+from edgerl.deploy import toolchain
 from edgerl.tasks.early_exit.export import cascade, cascade_checks, cascade_files
 from edgerl.tasks.early_exit.table.table import Table, quantise, save_table
 from edgerl.tasks.early_exit.trunk import int8 as trunk_int8
@@ -69,7 +70,7 @@ def run(tmp_path_factory, dataset, variables):
 def test_folding_keeps_the_function(dataset, variables):
     network, ends = trunk_int8.fold(CONFIG, variables)
     images = dataset.images[:6]
-    values = convnet_jax.float_values(network, np.asarray(normalise(images)))
+    values = networks.values(network, np.asarray(normalise(images)))
     heads = network.parts(ends)[1::2]
     made = np.stack([np.asarray(values[head.output])[:, 0, 0] for head in heads], axis=1)
     np.testing.assert_allclose(made, predict(Trunk(CONFIG), variables, images), rtol=1e-4, atol=1e-4)
@@ -79,7 +80,7 @@ def test_folding_keeps_the_function(dataset, variables):
 
 def test_pixels_become_what_the_network_was_calibrated_for(dataset, variables):
     trunk = trunk_int8.quantise(CONFIG, variables, dataset.images[:10])
-    quantisation = trunk.network.tensors[0].scale
+    quantisation = trunk.network.tensors[0].q
     values = (trunk.pixels.astype(np.float64) - quantisation.zero_point) * quantisation.scale
     images = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None], (256, 3))
     np.testing.assert_allclose(values.T, np.asarray(normalise(images)), atol=0.51 * quantisation.scale)

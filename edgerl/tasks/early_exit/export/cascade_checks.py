@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgerl.deploy import convnet_c, convnet_tflite, tflm, toolchain
+from edgerl.deploy import graph_c, tflite_file, tflm, toolchain
 from edgerl.deploy.toolchain import Target
 from edgerl.tasks.early_exit.trunk.int8 import Int8Trunk
 from edgerl.tasks.hardware.profiles import load_profile
@@ -63,7 +63,7 @@ def sizes(folder: Path, trunk: Int8Trunk) -> dict[str, Any] | str:
     assert board.flash_bytes is not None
     assert board.ram_bytes is not None
     shares = {"flash": flash / board.flash_bytes, "ram": (ram + stack) / board.ram_bytes}
-    _, arena = convnet_c.plan(trunk.network, trunk.ends)
+    _, arena = graph_c.plan(trunk.network, trunk.ends)
     return total | {"flash": flash, "ram": ram, "arena": arena, "stack_at_most": stack, "share_of_esp32_c3": shares}
 
 
@@ -102,7 +102,7 @@ def parts_differ_on_tflm(trunk: Int8Trunk, images: np.ndarray, expected: list[np
     """The same of TFLM's interpreter, where every part reads what JAX has for the stage before."""
     stages = [trunk.inputs(images), *expected[0::2]]
     read = [stages[(i + 1) // 2] for i in range(len(expected))]
-    models = [convnet_tflite.write(part) for part in trunk.parts]
+    models = [tflite_file.write(part) for part in trunk.parts]
     return _differing([tflm.run(model, x)[0] for model, x in zip(models, read, strict=True)], expected)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from edgerl import __version__
-from edgerl.deploy import c_text, convnet_c, convnet_file, convnet_tflite
+from edgerl.deploy import c_text, graph_c, graph_file, tflite_file
+from edgerl.deploy.ops.arrays import array
 from edgerl.tasks.early_exit.trunk.int8 import Int8Trunk
 from edgerl.util import files
 from edgerl.util.errors import UserError
@@ -21,7 +22,7 @@ _DRIVER = ("cascade.h", "cascade.c")
 
 def save(folder: Path, trunk: Int8Trunk) -> None:
     """Writes what `write` reads."""
-    convnet_file.save(folder / NETWORK, trunk.network, trunk.ends)
+    graph_file.save(folder / NETWORK, trunk.network, ends=np.array(trunk.ends, np.int32))
 
 
 def write(source: Path, out: Path, said: Mapping[str, Any], deployed: Any) -> None:
@@ -31,12 +32,22 @@ def write(source: Path, out: Path, said: Mapping[str, Any], deployed: Any) -> No
       UserError: `network_int8.npz` is missing, damaged or no network of stages and heads.
     """
     del deployed
-    network, ends = convnet_file.load(source / NETWORK)
-    trunk = Int8Trunk(network, ends)
+    trunk = _load(source / NETWORK)
     _check(source / NETWORK, trunk, said)
     save(out, trunk)
     for name, content in contents(trunk).items():
         files.write_bytes(out / name, content)
+
+
+def _load(path: Path) -> Int8Trunk:
+    network, arrays = graph_file.load(path)
+    try:
+        ends = tuple(array(arrays, "ends", np.int32, 1).tolist())
+        if list(ends) != sorted({*ends}) or not ends or ends[0] < 1 or ends[-1] != len(network.operations):
+            raise ValueError("the ends of its parts")
+    except ValueError as error:
+        raise UserError(f"{path} is not an int8 network in parts ({error})") from error
+    return Int8Trunk(network, ends)
 
 
 def _check(path: Path, trunk: Int8Trunk, said: Mapping[str, Any]) -> None:
@@ -63,16 +74,16 @@ def _reads_the_stage_before(trunk: Int8Trunk) -> bool:
 def contents(trunk: Int8Trunk) -> dict[str, bytes]:
     """File name → what is in it."""
     names = [f"{kind} {i}" for i in range(len(trunk.ends) // 2) for kind in ("stage", "head")]
-    texts = convnet_c.generate(trunk.network, trunk.ends, names) | _driver(trunk)
+    texts = graph_c.generate(trunk.network, trunk.ends, names) | _driver(trunk)
     models = zip(names, trunk.parts, strict=True)
     return {name: text.encode() for name, text in texts.items()} | {
-        f"{name.replace(' ', '_')}.tflite": convnet_tflite.write(part) for name, part in models
+        f"{name.replace(' ', '_')}.tflite": tflite_file.write(part) for name, part in models
     }
 
 
 def _driver(trunk: Int8Trunk) -> dict[str, str]:
     """File name → text of `cascade.h` and `cascade.c`."""
-    scales = [head.tensors[head.output].scale for head in trunk.parts[1::2]]
+    scales = [head.tensors[head.output].q for head in trunk.parts[1::2]]
     side = trunk.network.tensors[0].shape[0]
     answers = trunk.answers(trunk.outputs(_made_up_image(side)))[0]
     constants = [

@@ -7,8 +7,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from edgerl.deploy import convnet, convnet_jax
-from edgerl.deploy.convnet import Builder, ConvNet
+from edgerl.deploy import graph as networks
+from edgerl.deploy.graph import Builder, Graph
+from edgerl.deploy.ops import Add, Conv, Mean
+from edgerl.deploy.tensor import Fused
 from edgerl.tasks.early_exit.trunk.data import MEAN, STD, normalise
 from edgerl.tasks.early_exit.trunk.model import BLOCKS, STAGES, TrunkConfig, head_channels
 
@@ -28,18 +30,18 @@ class Int8Trunk:
       ends: after how many operations each part ends; int [2 K].
     """
 
-    network: ConvNet
+    network: Graph
     ends: tuple[int, ...]
 
     @property
-    def parts(self) -> list[ConvNet]:
+    def parts(self) -> list[Graph]:
         """Stage 0, head 0, stage 1, head 1, …: both read what the stage before them left."""
         return self.network.parts(self.ends)
 
     @property
     def pixels(self) -> np.ndarray:
         """int8 [3, 256]: what the network reads for each value of a red, green or blue pixel."""
-        quantisation = self.network.tensors[0].scale
+        quantisation = self.network.tensors[0].q
         exact = (np.arange(256) / 255 - np.array(MEAN)[:, None]) / np.array(STD)[:, None]
         return np.clip(np.rint(exact / float(quantisation.scale)) + quantisation.zero_point, -128, 127).astype(np.int8)
 
@@ -55,8 +57,8 @@ class Int8Trunk:
     def _outputs(self, images: np.ndarray) -> list[np.ndarray]:
         x, outputs = self.inputs(images), []
         for stage, head in zip(self.parts[0::2], self.parts[1::2], strict=True):
-            x = np.asarray(convnet_jax.outputs(stage, x))
-            outputs += [x, np.asarray(convnet_jax.outputs(head, x))]
+            x = np.asarray(stage.program()(x))
+            outputs += [x, np.asarray(head.program()(x))]
         return outputs
 
     @staticmethod
@@ -66,7 +68,7 @@ class Int8Trunk:
 
     def logits(self, answers: np.ndarray) -> np.ndarray:
         """float32 [N, K, C] of int8 answers: one multiplication, as on the device."""
-        scales = [head.tensors[head.output].scale for head in self.parts[1::2]]
+        scales = [head.tensors[head.output].q for head in self.parts[1::2]]
         zero = np.array([scale.zero_point for scale in scales])[:, None]
         return (answers.astype(np.int32) - zero).astype(np.float32) * np.array([s.scale for s in scales])[:, None]
 
@@ -75,14 +77,14 @@ def quantise(config: TrunkConfig, variables: Any, images: np.ndarray) -> Int8Tru
     """The int8 trunk of a float one, calibrated on uint8 images [N, S, S, 3] that it was fitted on."""
     network, ends = fold(config, variables, images.shape[1])
     batches = (np.asarray(normalise(images[i : i + _BATCH])) for i in range(0, len(images), _BATCH))
-    ranges = convnet_jax.ranges(network, batches)
+    ranges = networks.ranges(network, batches)
     edges = (np.array([[0], [1]]) - np.array(MEAN)) / np.array(STD)
     ranges[0] = edges[0].min(), edges[1].max()
-    return Int8Trunk(convnet.quantise(network, ranges), ends)
+    return Int8Trunk(networks.quantise(network, ranges), ends)
 
 
-def fold(config: TrunkConfig, variables: Any, side: int = _SIDE) -> tuple[ConvNet, tuple[int, ...]]:
-    """The float trunk as a `ConvNet` without batch normalisation, and after how many operations each part ends."""
+def fold(config: TrunkConfig, variables: Any, side: int = _SIDE) -> tuple[Graph, tuple[int, ...]]:
+    """The float trunk as a graph without batch normalisation, and after how many operations each part ends."""
     tree = jax.tree.map(np.asarray, variables)
     params, statistics = tree["params"], tree["batch_stats"]
     builder, ends, x = Builder((side, side, 3)), [], 0
@@ -92,7 +94,7 @@ def fold(config: TrunkConfig, variables: Any, side: int = _SIDE) -> tuple[ConvNe
         name = f"heads_{i}"
         _head(builder, x, len(head_channels(config, i)), params[name], statistics.get(name, {}))
         ends.append(len(builder.operations))
-    return builder.network(), tuple(ends)
+    return builder.graph(), tuple(ends)
 
 
 def _stage(builder: Builder, x: int, index: int, params: Tree, statistics: Tree) -> int:
@@ -109,14 +111,14 @@ def _block(builder: Builder, x: int, stride: int, params: Tree, statistics: Tree
     y = _conv_norm(builder, y, params, statistics, 1)
     if "ConvNorm_2" in params:
         x = _conv_norm(builder, x, params, statistics, 2, stride)
-    return builder.add(x, y, relu=True)
+    return builder.add(Add, x, y, activation="relu")
 
 
 def _head(builder: Builder, x: int, convolutions: int, params: Tree, statistics: Tree) -> None:
     for i in range(convolutions):
         x = _conv_norm(builder, x, params, statistics, i, stride=2, relu=True)
     kernel, bias = params["Dense_0"]["kernel"], params["Dense_0"]["bias"]
-    builder.conv(builder.mean(x), kernel.T[:, None, None, :], bias)
+    builder.add(Conv, builder.add(Mean, x), weights=kernel.T[:, None, None, :], bias=bias)
 
 
 def _conv_norm(
@@ -127,4 +129,6 @@ def _conv_norm(
     norm = own["BatchNorm_0"]
     gain = norm["scale"] / np.sqrt(seen["var"] + np.float32(_EPSILON))
     weights = own["Conv_0"]["kernel"].transpose(3, 0, 1, 2) * gain[:, None, None, None]
-    return builder.conv(x, weights, norm["bias"] - seen["mean"] * gain, stride, relu)
+    activation: Fused = "relu" if relu else "none"
+    bias = norm["bias"] - seen["mean"] * gain
+    return builder.add(Conv, x, weights=weights, bias=bias, stride=stride, activation=activation)

@@ -1,12 +1,9 @@
-"""Float policy in, int8 `.tflite` out: the only file that imports TensorFlow, in a process of its own.
+"""TensorFlow's way from a float policy to an int8 `.tflite`, which our own quantiser is checked against.
 
-`convert` starts `python -m edgerl.deploy.tflite` and waits, so that TensorFlow's import, its log and its crashes stay
-out of the caller. The converter's bytes are the same from run to run, so the last answers are kept on disk: evaluating,
-drawing and exporting one run converts once.
+The only file that imports TensorFlow, in a process of its own, so that its import, its log and its crashes stay out of
+the caller.
 """
 
-import hashlib
-import importlib.metadata
 import os
 import subprocess
 import sys
@@ -17,19 +14,19 @@ import numpy as np
 
 from edgerl.envs import policy
 from edgerl.envs.policy import MLPPolicy
-from edgerl.util import files, startup
+from edgerl.util import files
 from edgerl.util.errors import UserError
 
 _TIMEOUT_SECONDS = 300
-_KEPT_FILES = 256  # of some kilobytes each; the oldest go first
 
 
-def convert(mlp: MLPPolicy, inputs: np.ndarray, per_channel: bool = False, remembered: bool = True) -> bytes:
-    """The full-int8 `.tflite` of a policy's network, calibrated on float32 inputs [N, features].
+def convert(mlp: MLPPolicy, inputs: np.ndarray, per_channel: bool = False) -> bytes:
+    """The full-int8 `.tflite` of a policy's network as TensorFlow's converter makes it, through jax2tf.
 
     Args:
-      per_channel: one weight scale for each output instead of one for each layer. The file grows by half.
-      remembered: whether the answer to the same question, by the same TensorFlow, may come from the cache folder.
+      mlp: as a function of the network's input, see `calibration.fold`.
+      inputs: float32 [N, features] that calibrate it.
+      per_channel: one weight scale for each output instead of one for each layer.
     Raises:
       UserError: TensorFlow is missing or its converter failed; the message ends with the converter's last line.
     """
@@ -37,34 +34,13 @@ def convert(mlp: MLPPolicy, inputs: np.ndarray, per_channel: bool = False, remem
         folder = Path(temporary)
         policy.save_policy(folder / "policy.npz", mlp)
         files.write_npz(folder / "inputs.npz", {"inputs": inputs, "per_channel": np.asarray(per_channel)})
-        kept = _kept(folder) if remembered else None
-        if kept is not None and kept.exists():
-            return kept.read_bytes()
-        model = _converted(folder)
-        if kept is not None:
-            files.write_bytes(kept, model)
-            for old in sorted(kept.parent.iterdir(), key=os.path.getmtime)[:-_KEPT_FILES]:
-                old.unlink(missing_ok=True)
-        return model
-
-
-def _kept(folder: Path) -> Path | None:
-    """The file that holds, or will hold, the answer to a folder's question; None where nothing is kept."""
-    cache = startup.cache_folder("tflite")
-    try:
-        versions = [importlib.metadata.version(name) for name in ("tensorflow", "jax")]
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    question = hashlib.sha256("".join(versions).encode())
-    for name in ("policy.npz", "inputs.npz"):
-        question.update((folder / name).read_bytes())
-    return cache / f"{question.hexdigest()}.tflite" if startup.writable(cache) else None
+        return _converted(folder)
 
 
 def _converted(folder: Path) -> bytes:
     """What a fresh process makes of a folder's question."""
     environment = os.environ | {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-m", "edgerl.deploy.tflite", str(folder)]
+    command = [sys.executable, "-m", "edgerl.deploy.converter", str(folder)]
     try:
         done = subprocess.run(
             command,
@@ -81,7 +57,7 @@ def _converted(folder: Path) -> bytes:
         return (folder / "model.tflite").read_bytes()
     last = (done.stderr.strip().splitlines() or ["no message"])[-1]
     if "No module named 'tensorflow'" in last:
-        raise UserError("exporting needs TensorFlow: pip install 'edgerl[export]'")
+        raise UserError("this check needs TensorFlow: pip install 'edgerl[export]'")
     raise UserError(f"the TFLite conversion failed (exit {done.returncode}): {last}")
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from edgerl.deploy.network import Quantisation
+from edgerl.deploy.tensor import Fused, Quantisation
 from edgerl.util.errors import UserError
 
+FUSED: dict[Fused, int] = {"none": 0, "relu": 1, "relu6": 3}  # ActivationFunctionType
 _KINDS = {np.dtype(np.int8): 9, np.dtype(np.int32): 2}  # TensorType
 
 

@@ -11,8 +11,6 @@ from typing import Literal
 import numpy as np
 
 Table = Literal["tanh", "sigmoid"]
-OUTPUT_SCALE = {"tanh": 1 / 128, "sigmoid": 1 / 256}  # fixed by TFLite's int8 specification
-OUTPUT_ZERO_POINT = {"tanh": 0, "sigmoid": -128}
 
 _INPUT_BITS = 4  # TFLM feeds both functions in Q4: [-16, 16)
 _ONE = 2**31 - 1  # 1 in Q0, as near as it gets

@@ -1,0 +1,128 @@
+"""The sum of two tensors of one shape, each with a scale of its own, then ReLU or ReLU6 if asked (TFLite: ADD)."""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from edgerl.deploy import c_text, integer
+from edgerl.deploy.ops import arrays as stored
+from edgerl.deploy.ops.dense import FUSED_NAMES, RELUS
+from edgerl.deploy.ops.operation import Operation, Placed
+from edgerl.deploy.ops.output import Output, output
+from edgerl.deploy.tensor import Fused, Tensor, quantise_multiplier
+from edgerl.deploy.tflite_writer import FUSED, Writer
+
+_SHIFT = 20  # TFLM scales both summands up by 2^20 before it rounds them
+
+
+@struct.dataclass
+class Summand:
+    """One side of an addition: its zero point, and what brings both sides to one scale. All int32 []."""
+
+    multiplier: chex.Array
+    shift: chex.Array
+    zero: chex.Array
+
+    def __call__(self, x: chex.Array) -> chex.Array:
+        """int32 of int8 x."""
+        return integer.requantise((x.astype(jnp.int32) - self.zero) << _SHIFT, self.multiplier, self.shift)
+
+
+@struct.dataclass
+class IntegerAdd:
+    """An addition in integers."""
+
+    first: Summand
+    second: Summand
+    out: Output
+
+    @jax.jit
+    def __call__(self, a: chex.Array, b: chex.Array) -> chex.Array:
+        """int8 sum of two int8 arrays of one shape."""
+        return self.out(self.first(a) + self.second(b))
+
+
+@dataclasses.dataclass(frozen=True)
+class Add(Operation):
+    """An addition."""
+
+    activation: Fused = "none"
+
+    CODE: ClassVar = (0, 2)
+    RESOLVER: ClassVar = "AddAdd"
+    STRUCT: ClassVar = "sum"
+    ARITY: ClassVar = 2
+
+    def shape(self, *read: tuple[int, ...]) -> tuple[int, ...]:
+        if read[0] != read[1]:
+            raise ValueError(f"the sum of shapes {' and '.join(map(str, read))}")
+        return read[0]
+
+    def real(self, *read: chex.Array) -> chex.Array:
+        return RELUS[self.activation](read[0] + read[1])
+
+    def integers(self, read: Sequence[Tensor], made: Tensor) -> IntegerAdd:
+        twice = 2 * max(float(tensor.q.scale) for tensor in read)
+        sides = []
+        for tensor in read:
+            multiplier, shift = quantise_multiplier(float(tensor.q.scale) / twice)
+            sides.append(Summand(jnp.int32(multiplier), jnp.int32(shift), jnp.int32(tensor.q.zero_point)))
+        return IntegerAdd(sides[0], sides[1], output(twice / 2**_SHIFT, made.q, self.activation))
+
+    def write(self, writer: Writer, read: Sequence[tuple[Tensor, int]], made: tuple[Tensor, int]) -> None:
+        options = writer.table("AddOptions", FusedActivationFunction=FUSED[self.activation])
+        writer.operator(self.CODE, [number for _, number in read], made[1], ("AddOptions", options))
+
+    def constants(self, index: int, read: Sequence[Placed], made: Placed) -> Iterator[str]:
+        integers = self.integers([placed.tensor for placed in read], made.tensor)
+        sides = [
+            c_text.braced([placed.offset, int(side.zero), c_text.scaling(int(side.multiplier), int(side.shift))])
+            for placed, side in zip(read, (integers.first, integers.second), strict=True)
+        ]
+        out = integers.out
+        numbers = [made.offset, math.prod(made.tensor.shape), int(out.zero), int(out.low), int(out.high)]
+        scaling = c_text.scaling(int(out.multiplier), int(out.shift))
+        yield c_text.struct(self.STRUCT, index, [c_text.braced(sides), *numbers, scaling])
+
+    C: ClassVar = """\
+struct side {
+    int32_t source;
+    int32_t zero;
+    struct scaling scaling;
+};
+
+struct sum {
+    struct side sides[2];
+    int32_t target;
+    int32_t count;
+    int16_t zero;
+    int16_t low;
+    int16_t high;
+    struct scaling scaling;
+};
+
+FAST static void sum(const struct sum *s)
+{
+    const struct side a = s->sides[0];
+    const struct side b = s->sides[1];
+    int i;
+    for (i = 0; i < s->count; i++) {
+        const int32_t first = scaled((arena[a.source + i] - a.zero) * 1048576, a.scaling);
+        const int32_t second = scaled((arena[b.source + i] - b.zero) * 1048576, b.scaling);
+        const int32_t y = scaled(first + second, s->scaling) + s->zero;
+        arena[s->target + i] = (int8_t)(y < s->low ? s->low : y > s->high ? s->high : y);
+    }
+}"""
+
+    def row(self) -> tuple[int, int]:
+        return FUSED_NAMES.index(self.activation), 0
+
+    @classmethod
+    def load(cls, sources: tuple[int, ...], target: int, row: tuple[int, int], arrays: Mapping[str, Any]) -> Self:
+        return cls(sources, target, stored.choice(FUSED_NAMES, row[0]))

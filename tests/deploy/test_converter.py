@@ -1,0 +1,42 @@
+"""TensorFlow's converter, through jax2tf, makes of a policy the integers that our quantiser makes."""
+
+import numpy as np
+import pytest
+
+from edgerl import UserError, deploy
+from edgerl.deploy import calibration, converter, fidelity, perceptron, tflite_file
+from edgerl.util import files
+
+
+@pytest.mark.parametrize(
+    ("hidden", "activation", "per_channel"), [((64, 64), "relu", False), ((9, 5), "tanh", True), ((7,), "relu6", False)]
+)
+def test_the_converter_agrees(make_policy, observations, hidden, activation, per_channel):
+    policy = make_policy(hidden, activation)
+    quantiser = calibration.fit_quantiser(observations)
+    inputs = calibration.representative_inputs(quantiser, observations, 300)
+    made = perceptron.quantised(policy, quantiser, inputs, per_channel)
+    folded = calibration.fold(policy, quantiser)
+    model = converter.convert(folded, inputs.astype(np.float32) / 128, per_channel)
+    assert fidelity.difference(tflite_file.read(model), made) is None
+    other = perceptron.quantised(policy, quantiser, inputs[:30], per_channel)
+    assert "layer" in fidelity.difference(tflite_file.read(model), other)
+
+
+def test_verify_asks_it(exported, copy):
+    def answer(folder):
+        checks = deploy.verify(folder, num_vectors=10, converter=True)["checks"]
+        return next(check for check in checks if check["name"] == "TensorFlow")
+
+    assert answer(exported[1])["passed"] is True
+    arrays = dict(files.read_npz(copy / "observations.npz"))
+    arrays["calibration"] = arrays["calibration"][:20]
+    files.write_npz(copy / "observations.npz", arrays)
+    assert "its converter disagrees: " in answer(copy)["detail"]
+
+
+def test_a_missing_tensorflow_is_said(make_policy, monkeypatch, tmp_path):
+    (tmp_path / "tensorflow.py").write_text("raise ModuleNotFoundError(\"No module named 'tensorflow'\")")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(UserError, match="this check needs TensorFlow: pip install"):
+        converter.convert(make_policy((3,), "relu"), np.zeros((2, 4), np.float32))
