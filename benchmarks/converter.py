@@ -36,7 +36,7 @@ def compare(run: edgerl.Run, episodes: int = 10_000) -> dict[str, Any]:
     }
     for name, player in (("float", run.policy), ("ours", ours.policy), ("TensorFlow", theirs.policy)):
         stats = edgerl.simulate(run.env, player, jax.random.key(0), num_envs=episodes, num_steps=1000)
-        found[name] = {"return": float(stats.return_mean), "episodes": int(stats.episodes)}
+        found[name] = {"return": stats.returns.mean, "episodes": stats.episodes}
         if name != "float":
             found[name]["agreement"] = fidelity.agreement(run.policy, player, observations)["agreement"]
     return found

@@ -57,7 +57,7 @@ def _converted(folder: Path) -> bytes:
         return (folder / "model.tflite").read_bytes()
     last = (done.stderr.strip().splitlines() or ["no message"])[-1]
     if "No module named 'tensorflow'" in last:
-        raise UserError("this check needs TensorFlow: pip install 'edgerl[export]'")
+        raise UserError("this check needs TensorFlow: pip install 'edgerl[tensorflow]'")
     raise UserError(f"the TFLite conversion failed (exit {done.returncode}): {last}")
 
 
