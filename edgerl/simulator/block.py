@@ -13,10 +13,9 @@ from edgerl.envs.deciding import LanesPolicy, Policy, Tabulated
 from edgerl.envs.environment import Environment, Params, State
 from edgerl.envs.spaces import Space
 from edgerl.simulator import lanes
-from edgerl.simulator.constants import Constants
 from edgerl.simulator.lanes import Kept, Lane, Rewards, Streams, Transition
+from edgerl.simulator.shortcuts import Constants, Unseen
 from edgerl.simulator.statistics import Totals, no_totals
-from edgerl.simulator.unseen import Unseen
 from edgerl.simulator.xla import STEP_READS, Trick, any_lane, in_one_loop, once_if, one_kernel, steps_a_turn, uses
 
 # Steps after which a lane's totals are put aside and begun anew: float32 sums of more episodes lose digits.

@@ -20,7 +20,7 @@ from flax import struct
 from edgerl.envs import prng
 from edgerl.envs.environment import Environment, Params, State, take_step
 from edgerl.envs.forms import environment_forms
-from edgerl.simulator.constants import Constants, constants_of
+from edgerl.simulator.shortcuts import Constants, constants_of
 from edgerl.simulator.statistics import Totals, add_episode, no_totals
 
 

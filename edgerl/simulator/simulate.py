@@ -21,12 +21,10 @@ from edgerl.envs.forms import Forms, environment_forms, form_of, with_policy
 from edgerl.envs.parameters import Numbers, batched_leaves, spaces_of, usual_numbers, with_constants
 from edgerl.envs.spaces import Space
 from edgerl.simulator.block import run_block
-from edgerl.simulator.constants import Constants, constants_of
 from edgerl.simulator.lanes import Transition, streams
 from edgerl.simulator.needs import require_memory
+from edgerl.simulator.shortcuts import Constants, blank_for, constants_of, states_to_tabulate, tabulate
 from edgerl.simulator.statistics import Summary, Totals, summarise
-from edgerl.simulator.tabulated import states_to_tabulate, tabulate
-from edgerl.simulator.unseen import blank_for
 from edgerl.simulator.xla import Trick, compiler_options, one_kernel, tricks_off
 from edgerl.util.content import cache_by_content
 from edgerl.util.distributed import processes

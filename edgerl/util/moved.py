@@ -25,6 +25,11 @@ _FOLDERS = {
 _PACKAGES = {*_FOLDERS, "systems", "pipelines"}
 _RENAMED = {
     "core.compiling": "simulator.xla",
+    "core.constants": "simulator.shortcuts",
+    "core.tabulated": "simulator.shortcuts",
+    "core.unseen": "simulator.shortcuts",
+    "deploy.tables": "deploy.fixed_functions",
+    "deploy.tflite": "deploy.converter",
     "core.generator": "envs.prng",
     "pipelines.logits": "tasks.early_exit.table.logits",
     "systems.early_exit.build_table": "tasks.early_exit.table.build",

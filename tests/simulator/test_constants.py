@@ -9,7 +9,7 @@ from environments import Fixed, FixedParams, Walk
 
 import edgerl
 from edgerl.envs.forms import environment_forms
-from edgerl.simulator.constants import constants_of
+from edgerl.simulator.shortcuts import constants_of
 from edgerl.simulator.simulate import random_policy
 from edgerl.tasks.cartpole.env import CartPole
 

@@ -7,8 +7,8 @@ from environments import Walk
 
 import edgerl
 from edgerl import simulate
+from edgerl.simulator.shortcuts import ignores
 from edgerl.simulator.simulate import random_policy
-from edgerl.simulator.unseen import ignores
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
 

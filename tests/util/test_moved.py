@@ -11,6 +11,8 @@ import edgerl
 OLD = {
     "core.spaces": ("edgerl.envs.spaces", "Box"),
     "core.environment": ("edgerl.envs.environment", "AutoReset"),
+    "core.unseen": ("edgerl.simulator.shortcuts", "ignores"),
+    "deploy.tflite": ("edgerl.deploy.converter", "convert"),
     "core.generator": ("edgerl.envs.prng", "derive"),
     "core.simulate": ("edgerl.simulator.simulate", "simulate"),
     "core.config": ("edgerl.util.config", "load"),

@@ -11,8 +11,8 @@ from synthetic import synthetic_table
 import edgerl
 from edgerl import simulate
 from edgerl.envs.policy import MLPPolicy
+from edgerl.simulator.shortcuts import states_to_tabulate, tabulate
 from edgerl.simulator.simulate import random_policy
-from edgerl.simulator.tabulated import states_to_tabulate, tabulate
 from edgerl.tasks.early_exit.env import EXIT, EarlyExit
 from edgerl.tasks.early_exit.factory import from_table
 
