@@ -35,6 +35,8 @@ class State:
 class Thermostat:
     """Each minute the heater is off (0) or on (1). Reward: minus the distance from the wanted temperature."""
 
+    observation_names = ("room, degrees Celsius", "outside, degrees Celsius")
+    action_names = ("heater off", "heater on")
     id: str = "Thermostat-v0"
     default_params: Params = Params()
 

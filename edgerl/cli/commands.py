@@ -135,7 +135,7 @@ def _export(options: argparse.Namespace) -> int:
     if options.data is not None and not options.cascade:
         raise UserError("--data: only an export with --cascade needs data")
     more = {"cascade": True, "data": options.data} if options.cascade else {}
-    report = open_run(options.run).export(options.out, **more)
+    report = open_run(options.run).export(options.out, name=options.name, **more)
     with failures.printing():
         print(to_json(report) if options.json else reports.of_export(str(options.out), report))
     return 0 if report.get("cascade", {"passed": True})["passed"] else 1

@@ -98,6 +98,9 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("run", type=_path, metavar="RUN", help="folder that `edgerl train` wrote")
     export.add_argument("--out", type=_path, metavar="FOLDER", required=True, help="new folder for the files")
     export.add_argument(
+        "--name", default="policy", help="begins every file, symbol and macro that goes into firmware (default: policy)"
+    )
+    export.add_argument(
         "--cascade", action="store_true", help="early-exit: the network too, as int8 C, judged and verified on images"
     )
     export.add_argument("--data", type=_path, metavar="DIR", help="CIFAR-100's binary files, for --cascade")

@@ -1,26 +1,35 @@
 """A `.tflite` as a C++ array, for devices without a file system."""
 
+import hashlib
 
-def generate(model: bytes, name: str = "policy_model_data") -> dict[str, str]:
-    """File name → text of `NAME.h` and `NAME.cc`: 16-byte aligned, 12 bytes a line, with the length as `NAME_len`."""
+from edgerl.deploy import names
+
+
+def generate(model: bytes, name: str = names.DEFAULT) -> dict[str, str]:
+    """File name → text of `NAME_model_data.h` and `.cc`: 16-byte aligned, 12 bytes a line, with its length."""
+    data, stamp = f"{name}_model_data", names.words(name, hashlib.sha256(model).hexdigest())["stamp"]
     rows = (", ".join(f"0x{byte:02x}" for byte in model[i : i + 12]) for i in range(0, len(model), 12))
     header = f"""\
-// The model of policy_int8.tflite, {len(model)} bytes. Written by EdgeRL; do not edit.
-#ifndef EDGERL_POLICY_MODEL_DATA_H
-#define EDGERL_POLICY_MODEL_DATA_H
+// The model of {name}_int8.tflite, {len(model)} bytes. Written by EdgeRL; do not edit.
+#ifndef EDGERL_{data.upper()}_H
+#define EDGERL_{data.upper()}_H
 
-extern const unsigned char {name}[];
-extern const int {name}_len;
+// The model's hash is in its symbol: this header and another export's object do not link.
+#define {data} {data}_{stamp}
+#define {data}_len {data}_len_{stamp}
+
+extern const unsigned char {data}[];
+extern const int {data}_len;
 
 #endif
 """
     source = f"""\
-// The model of policy_int8.tflite. Written by EdgeRL; do not edit.
-#include "{name}.h"
+// The model of {name}_int8.tflite. Written by EdgeRL; do not edit.
+#include "{data}.h"
 
-alignas(16) const unsigned char {name}[] = {{
+alignas(16) const unsigned char {data}[] = {{
     {("," + chr(10) + "    ").join(rows)},
 }};
-const int {name}_len = {len(model)};
+const int {data}_len = {len(model)};
 """
-    return {f"{name}.h": header, f"{name}.cc": source}
+    return {f"{data}.h": header, f"{data}.cc": source}

@@ -1,12 +1,12 @@
 """The generated C99 source: any int8 multilayer perceptron as `policy.h` and `policy.c`, without dependencies."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from edgerl import __version__
-from edgerl.deploy import c_kernels, c_layers, c_text
+from edgerl.deploy import c_kernels, c_layers, c_text, names
 from edgerl.deploy.c_layers import CLayer
 from edgerl.deploy.int8_policy import Deployed
 from edgerl.util.errors import UserError
@@ -27,14 +27,20 @@ class Origin:
     """Where a policy comes from: what the header tells its reader.
 
     Attributes:
-      model_sha256: of policy_int8.tflite.
+      model_sha256: of the `.tflite`.
       environment_id: "CartPole-v1"; empty if not known.
       environment: id and parameters in words.
+      observations: what each feature is, "cart position, m"; empty if not known.
+      actions: what each action does, "push left"; empty if not known.
+      name: prefix of files, symbols and macros.
     """
 
     model_sha256: str
     environment_id: str = ""
     environment: str = "not given"
+    observations: Sequence[str] = ()
+    actions: Sequence[str] = ()
+    name: str = names.DEFAULT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +53,7 @@ class TestVectors:
 
 
 def generate(policy: Deployed, origin: Origin, vectors: TestVectors) -> dict[str, str]:
-    """File name → text of `policy.h` and `policy.c`.
+    """File name → text of `NAME.h` and `NAME.c`.
 
     Raises:
       UserError: a layer is wider than the C code's counters.
@@ -61,34 +67,41 @@ def generate(policy: Deployed, origin: Origin, vectors: TestVectors) -> dict[str
     tables = _tables(layers)
     table_type = _table_type(tables)
     sizes = "-".join(map(str, policy.sizes))
-    common = {"title": f"An int8 policy of {sizes} neurons", "version": __version__}
+    words = names.words(origin.name, origin.model_sha256)
+    common = words | {"title": f"An int8 policy of {sizes} neurons", "version": __version__}
     header = common | {
         "model_sha256": origin.model_sha256,
         "environment": origin.environment,
         "environment_id": origin.environment_id,
         "features": policy.sizes[0],
         "actions": policy.sizes[-1],
+        "last_action": policy.sizes[-1] - 1,
         "vectors": len(vectors.actions),
         "score_type": _SCORES[policy.argmax][0],
         "score_meaning": _SCORES[policy.argmax][1],
-        "feature_rows": _feature_rows(policy),
+        "feature_rows": _feature_rows(policy, origin.observations),
+        "action_rows": "".join(f"\n *   {i}: {text}" for i, text in enumerate(origin.actions)),
     }
     source = common | {
         "dense": c_text.declarations(table_type if tables else None),
-        "constants": "\n\n".join(_constants(policy, layers, vectors)),
+        "constants": "\n\n".join(_constants(policy, layers, vectors, words)),
         "kernels": "\n\n".join(
             c_kernels.helpers(kernels) + [c_kernels.source(kernel, table_type) for kernel in dict.fromkeys(kernels)]
         ),
-        "inference": _inference(policy, layers),
+        "inference": _inference(policy, layers, words),
     }
-    return {"policy.h": c_text.template("policy.h.in", header), "policy.c": c_text.template("policy.c.in", source)}
+    return {
+        f"{origin.name}.h": c_text.template("policy.h.in", header),
+        f"{origin.name}.c": c_text.template("policy.c.in", source),
+    }
 
 
-def _constants(policy: Deployed, layers: list[CLayer], vectors: TestVectors) -> Iterator[str]:
+def _constants(policy: Deployed, layers: list[CLayer], vectors: TestVectors, words: Mapping[str, str]) -> Iterator[str]:
     """The `static const` definitions."""
+    p, upper = words["p"], words["P"]
     features, actions = policy.sizes[0], policy.sizes[-1]
-    yield c_text.array("float gain[POLICY_FEATURES]", c_text.floats(policy.quantiser.gain))
-    yield c_text.array("int32_t offset[POLICY_FEATURES]", policy.quantiser.offset)
+    yield c_text.array(f"float gain[{upper}_FEATURES]", c_text.floats(policy.quantiser.gain))
+    yield c_text.array(f"int32_t offset[{upper}_FEATURES]", policy.quantiser.offset)
     tables = _tables(layers)
     for i, layer in enumerate(layers):
         kernel, spare = layer.kernel, -len(layer.bias) % layer.kernel.width
@@ -98,11 +111,11 @@ def _constants(policy: Deployed, layers: list[CLayer], vectors: TestVectors) -> 
         if i in tables:
             yield c_text.array(f"{_table_type(tables)} table_{i}[256]", tables[i])
     yield _layers(layers)
-    count = "POLICY_TEST_VECTORS"
+    count = f"{upper}_TEST_VECTORS"
     yield c_text.array(
-        f"float test_observations[{count}][POLICY_FEATURES]", c_text.floats(vectors.observations), features
+        f"float test_observations[{count}][{upper}_FEATURES]", c_text.floats(vectors.observations), features
     )
-    yield c_text.array(f"policy_score test_scores[{count}][POLICY_ACTIONS]", vectors.scores, actions)
+    yield c_text.array(f"{p}_score test_scores[{count}][{upper}_ACTIONS]", vectors.scores, actions)
     kind = "uint8_t" if actions <= 256 else "uint16_t"  # MAX_WIDTH is below 2^16
     yield c_text.array(f"{kind} test_actions[{count}]", vectors.actions)
 
@@ -142,8 +155,8 @@ def _layers(layers: list[CLayer]) -> str:
     return f"static const struct layer layers[{len(rows)}] = {{\n    " + ",\n    ".join(rows) + ",\n};"
 
 
-def _inference(policy: Deployed, layers: list[CLayer]) -> str:
-    """The body of `policy_infer`: two buffers, written in turn; accumulators as scores need a wider one at the end."""
+def _inference(policy: Deployed, layers: list[CLayer], words: Mapping[str, str]) -> str:
+    """The body of `NAME_infer`: two buffers, written in turn; accumulators as scores need a wider one at the end."""
     kernels = [layer.kernel for layer in layers]
     outputs = [-(-n // kernel.width) * kernel.width for n, kernel in zip(policy.sizes[1:], kernels, strict=True)]
     buffers = ["odd" if i % 2 else "even" for i in range(len(outputs) + 1)]
@@ -156,19 +169,24 @@ def _inference(policy: Deployed, layers: list[CLayer]) -> str:
     lines = [
         *(f"{'int32_t' if name == 'sums' else 'int16_t'} {name}[{width}];" for name, width in widths.items()),
         "int i;",
-        "for (i = 0; i < POLICY_FEATURES; i++) {",
+        f"for (i = 0; i < {words['P']}_FEATURES; i++) {{",
         f"    even[i] = (int16_t)(input[i] - ({zero}));" if zero else "    even[i] = input[i];",
         "}",
         *(f"{kernel.name}(&layers[{i}], {buffers[i]}, {buffers[i + 1]});" for i, kernel in enumerate(kernels)),
-        "for (i = 0; i < POLICY_ACTIONS; i++) {",
+        f"for (i = 0; i < {words['P']}_ACTIONS; i++) {{",
         f"    int32_t score = {buffers[-1]}[i];",
         "    IN_REGISTER(score); /* else copying accumulators becomes a call of memcpy */",
-        "    scores[i] = (policy_score)score;",
+        f"    scores[i] = ({words['p']}_score)score;",
         "}",
     ]
     return "\n".join(f"    {line}" for line in lines)
 
 
-def _feature_rows(policy: Deployed) -> str:
-    rows = zip(policy.quantiser.step, policy.quantiser.offset, strict=True)
-    return "\n".join(f" *   [{i}] step {step:.9g}, offset {offset}" for i, (step, offset) in enumerate(rows))
+def _feature_rows(policy: Deployed, told: Sequence[str]) -> str:
+    """What each feature is, the range that int8 holds of it, and its constants."""
+    quantiser, rows = policy.quantiser, []
+    columns = zip(quantiser.step, quantiser.offset, quantiser.low, quantiser.high, strict=True)
+    for i, (step, offset, low, high) in enumerate(columns):
+        name = f"{told[i]}: " if i < len(told) else ""
+        rows.append(f" *   [{i}] {name}{low:.4g} to {high:.4g}; step {step:.9g}, offset {offset}")
+    return "\n".join(rows)

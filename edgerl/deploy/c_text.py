@@ -1,6 +1,7 @@
-"""C text that the generators share: arrays, and what a dense layer is made of."""
+"""C text that the generators share: templates, arrays, and what a dense layer is made of."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from string import Template
 from typing import Any
@@ -8,10 +9,19 @@ from typing import Any
 import numpy as np
 
 
-def template(name: str, values: dict[str, Any]) -> str:
-    """A template of this package, filled in."""
-    text = (resources.files("edgerl.deploy") / "templates" / name).read_text()
-    return Template(text).substitute(values)
+def template(name: str, values: Mapping[str, Any], package: str = "edgerl.deploy") -> str:
+    """A template of a package, filled in; `symbols`, if it asks for them, are those of the functions it declares."""
+    text = (resources.files(package) / "templates" / name).read_text()
+    made = Template(text).safe_substitute(values)
+    return (
+        Template(made).substitute(symbols=symbols(made, values["p"], values["stamp"])) if "$symbols" in made else made
+    )
+
+
+def symbols(header: str, prefix: str, stamp: str) -> str:
+    """Macros that give each function that a header declares a symbol with a stamp."""
+    declared = re.findall(rf"^[a-z][\w ]*[ *]({prefix}_\w+)\(", header, re.MULTILINE)
+    return "\n".join(f"#define {function} {function}_{stamp}" for function in declared)
 
 
 def declarations(table_type: str | None) -> str:

@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from edgerl.deploy import c_array, c_source, calibration, extras, int8_policy, perceptron, tflite_file
-from edgerl.deploy.extras import Extra
+from edgerl import __version__
+from edgerl.deploy import c_array, c_source, calibration, extras, int8_policy, names, perceptron, tflite_file
+from edgerl.deploy.extras import Extra, Firmware
 from edgerl.deploy.int8_policy import Deployed
-from edgerl.deploy.targets import arduino, esp_idf
+from edgerl.deploy.targets import arduino, esp_idf, readme
 from edgerl.deploy.targets import tflm as tflm_package
+from edgerl.deploy.targets.example import POLICY, Example
 from edgerl.envs import policy as float_policy
 from edgerl.envs.policy import MLPPolicy
 from edgerl.util import files
@@ -35,8 +37,9 @@ class Ingredients:
       observations: float32 [N, features] that stay in the folder; some become test vectors.
       calibration: int8 [M, features], the network's inputs whose values set its scales.
       arena: bytes that TFLM's interpreter was measured to need.
-      environment: as the report has it, {id, params}, or None.
+      environment: as the report has it, {id, params, observations, actions}, or None.
       extra: what a task adds, by its generator's name.
+      name: prefix of what goes into firmware.
     """
 
     policy: MLPPolicy
@@ -46,6 +49,7 @@ class Ingredients:
     arena: int
     environment: Mapping[str, Any] | None = None
     extra: Mapping[str, Extra] = field(default_factory=dict)
+    name: str = names.DEFAULT
 
 
 def write(folder: Path, made_of: Ingredients) -> None:
@@ -54,16 +58,26 @@ def write(folder: Path, made_of: Ingredients) -> None:
     Raises:
       UserError: an extra's values or files are wrong.
     """
-    model = tflite_file.write(made_of.deployed.graph)
-    for name, text in _texts(made_of, model).items():
-        files.write_bytes(folder / name, text.encode())
-    files.write_bytes(folder / "policy_int8.tflite", model)
-    float_policy.save_policy(folder / "policy.npz", made_of.policy)
-    int8_policy.save(folder / "policy_int8.npz", made_of.deployed)
+    name, deployed = made_of.name, made_of.deployed
+    model = tflite_file.write(deployed.graph)
+    words = names.words(name, hashlib.sha256(model).hexdigest())
+    files.write_bytes(folder / f"{name}_int8.tflite", model)
+    float_policy.save_policy(folder / f"{name}.npz", made_of.policy)
+    int8_policy.save(folder / f"{name}_int8.npz", deployed)
     arrays = {"observations": made_of.observations, "calibration": made_of.calibration}
     files.write_npz(folder / "observations.npz", arrays)
-    for name, extra in made_of.extra.items():
-        extras.generate(name, extra.source or folder, folder, extra.said, made_of.deployed.policy)
+    _write(folder, _policy(made_of, words["model"]))
+    example = POLICY
+    for kind, extra in made_of.extra.items():
+        firmware = Firmware(deployed.policy, words)
+        example = extras.generate(kind, extra.source or folder, folder, extra.said, firmware) or example
+    _write(folder, _packages(folder, made_of, example.named(words)))
+    _write(folder, c_array.generate(model, name) | tflm_package.generate(deployed.graph, made_of.arena, words))
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        files.write_bytes(folder / name, text.encode())
 
 
 def paths(folder: Path) -> dict[str, Path]:
@@ -71,21 +85,34 @@ def paths(folder: Path) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def _texts(made_of: Ingredients, model: bytes) -> dict[str, str]:
-    """All generated text files; some of the observations and their scores become test vectors."""
-    deployed, kept = made_of.deployed, made_of.observations
+def _policy(made_of: Ingredients, model_sha256: str) -> dict[str, str]:
+    """The policy's C; some of the observations and their scores become test vectors."""
+    deployed, kept, environment = made_of.deployed, made_of.observations, made_of.environment or {}
     _, scores = int8_policy.evaluate(deployed.policy, kept)
     features, actions = deployed.sizes[0], deployed.sizes[-1]
     count = max(2, min(8, _VECTOR_BYTES // (4 * features + actions + 1)))
     every = -(-len(kept) // count)
     identity, described = _described(made_of.environment)
-    sources = c_source.generate(
+    told = {key: [_clean(text) for text in environment.get(key, ())] for key in ("observations", "actions")}
+    return c_source.generate(
         deployed,
-        c_source.Origin(hashlib.sha256(model).hexdigest(), identity, described),
+        c_source.Origin(model_sha256, identity, described, **told, name=made_of.name),
         c_source.TestVectors(kept[::every], scores[::every], scores[::every].argmax(axis=1)),
     )
-    packages = esp_idf.generate(sources) | arduino.generate(sources)
-    return sources | c_array.generate(model) | packages | tflm_package.generate(deployed.graph, made_of.arena)
+
+
+def _packages(folder: Path, made_of: Ingredients, example: Example) -> dict[str, str]:
+    """READMEs, the ESP-IDF project and the Arduino library, with all C files that are there."""
+    found = sorted([*folder.glob("*.h"), *folder.glob("*.c")])
+    sources = {path.name: path.read_text() for path in found}
+    sizes = "-".join(map(str, made_of.deployed.sizes))
+    title = f"an int8 policy of {sizes} neurons; {example.about}"
+    described = [line.removeprefix(" *").strip() for line in _described(made_of.environment)[1].splitlines()]
+    about = [f"Environment: {described[0]}.", *([f"Parameters: {'; '.join(described[1:])}."] if described[1:] else [])]
+    code = [name for name in sources if name.endswith(".c")]
+    whole, package = readme.generate(made_of.name, __version__, title, about, code, example)
+    packages = esp_idf.generate(sources, made_of.name, example, package)
+    return {"README.md": whole} | packages | arduino.generate(sources, made_of.name, example, package)
 
 
 def _described(environment: Mapping[str, Any] | None) -> tuple[str, str]:
@@ -99,7 +126,7 @@ def _described(environment: Mapping[str, Any] | None) -> tuple[str, str]:
 
 def _clean(text: Any) -> str:
     """Without anything that could end a C comment or string."""
-    return re.sub(r"[^\w .:/+-]", "_", str(text))
+    return re.sub(r"[^\w .,:;()%/+-]", "_", str(text), flags=re.ASCII)
 
 
 def described_policy(policy: MLPPolicy) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from edgerl import __version__
-from edgerl.deploy import calibration, contents, fidelity, int8_policy, perceptron, tflite_file, tflm, toolchain
+from edgerl.deploy import calibration, contents, fidelity, int8_policy, names, perceptron, tflite_file, tflm, toolchain
 from edgerl.deploy.contents import Ingredients
 from edgerl.deploy.extras import Extra
 from edgerl.deploy.folder import REPORT
@@ -35,6 +35,7 @@ def export(
     observations: np.ndarray,
     out: str | Path,
     *,
+    name: str = names.DEFAULT,
     env: Environment | str | None = None,
     per_channel: bool = False,
     argmax: Argmax = "outputs",
@@ -52,6 +53,7 @@ def export(
       policy: float multilayer perceptron over discrete actions.
       observations: float32 [N, features], finite, not all rows the same.
       out: folder to make.
+      name: begins every file, symbol, macro and package that goes into firmware, so that several exports fit into one.
       env: names the environment and its parameters in the C header and the report; an id is made.
       per_channel: one weight scale for each output; the model grows by half.
       argmax: "outputs" decides by the last layer's int8 outputs, as TFLM can; "accumulators" by its int32 sums, where
@@ -66,6 +68,7 @@ def export(
       UserError: no policy, unusable observations, a folder that exists, TFLM or TFLite's schema not installed.
     """
     int8_policy.check_argmax(argmax, per_channel)
+    names.checked(name)
     judged, fitted = _prepared(policy, observations)
     env = make(env) if isinstance(env, str) else env
     environment = _environment(env, policy)
@@ -78,10 +81,11 @@ def export(
         _, arena = tflm.run(model, inputs[:1])
         begin("files")
         added = dict(extra or {})
-        contents.write(folder, Ingredients(policy, deployed, kept, seen, arena, environment, added))
+        contents.write(folder, Ingredients(policy, deployed, kept, seen, arena, environment, added, name))
         begin("measurements")
         report = {
             "edgerl": __version__,
+            "name": name,
             "policy": contents.described_policy(policy),
             "run": None if about is None else dict(about),
             "environment": environment,
@@ -89,7 +93,7 @@ def export(
             "fidelity": fidelity.agreement(policy, deployed.policy, judged),
             "closed_loop": _plain(closed_loop(deployed.policy)) if closed_loop else None,
             "size": {"tflite": len(model), "tflm_arena": arena},
-            "c": measure(folder, inputs, kept),
+            "c": measure(folder, inputs, kept, name),
             "remarks": [*calibration.remarks(fitted), *fidelity.silent_layers(policy, fitted)],
             "versions": {name: _version(name) for name in _PACKAGES},
             "extra": {name: dict(one.said) for name, one in added.items()},
@@ -132,7 +136,7 @@ def _quantise(
 
 
 def _environment(env: Environment | None, policy: MLPPolicy) -> dict[str, Any] | None:
-    """{id, params that are numbers} of an environment whose spaces are the policy's."""
+    """Id, params that are numbers, names of observations and actions; the spaces must be the policy's."""
     if env is None:
         return None
     if not isinstance(getattr(env, "id", None), str):
@@ -142,8 +146,12 @@ def _environment(env: Environment | None, policy: MLPPolicy) -> dict[str, Any] |
     names = [field.name for field in dataclasses.fields(params)] if dataclasses.is_dataclass(params) else []
     values = {name: np.asarray(getattr(params, name)) for name in names}
     numbers = {name: value.item() for name, value in values.items() if value.ndim == 0 and value.dtype.kind in "biuf"}
+    told = {
+        key: [str(text) for text in getattr(env, attribute, ())]
+        for key, attribute in (("observations", "observation_names"), ("actions", "action_names"))
+    }
     # The name goes into C comments and strings.
-    return {"id": re.sub(r"[^\w .:/+-]", "_", env.id), "params": numbers}
+    return {"id": re.sub(r"[^\w .:/+-]", "_", env.id), "params": numbers, **told}
 
 
 def _check_spaces(env: Environment, policy: MLPPolicy) -> None:
@@ -164,7 +172,7 @@ def _plain(played: dict[str, Any]) -> dict[str, Any]:
     return played
 
 
-def measure(folder: Path, inputs: np.ndarray, observations: np.ndarray) -> dict[str, Any]:
+def measure(folder: Path, inputs: np.ndarray, observations: np.ndarray, name: str = names.DEFAULT) -> dict[str, Any]:
     """Sizes of the C object, and instructions on rv32imc, for each compiler that is installed.
 
     Returns:
@@ -177,12 +185,12 @@ def measure(folder: Path, inputs: np.ndarray, observations: np.ndarray) -> dict[
         out = Path(temporary)
         for target in (toolchain.HOST, toolchain.RV32):
             try:
-                measured[target.name] = toolchain.measure_object(target, folder, out)
+                measured[target.name] = toolchain.measure_object(target, folder, out, name=name)
             except (UserError, toolchain.ToolError) as error:
                 measured[target.name] = target.missing() or str(error)
         every = -(-len(observations) // 200)
         try:
-            counts = toolchain.count_instructions(folder, out, inputs[::every], observations[::every])
+            counts = toolchain.count_instructions(folder, out, inputs[::every], observations[::every], name)
         except (UserError, toolchain.ToolError) as error:
             return measured | {"instructions": toolchain.RV32.missing("qemu-system-riscv32") or str(error)}
         measured["instructions"] = {

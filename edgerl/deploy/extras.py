@@ -1,19 +1,38 @@
 """Files that a task adds to an export: made by a generator that is known by name, so that `verify` can make them again.
 
-A generator is `generate(source, out, said, deployed)`: it writes its files into the folder `out`, from the plain values
+A generator is `generate(source, out, said, firmware)`: it writes its files into the folder `out`, from the plain values
 `said`, which the report keeps, from files in the folder `source`, each of which it writes to `out` too, and from the
-deployed policy. The same arguments give the same bytes. What is wrong with `said` or a file is a `UserError`.
+deployed policy. It returns what the packages' examples do from then on, or None. The same arguments give the same
+bytes. What is wrong with `said` or a file is a `UserError`.
 """
 
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from edgerl.deploy.targets.example import Example
 from edgerl.util.errors import UserError
 
-Generator = Callable[[Path, Path, Mapping[str, Any], Any], None]
+if TYPE_CHECKING:  # `edgerl` imports this file, and must not bring JAX
+    from edgerl.deploy.int8_policy import Int8Policy
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """What a generator's files belong to.
+
+    Attributes:
+      policy: as the device decides.
+      words: the export's name and the model's stamp; see `edgerl.deploy.names`.
+    """
+
+    policy: "Int8Policy"
+    words: Mapping[str, str]
+
+
+Generator = Callable[[Path, Path, Mapping[str, Any], Firmware], Example | None]
 # name -> "module:function"; imported only when it is called.
 _GENERATORS: dict[str, str] = {}
 
@@ -36,7 +55,7 @@ def register(name: str, entry_point: str) -> None:
     _GENERATORS[name] = entry_point
 
 
-def generate(name: str, source: Path, out: Path, said: Mapping[str, Any], deployed: Any) -> None:
+def generate(name: str, source: Path, out: Path, said: Mapping[str, Any], firmware: Firmware) -> Example | None:
     """Calls a generator by its name.
 
     Raises:
@@ -45,4 +64,5 @@ def generate(name: str, source: Path, out: Path, said: Mapping[str, Any], deploy
     if name not in _GENERATORS:
         raise UserError(f"no generator is called '{name}'; known: {', '.join(sorted(_GENERATORS)) or 'none'}")
     module, _, function = _GENERATORS[name].partition(":")
-    getattr(importlib.import_module(module), function)(source, out, said, deployed)
+    made: Example | None = getattr(importlib.import_module(module), function)(source, out, said, firmware)
+    return made

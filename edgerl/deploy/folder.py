@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from edgerl.deploy import names
 from edgerl.util import files
 from edgerl.util.errors import UserError
 
 REPORT = "report.json"
-NEEDED = (
-    *("policy.h", "policy.c", "policy_int8.tflite", "policy_int8.npz", "policy.npz", "observations.npz"),
-    *("policy_model_data.h", "policy_model_data.cc"),
-)
+NEEDED = (".h", ".c", ".npz", "_int8.tflite", "_int8.npz", "_model_data.h", "_model_data.cc")  # behind the name
 _LARGEST_FILE = 2**28  # bytes; no export comes near
 _LARGEST_REPORT = 2**24
 _LARGEST_ARENA = 2**31 - 1
@@ -55,7 +53,16 @@ class Folder:
         named = isinstance(value, dict) and isinstance(value.get("id"), str) and isinstance(value.get("params"), dict)
         if not named or not all(isinstance(number, bool | int | float) for number in value["params"].values()):
             raise self._wrong("environment", value, "null or an id and params that are numbers")
+        for key in ("observations", "actions"):
+            texts = value.get(key)
+            if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+                raise self._wrong(f"environment.{key}", texts, "a list of words")
         return value
+
+    @property
+    def name(self) -> str:
+        """What the export is called in firmware."""
+        return names.checked(self.report.get("name", ""))
 
     @property
     def extra(self) -> dict[str, dict[str, Any]]:
@@ -84,7 +91,8 @@ def open_folder(path: str | Path) -> Folder:
     folder = Path(path)
     report = _read_report(folder)
     hashes = report.get("files")
-    if not isinstance(hashes, dict) or not set(NEEDED) <= set(hashes):
+    name = report.get("name")
+    if not isinstance(hashes, dict) or not {*(f"{name}{end}" for end in NEEDED), "observations.npz"} <= set(hashes):
         raise UserError(f"{folder / REPORT} is not the report of an export: it lists no files with their hashes")
     for name in hashes:
         pure = PurePosixPath(name)
@@ -135,11 +143,11 @@ def _walk(folder: Path) -> Iterator[str]:
     def refuse(error: OSError) -> None:
         raise UserError(f"cannot read {error.filename}: {error.strerror}") from error
 
-    for root, folders, names in os.walk(folder, onerror=refuse):
+    for root, folders, found in os.walk(folder, onerror=refuse):
         for name in folders:
             if os.path.islink(os.path.join(root, name)):
                 raise UserError(f"{Path(root) / shown(name)} is a link: an export holds plain files only")
-        for name in names:
+        for name in found:
             path = Path(root) / name
             relative = path.relative_to(folder).as_posix()
             _plain(path, relative, _LARGEST_FILE)

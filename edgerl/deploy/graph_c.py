@@ -1,7 +1,7 @@
 """C99 of an int8 network in parts: integers only, one static arena, weights in flash."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from edgerl import __version__
 from edgerl.deploy import c_kernels, c_text
@@ -13,17 +13,18 @@ from edgerl.deploy.tensor import Tensor
 _ALIGNMENT = 16
 
 
-def generate(graph: Graph, ends: Sequence[int], names: Sequence[str]) -> dict[str, str]:
-    """File name → text of `network.h` and `network.c`.
+def generate(graph: Graph, ends: Sequence[int], names: Sequence[str], words: Mapping[str, str]) -> dict[str, str]:
+    """File name → text of `NAME_network.h` and `NAME_network.c`.
 
     Args:
       graph: int8.
       ends: after how many operations each part ends.
       names: of the parts.
+      words: of `edgerl.deploy.names`.
     """
     offsets, arena = plan(graph, ends)
     operators = {operation.STRUCT: operation.C for operation in graph.operations}
-    values = {"title": "An int8 network in parts", "version": __version__}
+    values = {**words, "title": "An int8 network in parts", "version": __version__}
     header = values | {
         "part_rows": "\n".join(f" *   {i} {name}: {_shapes(part)}" for i, (name, part) in _parts(graph, ends, names)),
         "parts": len(ends),
@@ -40,8 +41,8 @@ def generate(graph: Graph, ends: Sequence[int], names: Sequence[str]) -> dict[st
         "cases": "\n".join(_cases(graph, ends, offsets)),
     }
     return {
-        "network.h": c_text.template("network.h.in", header),
-        "network.c": c_text.template("network.c.in", source),
+        f"{words['p']}_network.h": c_text.template("network.h.in", header),
+        f"{words['p']}_network.c": c_text.template("network.c.in", source),
     }
 
 

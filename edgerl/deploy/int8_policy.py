@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from edgerl.deploy import graph_file, integer, perceptron
+from edgerl.deploy import graph_file, integer, names, perceptron
 from edgerl.deploy.calibration import Quantiser
 from edgerl.deploy.graph import Graph, Program
 from edgerl.deploy.ops.arrays import array, positive
@@ -141,7 +141,7 @@ def read(path: str | Path) -> Deployed:
       UserError: missing file, not an int8 policy, shapes that do not chain, numbers out of range.
     """
     path = Path(path)
-    path = path / "policy_int8.npz" if path.is_dir() else path
+    path = path / f"{names.of_folder(path)}_int8.npz" if path.is_dir() else path
     graph, arrays = graph_file.load(path)
     argmax: Any = str(arrays.get("argmax", "missing"))
     try:

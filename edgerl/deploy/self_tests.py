@@ -13,9 +13,9 @@ from edgerl.deploy.toolchain import Target
 _DECLARATION = re.compile(r"^int (\w+_self_test)\(void\);", re.MULTILINE)
 
 
-def find(folder: Path, listed: Iterable[str]) -> dict[str, str]:
-    """Function → header, for each `int …_self_test(void);` in the listed headers of the folder but `policy.h`."""
-    headers = sorted(name for name in listed if re.fullmatch(r"\w+\.h", name) and name != "policy.h")
+def find(folder: Path, listed: Iterable[str], name: str) -> dict[str, str]:
+    """Function → header, for each `int …_self_test(void);` in the listed headers of the folder but `NAME.h`."""
+    headers = sorted(file for file in listed if re.fullmatch(r"\w+\.h", file) and file != f"{name}.h")
     texts = {name: (folder / name).read_text(errors="replace") for name in headers}
     return {function: name for name, text in texts.items() for function in _DECLARATION.findall(text)}
 

@@ -20,7 +20,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from edgerl.deploy import toolchain
+from edgerl.deploy import names, toolchain
+from edgerl.deploy.targets import esp_idf
 from edgerl.envs.environment import Environment
 from edgerl.envs.registry import make
 from edgerl.util.errors import UserError
@@ -71,9 +72,9 @@ def emulated_chip(export: str | Path) -> Iterator[Chip]:
     Raises:
       UserError: not an export, or a tool is not installed.
     """
-    project = Path(export) / "esp_idf"
-    component = project / "components" / "edgerl_policy"
-    if not (component / "policy.c").is_file():
+    project, name = Path(export) / "esp_idf", names.of_folder(Path(export))
+    component = project / "components" / esp_idf.component(name)
+    if not (component / f"{name}.c").is_file():
         raise UserError(f"{export} has no ESP-IDF project: expected the folder that `edgerl export` wrote")
     if problem := missing():
         raise UserError(problem)
@@ -81,8 +82,10 @@ def emulated_chip(export: str | Path) -> Iterator[Chip]:
         program = Path(temporary) / "console"
         memory = ",".join(f"--defsym=__{name}={value:#x}" for name, value in _MEMORY.items())
         flags = ["-march=rv32imc", "-mabi=ilp32", "-mcmodel=medany", "-O2", "--specs=picolibc.specs", f"-Wl,{memory}"]
-        sources = [str(project / "main" / "main.c"), str(component / "policy.c"), toolchain.harness("console.c")]
-        toolchain.run([toolchain.RV32.compiler, *flags, "-I", str(component / "include"), *sources, "-o", str(program)])
+        sources = [str(project / "main" / "main.c"), *map(str, sorted(component.glob("*.c")))]
+        include = ["-I", str(component / "include"), "-I", toolchain.harness("esp_idf")]
+        sources += [toolchain.harness("console.c")]
+        toolchain.run([toolchain.RV32.compiler, *flags, *include, *sources, "-o", str(program)])
         command = ["qemu-system-riscv32", "-M", "virt", "-bios", "none", "-display", "none", "-monitor", "none"]
         chip = subprocess.Popen(
             [*command, "-serial", "stdio", "-kernel", str(program)],
@@ -94,6 +97,7 @@ def emulated_chip(export: str | Path) -> Iterator[Chip]:
             greeting = chip.stdout.readline()
             if not greeting.startswith("self-test: 0 of"):
                 raise toolchain.ToolError(f"the chip's self-test failed: {greeting.strip() or 'it said nothing'}")
+            chip.stdout.readline()  # cycles
             yield Chip(chip.stdin, chip.stdout)
         finally:
             chip.kill()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgerl.deploy import names
 from edgerl.util.errors import UserError
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic")
@@ -80,9 +81,27 @@ def build(target: Target, sources: Sequence[str | Path], include: Sequence[str |
     return program
 
 
-def compile_program(target: Target, folder: Path, out: Path) -> Path:
-    """Builds `policy.c` of `folder` with the program that reads observations."""
-    return build(target, [folder / "policy.c", harness("vectors.c")], [folder], out / "vectors")
+# What our programs call, by the ending of the header that declares it: functions and macros, without the name.
+_CALLED = {
+    "": (("quantise", "infer", "argmax", "act", "self_test"), ("FEATURES", "ACTIONS")),
+    "_network": (("network_input", "network_run"), ("NETWORK_PARTS", "NETWORK_OUTPUTS", "NETWORK_INPUT")),
+    "_cascade": (("classify", "cascade_self_test"), ("IMAGE_BYTES",)),
+}
+
+
+def shim(out: Path, name: str, part: str = "") -> None:
+    """Writes `exportedPART.h`, by which our programs call `NAMEPART.h` of an export whatever its name is."""
+    functions, macros = _CALLED[part]
+    lines = [f'#include "{name}{part}.h"', *([] if part else [f"typedef {name}_score exported_score;"])]
+    lines += [f"#define EXPORTED_{macro} {name.upper()}_{macro}" for macro in macros]
+    lines += [f"#define exported_{function} {name}_{function}" for function in functions]
+    (out / f"exported{part}.h").write_text("\n".join(lines) + "\n")
+
+
+def compile_program(target: Target, folder: Path, out: Path, name: str = names.DEFAULT) -> Path:
+    """Builds `NAME.c` of `folder` with the program that reads observations."""
+    shim(out, name)
+    return build(target, [folder / f"{name}.c", harness("vectors.c")], [folder, out], out / "vectors")
 
 
 def run_program(
@@ -122,11 +141,13 @@ def feed(target: Target, program: Path, inputs: np.ndarray, record: np.dtype) ->
     return np.frombuffer(done.stdout, record)
 
 
-def measure_object(target: Target, folder: Path, out: Path, optimise: str = "-O2") -> dict[str, int]:
-    """Bytes of `policy.o` by section, and of the deepest stack: text, rodata, data, bss, total, stack."""
-    sizes, stack = object_sizes(target, folder / "policy.c", out, optimise)
-    kernels = max((size for name, size in stack.items() if name.startswith("dense_")), default=0)
-    deepest = stack["policy_act"] + stack["policy_infer"] + kernels
+def measure_object(
+    target: Target, folder: Path, out: Path, optimise: str = "-O2", name: str = names.DEFAULT
+) -> dict[str, int]:
+    """Bytes of `NAME.o` by section, and of the deepest stack: text, rodata, data, bss, total, stack."""
+    sizes, stack = object_sizes(target, folder / f"{name}.c", out, optimise)
+    kernels = max((size for function, size in stack.items() if function.startswith("dense_")), default=0)
+    deepest = kernels + sum(size for function, size in stack.items() if re.match(rf"{name}_(act|infer)(_|$)", function))
     return sizes | {"total": sum(sizes.values()), "stack": deepest}
 
 
@@ -146,7 +167,9 @@ def object_sizes(
     return sizes, {name: int(size) for name, size in usage}
 
 
-def count_instructions(folder: Path, out: Path, inputs: np.ndarray, observations: np.ndarray) -> np.ndarray:
+def count_instructions(
+    folder: Path, out: Path, inputs: np.ndarray, observations: np.ndarray, name: str = names.DEFAULT
+) -> np.ndarray:
     """int [N, 2] retired instructions on rv32imc: of network and argmax, and with the float quantiser in front."""
     rows = ",\n".join("{" + ", ".join(map(str, row)) + "}" for row in inputs.tolist())
     floats = ",\n".join("{" + ", ".join(f"{value:.9e}f" for value in row) + "}" for row in observations.tolist())
@@ -155,8 +178,9 @@ def count_instructions(folder: Path, out: Path, inputs: np.ndarray, observations
         f"#include <stdint.h>\nstatic const int8_t inputs[][{width}] = {{{rows}}};\n"
         f"static const float observations[][{width}] = {{{floats}}};\n"
     )
+    shim(out, name)
     program = out / "count"
-    sources = [str(folder / "policy.c"), harness("count.c"), "-T", harness("virt.ld")]
+    sources = [str(folder / f"{name}.c"), harness("count.c"), "-T", harness("virt.ld")]
     flags = [*RV32.flags, "-O2", "-mcmodel=medany", "-nostdlib", "-I", str(folder), "-I", str(out)]
     run([RV32.compiler, *flags, *sources, "-lgcc", "-o", str(program)])
     emulator = ["qemu-system-riscv32", "-M", "virt", "-bios", "none", "-display", "none", "-monitor", "none"]

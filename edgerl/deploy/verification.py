@@ -75,7 +75,7 @@ def verify(out: str | Path, num_vectors: int = 100_000, converter: bool = False)
         if all(check["passed"] for check in checks):
             checks += _implementations(clean, made_of, num_vectors)
         else:
-            checks += _not_run(clean, {*folder.changed} or {*foreign})
+            checks += _not_run(clean, {*folder.changed} or {*foreign}, folder.name)
     return {
         "passed": all(check["passed"] is not False for check in checks),
         "vectors": num_vectors,
@@ -85,11 +85,7 @@ def verify(out: str | Path, num_vectors: int = 100_000, converter: bool = False)
 
 
 # What each implementation's check runs; a failed check where that is what was changed.
-_NEEDS = {
-    "TFLM": ("policy_int8.tflite",),
-    toolchain.HOST.name: ("policy.h", "policy.c"),
-    toolchain.RV32.name: ("policy.h", "policy.c"),
-}
+_NEEDS = {"TFLM": ("_int8.tflite",), toolchain.HOST.name: (".h", ".c"), toolchain.RV32.name: (".h", ".c")}
 
 
 def _ingredients(folder: Folder) -> Ingredients:
@@ -103,13 +99,14 @@ def _ingredients(folder: Folder) -> Ingredients:
     if seen is None or seen.dtype != np.int8 or seen.ndim != 2 or seen.shape[1:] != deployed.sizes[:1] or not len(seen):
         raise UserError(f"{stored} has no array 'calibration' of int8 [N, {deployed.sizes[0]}]")
     return Ingredients(
-        policy=float_policy.load_policy(folder.path / "policy.npz"),
+        policy=float_policy.load_policy(folder.path / f"{folder.name}.npz"),
         deployed=deployed,
         calibration=seen,
         observations=check_observations(arrays["observations"], deployed.sizes[0]),
         arena=folder.arena,
         environment=folder.environment,
         extra={name: Extra(said, folder.path) for name, said in folder.extra.items()},
+        name=folder.name,
     )
 
 
@@ -127,18 +124,18 @@ def _files_checks(folder: Folder, clean: Path, made_of: Ingredients) -> tuple[li
     foreign = [name for name in names if not _equal(made.get(name), folder.path / name)]
     checks.append(_check("generated files", not foreign, _foreign_detail(folder, foreign, len(names))))
     checks.append(_model_check(folder, made_of))
-    array = "policy_model_data.cc" not in foreign
-    checks.append(_check("C array", array, "policy_model_data.cc holds policy_int8.tflite"))
+    array = f"{folder.name}_model_data.cc"
+    checks.append(_check("C array", array not in foreign, f"{array} holds {folder.name}_int8.tflite"))
     checks.append(_report_check(folder, made_of))
     checks.append(_float_check(made_of))
     return checks, foreign
 
 
 def _model_check(folder: Folder, made_of: Ingredients) -> Check:
-    model = folder.path / "policy_int8.tflite"
+    model = folder.path / f"{folder.name}_int8.tflite"
     graph = tflite_file.read(model.read_bytes(), str(model))
     same = tflite_file.write(graph) == tflite_file.write(made_of.deployed.graph)
-    return _check("model", same, "policy_int8.tflite and policy_int8.npz hold the same integers")
+    return _check("model", same, f"{model.name} and {model.stem}.npz hold the same integers")
 
 
 def _float_check(made_of: Ingredients) -> Check:
@@ -177,7 +174,7 @@ def _equal(made: Path | None, found: Path) -> bool:
 
 def _report_check(folder: Folder, made_of: Ingredients) -> Check:
     """What the report says of the policy, against the policy."""
-    size = (folder.path / "policy_int8.tflite").stat().st_size
+    size = (folder.path / f"{folder.name}_int8.tflite").stat().st_size
     expected = {
         "policy": contents.described_policy(made_of.policy),
         "quantisation": contents.described_quantisation(made_of.deployed),
@@ -194,9 +191,9 @@ def _implementations(clean: Path, made_of: Ingredients, num_vectors: int) -> lis
     obs = vectors.make(made_of.deployed.quantiser, made_of.observations, num_vectors)
     inputs, scores = int8_policy.evaluate(made_of.deployed.policy, obs)
     checks = [_vectors_check(scores), _guarded("TFLM", partial(_tflm_check, clean, made_of, inputs))]
-    tests = self_tests.find(clean, contents.paths(clean))
+    tests = self_tests.find(clean, contents.paths(clean), made_of.name)
     for target in progress.each((toolchain.HOST, toolchain.RV32), "verify"):
-        checks.append(_guarded(target.name, partial(_c_check, target, clean, obs, inputs, scores)))
+        checks.append(_guarded(target.name, partial(_c_check, target, clean, made_of.name, obs, inputs, scores)))
         if tests:
             name = f"self-tests, {target.name}"
             checks.append(_guarded(name, partial(_self_tests_check, name, target, clean, tests)))
@@ -211,11 +208,11 @@ def _check(name: str, passed: bool | None, detail: str, **more: Any) -> Check:
     return {"name": name, "passed": passed, "detail": detail, **more}
 
 
-def _not_run(clean: Path, foreign: set[str]) -> list[Check]:
+def _not_run(clean: Path, foreign: set[str], prefix: str) -> list[Check]:
     """For each implementation a failed check where what it needs was changed, else one that was not made."""
-    needs = dict(_NEEDS)
+    needs = {name: tuple(f"{prefix}{end}" for end in ends) for name, ends in _NEEDS.items()}
     made = contents.paths(clean)
-    if self_tests.find(clean, made):
+    if self_tests.find(clean, made, prefix):
         code = tuple(name for name in made if self_tests.is_code(name))
         needs |= {f"self-tests, {target.name}": code for target in (toolchain.HOST, toolchain.RV32)}
     checks = []
@@ -244,22 +241,22 @@ def _vectors_check(scores: np.ndarray) -> Check:
 
 def _tflm_check(clean: Path, made_of: Ingredients, inputs: np.ndarray) -> Check:
     try:
-        outputs, arena = tflm.run((clean / "policy_int8.tflite").read_bytes(), inputs)
+        outputs, arena = tflm.run((clean / f"{made_of.name}_int8.tflite").read_bytes(), inputs)
     except UserError as error:  # it is not installed
         return _check("TFLM", None, str(error))
     if arena > made_of.arena * ARENA_MARGIN:
-        return _check("TFLM", False, f"needs an arena of {arena} bytes, but policy_tflm.h reserves less")
+        return _check("TFLM", False, f"needs an arena of {arena} bytes, but {made_of.name}_tflm.h reserves less")
     how = "interpreter of tflite-micro"
     if made_of.deployed.argmax == "accumulators":
         how += "; of the int8 outputs, since it keeps its accumulators to itself"
     return _compared("TFLM", outputs != np.asarray(jax.jit(made_of.deployed.policy.outputs)(inputs)), how)
 
 
-def _c_check(target: Target, clean: Path, obs: np.ndarray, inputs: np.ndarray, scores: np.ndarray) -> Check:
+def _c_check(target: Target, clean: Path, name: str, obs: np.ndarray, inputs: np.ndarray, scores: np.ndarray) -> Check:
     if missing := target.missing():
         return _check(target.name, None, missing)
     with tempfile.TemporaryDirectory() as temporary:
-        program = toolchain.compile_program(target, clean, Path(temporary))
+        program = toolchain.compile_program(target, clean, Path(temporary), name)
         records = toolchain.run_program(target, program, obs, scores.shape[1], scores.dtype)
     actions = scores.argmax(axis=1)
     wrong = [records["input"] != inputs, records["scores"] != scores]

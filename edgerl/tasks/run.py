@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from edgerl.deploy.names import DEFAULT
 from edgerl.envs.environment import Environment
 from edgerl.envs.policy import MLPPolicy, load_policy
 from edgerl.rl.run import run_folder
@@ -67,14 +68,15 @@ class Run:
         """
         return self.task.figures(self, data)
 
-    def export(self, out: str | Path, **options: Any) -> dict[str, Any]:
+    def export(self, out: str | Path, name: str = DEFAULT, **options: Any) -> dict[str, Any]:
         """Writes the policy's files for a microcontroller; returns what is in their `report.json`.
 
         Args:
           out: folder to make.
+          name: begins every file, symbol, macro and package that goes into firmware.
           options: the task's own, for example `cascade=True` of early-exit.
         """
-        return self.task.export(self, out, **options)
+        return self.task.export(self, out, name=name, **options)
 
     def key(self, number: int) -> jax.Array:
         """A random key of this run for one purpose, which training does not use."""

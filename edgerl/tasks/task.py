@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgerl import deploy
+from edgerl.deploy.names import DEFAULT
 from edgerl.envs.deciding import Policy
 from edgerl.envs.environment import Environment
 from edgerl.envs.registry import make
@@ -104,13 +105,18 @@ class Task:
         """float32 [N, features]: what the policy sees, and what it would see if now and then it were disturbed."""
         return calibration.visited(run.env, run.policy, run.key(1002), run.config.evaluation_steps)
 
-    def export(self, run: Run, out: str | Path) -> dict[str, Any]:
-        """The deployment folder; see `edgerl.deploy.export`. Its report has the returns of the int8 policy."""
+    def export(self, run: Run, out: str | Path, name: str = DEFAULT) -> dict[str, Any]:
+        """The deployment folder; see `edgerl.deploy.export`. Its report has the returns of the int8 policy.
+
+        Args:
+          name: begins every file, symbol, macro and package that goes into firmware.
+        """
         files.must_be_new(out)
         return deploy.export(
             run.policy,
             self.calibration(run),
             out,
+            name=name,
             env=run.env,
             about={"system": self.name, "configuration": configuration.as_dict(run.config)},
             closed_loop=lambda player: self.closed_loop(run, player),

@@ -20,7 +20,16 @@ def test_the_folder_has_what_was_promised(exported):
     policy, folder, report = exported
     assert {path.name for path in folder.iterdir()} == {
         *("policy_int8.tflite", "policy_model_data.h", "policy_model_data.cc", "policy.h", "policy.c"),
-        *("policy.npz", "policy_int8.npz", "observations.npz", "esp_idf", "arduino", "tflm", "report.json"),
+        *(
+            "policy.npz",
+            "policy_int8.npz",
+            "observations.npz",
+            "esp_idf",
+            "arduino",
+            "tflm",
+            "report.json",
+            "README.md",
+        ),
     }
     assert json.loads((folder / "report.json").read_text()) == report
     assert same(load_policy(folder / "policy.npz"), policy)
@@ -109,11 +118,9 @@ def test_the_esp_idf_example_answers(exported, tmp_path):
     project = folder / "esp_idf"
     component = project / "components" / "edgerl_policy"
     (tmp_path / "host.c").write_text("void app_main(void);\nint main(void) { app_main(); return 0; }\n")
-    # The console never ends on a chip; here its end does.
-    text = (project / "main" / "main.c").read_text().replace("clearerr(stdin);", "exit(0);")
-    (tmp_path / "main.c").write_text(text)
-    sources = [tmp_path / "host.c", tmp_path / "main.c", component / "policy.c"]
-    flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-I", component / "include"]
+    sources = [tmp_path / "host.c", project / "main" / "main.c", component / "policy.c"]
+    include = ["-I", component / "include", "-I", toolchain.harness("esp_idf")]
+    flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", *include]
     subprocess.run(["cc", *flags, *sources, "-o", tmp_path / "chip"], check=True)
     observations = np.random.default_rng(0).normal(scale=0.2, size=(50, 4)).astype(np.float32)
     lines = [f"obs: [{' '.join(repr(float(v)) for v in row)}]" for row in observations]
@@ -121,8 +128,9 @@ def test_the_esp_idf_example_answers(exported, tmp_path):
     answers = subprocess.run([tmp_path / "chip"], input=sent, capture_output=True, text=True, check=True).stdout
     _, scores = int8_policy.evaluate(deploy.load(folder), observations)
     assert answers.splitlines()[0].startswith("self-test: 0 of")
-    assert answers.splitlines()[1:51] == [f"action: {a}" for a in scores.argmax(axis=1)]
-    assert [line[:5] for line in answers.splitlines()[51:]] == ["error", "error"]
+    assert answers.splitlines()[1] == "cycles: 0 a decision"
+    assert answers.splitlines()[2:52] == [f"action: {a}" for a in scores.argmax(axis=1)]
+    assert [line[:5] for line in answers.splitlines()[52:]] == ["error", "error"]
 
 
 def test_the_component_manager_packs_the_component(exported, tmp_path):
@@ -194,11 +202,16 @@ ARDUINO = r"""
 #include <cstdio>
 #include <cstdlib>
 #include <type_traits>
+#define F(text) text
+#define F_CPU 16000000UL
+static unsigned long micros() { static unsigned long now; return now += 160; }
 struct Port {
   void begin(long) {}
   void print(const char* text) { std::fputs(text, stdout); }
+  void print(unsigned long number) { std::printf("%lu", number); }
+  void print(int number) { std::printf("%d", number); }
   void println(const char* text) { std::puts(text); }
-  void println(int number) { std::printf("%d\n", number); }
+  void println() { std::puts(""); }
   int available() { return 1; }
   int read() { const int c = std::getchar(); if (c == EOF) { std::exit(0); } return c; }
 };
@@ -219,7 +232,7 @@ def test_the_arduino_sketch_answers(exported, tmp_path):
     sent = "".join(f"obs: [{', '.join(repr(float(v)) for v in row)}]\n" for row in observations) + "obs: 1 2 3 4\n"
     answers = subprocess.run([tmp_path / "board"], input=sent, capture_output=True, text=True, check=True).stdout
     _, scores = int8_policy.evaluate(deploy.load(exported[1]), observations)
-    wanted = ["self-test failures: 0", *(f"action: {a}" for a in scores.argmax(axis=1))]
+    wanted = ["self-test: 0 of 6 failed", "cycles: 160 a decision", *(f"action: {a}" for a in scores.argmax(axis=1))]
     assert answers.splitlines() == [*wanted, "error: expected obs: [ numbers ]"]
 
 

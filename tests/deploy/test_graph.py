@@ -12,11 +12,12 @@ import pytest
 
 from edgerl import UserError
 from edgerl.deploy import graph as networks
-from edgerl.deploy import graph_c, tflite_file, tflm, toolchain
+from edgerl.deploy import graph_c, names, tflite_file, tflm, toolchain
 from edgerl.deploy.graph import Builder
 from edgerl.deploy.ops import Add, Conv, Dense, Mean, Sigmoid, Tanh
 
 MISSING = toolchain.RV32.missing()
+WORDS = names.words("net", "0" * 64)
 
 
 def random_network(seed):
@@ -90,9 +91,10 @@ def test_jax_is_c(quantised, target, tmp_path):
         pytest.skip(target.missing())
     _, int8, ends, _ = quantised
     inputs = random_inputs(60)
-    for name, text in graph_c.generate(int8, ends, ["body", "head"]).items():
+    for name, text in graph_c.generate(int8, ends, ["body", "head"], WORDS).items():
         (tmp_path / name).write_text(text)
-    sources = [tmp_path / "network.c", toolchain.harness("parts.c")]
+    toolchain.shim(tmp_path, "net", "_network")
+    sources = [tmp_path / "net_network.c", toolchain.harness("parts.c")]
     program = toolchain.build(target, sources, [tmp_path], tmp_path / "parts")
     expected = in_jax(int8, ends, inputs)
     record = np.dtype([(f"part_{i}", np.int8, outputs.shape[1:]) for i, outputs in enumerate(expected)])
@@ -106,10 +108,10 @@ def test_compiles_without_a_warning(quantised, compiler, tmp_path):
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} (Debian package {compiler}) is not installed")
     _, int8, ends, _ = quantised
-    for name, text in graph_c.generate(int8, ends, ["body", "head"]).items():
+    for name, text in graph_c.generate(int8, ends, ["body", "head"], WORDS).items():
         (tmp_path / name).write_text(text)
     for level in ("-O0", "-O2", "-Os"):
-        command = [compiler, *toolchain.STRICT, "-Wconversion", "-Wshadow", level, "-c", "network.c"]
+        command = [compiler, *toolchain.STRICT, "-Wconversion", "-Wshadow", level, "-c", "net_network.c"]
         subprocess.run(command, cwd=tmp_path, check=True)
 
 
@@ -161,9 +163,10 @@ def test_a_perceptron_in_parts_is_the_same_in_c(tmp_path):
         at = at if kind is None else builder.add(kind, at)
     float_inputs = rng.normal(size=(200, 6)).astype(np.float32)
     int8 = networks.quantise(builder.graph(), networks.ranges(builder.graph(), [float_inputs]), per_channel=True)
-    for name, text in graph_c.generate(int8, (len(int8.operations),), ["all"]).items():
+    for name, text in graph_c.generate(int8, (len(int8.operations),), ["all"], WORDS).items():
         (tmp_path / name).write_text(text)
-    sources = [tmp_path / "network.c", toolchain.harness("parts.c")]
+    toolchain.shim(tmp_path, "net", "_network")
+    sources = [tmp_path / "net_network.c", toolchain.harness("parts.c")]
     program = toolchain.build(toolchain.HOST, sources, [tmp_path], tmp_path / "parts")
     inputs = rng.integers(-128, 128, (300, 6)).astype(np.int8)
     found = toolchain.feed(toolchain.HOST, program, inputs, np.dtype([("out", np.int8, (3,))]))

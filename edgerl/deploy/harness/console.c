@@ -27,6 +27,15 @@ FILE *const stdin = &uart_file;
 FILE *const stdout = &uart_file;
 FILE *const stderr = &uart_file;
 
+/* The console does not end. */
+void _exit(int status);
+void _exit(int status)
+{
+    (void)status;
+    for (;;) {
+    }
+}
+
 void app_main(void);
 
 int main(void)

@@ -3,7 +3,7 @@
  * after, less the cost of reading it, for each of the inputs in inputs.h. One number a line on the serial port.
  */
 #include "inputs.h"
-#include "policy.h"
+#include "exported.h"
 
 static void put(char c)
 {
@@ -37,14 +37,14 @@ int main(void)
     int i;
     nothing = retired() - nothing;
     for (i = 0; i < (int)(sizeof inputs / sizeof inputs[0]); i++) {
-        policy_score scores[POLICY_ACTIONS];
+        exported_score scores[EXPORTED_ACTIONS];
         volatile int action;
         uint32_t start = retired();
-        policy_infer(inputs[i], scores);
-        action = policy_argmax(scores);
+        exported_infer(inputs[i], scores);
+        action = exported_argmax(scores);
         put_number(retired() - start - nothing);
         start = retired();
-        action = policy_act(observations[i]);
+        action = exported_act(observations[i]);
         put_number(retired() - start - nothing);
         (void)action;
     }

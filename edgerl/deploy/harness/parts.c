@@ -3,15 +3,15 @@
  * standard output.
  */
 #include "io.h"
-#include "network.h"
+#include "exported_network.h"
 
 int main(void)
 {
-    static const int sizes[EDGERL_NETWORK_PARTS] = EDGERL_NETWORK_OUTPUTS;
-    while (fill(edgerl_network_input(), EDGERL_NETWORK_INPUT) == EDGERL_NETWORK_INPUT) {
+    static const int sizes[EXPORTED_NETWORK_PARTS] = EXPORTED_NETWORK_OUTPUTS;
+    while (fill(exported_network_input(), EXPORTED_NETWORK_INPUT) == EXPORTED_NETWORK_INPUT) {
         int part;
-        for (part = 0; part < EDGERL_NETWORK_PARTS; part++) {
-            if (!drain(edgerl_network_run(part), (size_t)sizes[part])) {
+        for (part = 0; part < EXPORTED_NETWORK_PARTS; part++) {
+            if (!drain(exported_network_run(part), (size_t)sizes[part])) {
                 return 255;
             }
         }

@@ -1,64 +1,124 @@
-"""An Arduino library, which PlatformIO takes as well: the policy's source and a sketch for the serial port."""
+"""An Arduino library, which PlatformIO takes as well: the export's sources and a sketch for the serial port."""
 
 import json
+from collections.abc import Mapping
 
 from edgerl import __version__
-from edgerl.deploy.targets import sketch
+from edgerl.deploy.targets import project
+from edgerl.deploy.targets.example import Example, common
 
-_LIBRARY = "arduino/EdgeRL_Policy"
+
+def library(name: str) -> str:
+    """What the library is called."""
+    return "EdgeRL_" + "_".join(word.capitalize() for word in name.split("_"))
 
 
-def generate(sources: dict[str, str]) -> dict[str, str]:
-    """Path in the export → text; `sources` are `policy.h` and `policy.c`."""
+def generate(sources: Mapping[str, str], name: str, example: Example, readme: str) -> dict[str, str]:
+    """Path in the export → text. Arguments are those of `esp_idf.generate`."""
+    made, folder = library(name), f"arduino/{library(name)}"
+    properties = _PROPERTIES.format(
+        name=made,
+        version=__version__,
+        header=example.header,
+        who=project.MAINTAINER,
+        home=project.HOME,
+        licence=project.LICENCE,
+    )
+    manifest = _PLATFORMIO | {"name": made, "version": __version__, "headers": example.header}
+    sketch = f"serial_{name}"
     return {
-        f"{_LIBRARY}/library.properties": _PROPERTIES.format(version=__version__),
-        f"{_LIBRARY}/library.json": json.dumps(_PLATFORMIO | {"version": __version__}, indent=2) + "\n",
-        f"{_LIBRARY}/src/policy.h": sources["policy.h"],
-        f"{_LIBRARY}/src/policy.c": sources["policy.c"],
-        f"{_LIBRARY}/examples/serial_policy/serial_policy.ino": _SKETCH.replace("@PARSER@", sketch.PARSER),
+        f"{folder}/library.properties": properties,
+        f"{folder}/library.json": json.dumps(manifest, indent=2) + "\n",
+        f"{folder}/README.md": readme,
+        **{f"{folder}/src/{file}": text for file, text in sources.items()},
+        f"{folder}/examples/{sketch}/{sketch}.ino": _sketch(example),
     }
 
 
 _PROPERTIES = """\
-name=EdgeRL_Policy
+name={name}
 version={version}
 author=EdgeRL
-maintainer=EdgeRL
-sentence=An int8 policy: observation in, action out.
-paragraph=Generated C99 without heap or dependencies, with test vectors and a self-test.
+maintainer={who}
+sentence=A decision by EdgeRL: numbers in, decision out.
+paragraph=An int8 network in generated C99, without heap or dependencies, with test vectors and a self-test.
 category=Data Processing
-url=
-architectures=*
-includes=policy.h
+url={home}
+architectures=avr,esp32,esp8266,rp2040,mbed_nano,mbed_rp2040,samd,sam,renesas_uno,stm32
+includes={header}
+license={licence}
 """
 
 _PLATFORMIO = {
-    "name": "EdgeRL_Policy",
-    "description": "An int8 policy: observation in, action out.",
+    "description": "A decision by EdgeRL: an int8 network in generated C99, without heap or dependencies.",
+    "keywords": "tinyml, reinforcement learning",
+    "repository": {"type": "git", "url": f"{project.HOME}.git"},
+    "authors": {"name": "EdgeRL", "maintainer": True},
+    "license": project.LICENCE,
     "frameworks": "*",
     "platforms": "*",
-    "headers": "policy.h",
 }
 
+
+def _sketch(example: Example) -> str:
+    start = f"  {example.start}\n" if example.start else ""
+    text = _SKETCH
+    for key, value in {
+        "@HEADER@": example.header,
+        "@WORD@": example.word,
+        "@ABOUT@": example.about,
+        "@COMMON@": common(example),
+        "@TESTS@": example.tests,
+        "@TOTAL@": example.total,
+        "@START@": start,
+        "@ANSWER@": _answer(example.says),
+    }.items():
+        text = text.replace(key, value)
+    return text
+
+
+def _answer(says: str) -> str:
+    """Statements that print an answer; `printf` costs an AVR a kilobyte and a half."""
+    pieces = says.split("%d")
+    lines = []
+    for i, piece in enumerate(pieces):
+        lines += [f'    Serial.print(F("{piece}"));'] if piece else []
+        lines += [f"    Serial.print(answers[{i}]);"] if i + 1 < len(pieces) else []
+    return "\n".join([*lines, "    Serial.println();"])
+
+
 _SKETCH = """\
-// Answers `obs: [f f f f]` with `action: n`, line by line, on the serial port.
-#include <policy.h>
+// On the serial port, line by line: @ABOUT@ (`@WORD@: [f f f f]`).
+#include <@HEADER@>
 #include <stdlib.h>
 #include <string.h>
 
-@PARSER@
-static char line[32 * POLICY_FEATURES + 16];
+@COMMON@
 static size_t length = 0;
+static int failures = 0;
 
 void setup() {
   Serial.begin(115200);
-  Serial.print("self-test failures: ");
-  Serial.println(policy_self_test());
+  failures = @TESTS@;
+  Serial.print(F("self-test: "));
+  Serial.print(failures);
+  Serial.print(F(" of "));
+  Serial.print(@TOTAL@);
+  Serial.println(F(" failed"));
+  if (failures != 0) {
+    return;  // this processor computes something else: it must not decide
+  }
+@START@  const unsigned long start = micros();
+  for (int i = 0; i < 16; i++) {
+    decide();
+  }
+  Serial.print(F("cycles: "));
+  Serial.print((micros() - start) * (F_CPU / 1000000UL) / 16);
+  Serial.println(F(" a decision"));
 }
 
 void loop() {
-  float obs[POLICY_FEATURES];
-  if (Serial.available() == 0) {
+  if (failures != 0 || Serial.available() == 0) {
     return;
   }
   const char c = (char)Serial.read();
@@ -73,11 +133,11 @@ void loop() {
   }
   line[length] = '\\0';
   length = 0;
-  if (parse(line, obs)) {
-    Serial.print("action: ");
-    Serial.println(policy_act(obs));
+  if (parse(line)) {
+    decide();
+@ANSWER@
   } else {
-    Serial.println("error: expected obs: [ numbers ]");
+    Serial.println(F("error: expected @WORD@: [ numbers ]"));
   }
 }
 """

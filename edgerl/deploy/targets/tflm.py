@@ -1,54 +1,60 @@
 """The other way onto a chip: TFLM's interpreter on the `.tflite`, for projects that have TFLM anyway.
 
 Only the operators that the model has are registered, each registration is checked, and the arena is what the
-interpreter was measured to need, with a margin. The quantiser is that of `policy.h`.
+interpreter was measured to need, with a margin. The quantiser is that of the generated C.
 """
+
+from collections.abc import Mapping
+from string import Template
 
 from edgerl.deploy.graph import Graph
 
 ARENA_MARGIN = 1.5  # the measurement is a 64-bit host's, whose pointers are larger; kernels for a chip may need scratch
 
 
-def generate(graph: Graph, arena: int) -> dict[str, str]:
-    """Path in the export → text, given the measured arena in bytes."""
+def generate(graph: Graph, arena: int, words: Mapping[str, str]) -> dict[str, str]:
+    """Path in the export → text, given the measured arena in bytes and `edgerl.deploy.names`' words."""
     operators = list(dict.fromkeys(operation.RESOLVER for operation in graph.operations))
     size = -(-int(arena * ARENA_MARGIN) // 16) * 16
     source = _SOURCE.replace("@COUNT@", str(len(operators))).replace("@MEASURED@", str(arena))
     checks = " && ".join(f"resolver.{name}() == kTfLiteOk" for name in operators)
-    return {
-        "tflm/policy_tflm.h": _HEADER.replace("@ARENA@", str(size)),
-        "tflm/policy_tflm.cc": source.replace("@CHECKS@", checks),
+    p = words["p"]
+    texts = {
+        f"tflm/{p}_tflm.h": _HEADER.replace("@ARENA@", str(size)),
+        f"tflm/{p}_tflm.cc": source.replace("@CHECKS@", checks),
     }
+    camel = "".join(word.capitalize() for word in p.split("_"))
+    return {path: Template(text).substitute(words, camel=camel) for path, text in texts.items()}
 
 
 _HEADER = """\
-// The policy through TensorFlow Lite for Microcontrollers. Needs policy.{h,c} and policy_model_data.{h,cc} beside it,
+// The policy through TensorFlow Lite for Microcontrollers. Needs ${p}.{h,c} and ${p}_model_data.{h,cc} beside it,
 // and TFLM (ESP-IDF: espressif/esp-tflite-micro). Written by EdgeRL; do not edit.
-#ifndef EDGERL_POLICY_TFLM_H
-#define EDGERL_POLICY_TFLM_H
+#ifndef EDGERL_${P}_TFLM_H
+#define EDGERL_${P}_TFLM_H
 
-#include "policy.h"
+#include "${p}.h"
 
-constexpr int kPolicyArenaBytes = @ARENA@;
+constexpr int k${camel}ArenaBytes = @ARENA@;
 
 // Builds the interpreter; false if the model, an operator or the arena does not fit. Call it once.
-bool policy_tflm_begin();
+bool ${p}_tflm_begin();
 
 // Observation in, action out: the largest int8 output, ties to the lowest index; -1 if the interpreter failed.
-int policy_tflm_act(const float obs[POLICY_FEATURES]);
+int ${p}_tflm_act(const float obs[${P}_FEATURES]);
 
-// Bytes of the arena in use after policy_tflm_begin.
-int policy_tflm_arena_used();
+// Bytes of the arena in use after ${p}_tflm_begin.
+int ${p}_tflm_arena_used();
 
 #endif
 """
 
 _SOURCE = """\
-#include "policy_tflm.h"
+#include "${p}_tflm.h"
 
 #include <algorithm>
 
-#include "policy_model_data.h"
+#include "${p}_model_data.h"
 #include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
 #include "tensorflow/lite/schema/schema_generated.h"
@@ -56,7 +62,7 @@ _SOURCE = """\
 namespace {
 
 // @MEASURED@ bytes were measured in TFLM's interpreter on a host.
-alignas(16) uint8_t arena[kPolicyArenaBytes];
+alignas(16) uint8_t arena[k${camel}ArenaBytes];
 tflite::MicroMutableOpResolver<@COUNT@> resolver;
 tflite::MicroInterpreter* interpreter = nullptr;
 
@@ -66,33 +72,33 @@ bool shaped(const TfLiteTensor* tensor, int size) {
 
 }  // namespace
 
-bool policy_tflm_begin() {
-  const tflite::Model* model = tflite::GetModel(policy_model_data);
+bool ${p}_tflm_begin() {
+  const tflite::Model* model = tflite::GetModel(${p}_model_data);
   if (model->version() != TFLITE_SCHEMA_VERSION || !(@CHECKS@)) {
     return false;
   }
   static tflite::MicroInterpreter instance(model, resolver, arena, sizeof arena);
-  if (instance.AllocateTensors() != kTfLiteOk || !shaped(instance.input(0), POLICY_FEATURES) ||
-      !shaped(instance.output(0), POLICY_ACTIONS)) {
+  if (instance.AllocateTensors() != kTfLiteOk || !shaped(instance.input(0), ${P}_FEATURES) ||
+      !shaped(instance.output(0), ${P}_ACTIONS)) {
     return false;
   }
   interpreter = &instance;
   return true;
 }
 
-int policy_tflm_act(const float obs[POLICY_FEATURES]) {
+int ${p}_tflm_act(const float obs[${P}_FEATURES]) {
   if (interpreter == nullptr) {
     return -1;
   }
-  policy_quantise(obs, interpreter->input(0)->data.int8);
+  ${p}_quantise(obs, interpreter->input(0)->data.int8);
   if (interpreter->Invoke() != kTfLiteOk) {
     return -1;
   }
   const int8_t* outputs = interpreter->output(0)->data.int8;
-  return static_cast<int>(std::max_element(outputs, outputs + POLICY_ACTIONS) - outputs);
+  return static_cast<int>(std::max_element(outputs, outputs + ${P}_ACTIONS) - outputs);
 }
 
-int policy_tflm_arena_used() {
+int ${p}_tflm_arena_used() {
   return interpreter == nullptr ? 0 : static_cast<int>(interpreter->arena_used_bytes());
 }
 """

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgerl import deploy
+from edgerl.deploy.names import DEFAULT
 from edgerl.envs.environment import Environment
 from edgerl.envs.policy import load_policy, save_policy
 from edgerl.rl.run import run_folder
@@ -115,11 +116,14 @@ class AgentViTTask(Task):
             drawn.append(folder / "table.md")
         return drawn
 
-    def export(self, run: Run, out: str | Path) -> dict[str, Any]:
+    def export(self, run: Run, out: str | Path, name: str = DEFAULT) -> dict[str, Any]:
         """The deployment folder of the first seed's agent (see `deploy.export`).
 
         The policy's network sees one patch and decides: 0 leave, 1 take. Its threshold takes `n_patch_desired` patches
         of a training image on average. AgentViT's Q-network sees the state of a batch and its scores are what counts.
+
+        Args:
+          name: begins every file, symbol, macro and package that goes into firmware.
         """
         files.must_be_new(out)
         settings, splits = run.config, methods.load_splits(run.config)
@@ -134,7 +138,7 @@ class AgentViTTask(Task):
 
         seen = deployment.observations(one, running, splits)
         about = {"system": self.name, "configuration": configuration.as_dict(settings)}
-        return deploy.export(run.policy, seen, out, about=about, closed_loop=closed_loop)
+        return deploy.export(run.policy, seen, out, name=name, about=about, closed_loop=closed_loop)
 
 
 TASK = AgentViTTask("agent-vit")

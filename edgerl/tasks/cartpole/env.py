@@ -7,6 +7,7 @@ Terminated: |position| > 2.4 or |angle| > 12°. Truncated: the clock ran out (v0
 
 import dataclasses
 import math
+from typing import ClassVar
 
 import chex
 import jax
@@ -56,6 +57,14 @@ class CartPoleState:
 @dataclasses.dataclass(frozen=True, eq=False)
 class CartPole(ByContent):
     """The environment; see the module's docstring."""
+
+    observation_names: ClassVar = (
+        "cart position, m",
+        "cart velocity, m/s",
+        "pole angle from upright, rad",
+        "pole angular velocity, rad/s",
+    )
+    action_names: ClassVar = ("push left", "push right")
 
     id: str
     default_params: CartPoleParams = dataclasses.field(default_factory=CartPoleParams)

@@ -61,6 +61,18 @@ class EarlyExitState:
     preference: chex.Array | None = None  # float32 in [0, 1]: 0 spares nothing, 1 spares most
 
 
+_MEANING = {
+    "confidence": "1 less the entropy of the exit's probabilities, divided by the logarithm of their number",
+    "exit": "its number, divided by that of the last one",
+    "latency": "time spent until here, as a share of the budget",
+    "remaining compute": "what is left of the budget of multiply-accumulates, as a share of it",
+    "margin": "largest less second largest probability",
+    "probability": "the largest probability",
+    "agreement": "1 if this exit predicts what the one before did",
+    "preference": "what to spare, from 0 (nothing) to 1 (most)",
+}
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class EarlyExit(ByContent):
     """The environment; see the module's docstring. Make it with `edgerl.make("EarlyExit-v0")` or `from_table`.
@@ -84,6 +96,16 @@ class EarlyExit(ByContent):
         """What each number of an observation is."""
         preference = ("preference",) if self.draw_preference else ()
         return ("confidence", "exit", "latency", "remaining compute", *self.extras, *preference)
+
+    @property
+    def observation_names(self) -> tuple[str, ...]:
+        """The same with what they mean, for an exported header."""
+        return tuple(f"{name}: {_MEANING[name]}" for name in self.names)
+
+    @property
+    def action_names(self) -> tuple[str, str]:
+        """What the actions do."""
+        return ("compute the next exit", "stop at this exit")
 
     def observation_space(self, params: EarlyExitParams | None = None) -> Box:
         """Latency is not bounded above and remaining compute not below: budgets may be overdrawn."""

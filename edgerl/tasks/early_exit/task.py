@@ -12,6 +12,7 @@ import numpy as np
 
 from edgerl import deploy
 from edgerl.deploy.extras import Extra
+from edgerl.deploy.names import DEFAULT
 from edgerl.envs.policy import MLPPolicy
 from edgerl.rl import ppo
 from edgerl.rl.run import loop, runner
@@ -140,12 +141,15 @@ class EarlyExitTask(Task):
             drawn.append(_gallery(folder / "gallery.png", data, table, exits))
         return drawn
 
-    def export(self, run: Run, out: str | Path, cascade: bool = False, data: str | None = None) -> dict[str, Any]:
-        """The deployment folder (see `deploy.export`), with `exits.h` and `exits.c`: raw logits in, decision out.
+    def export(
+        self, run: Run, out: str | Path, name: str = DEFAULT, cascade: bool = False, data: str | None = None
+    ) -> dict[str, Any]:
+        """The deployment folder (see `deploy.export`), with `NAME_exits.h` and `.c`: raw logits in, decision out.
 
         Its report says what the deployed policy, fed by the device's own features, reaches on the test images.
 
         Args:
+          name: begins every file, symbol, macro and package that goes into firmware.
           cascade: also write the network itself, as int8 C, evaluated and verified on images.
           data: folder of CIFAR-100's binary files, for the cascade; None: through tensorflow-datasets.
         """
@@ -168,12 +172,13 @@ class EarlyExitTask(Task):
                 "int8": report(test, deployed),
             }
 
-        with cascades.prepared(settings, table, data) if cascade else contextlib.nullcontext() as network:
+        with cascades.prepared(settings, table, data, name) if cascade else contextlib.nullcontext() as network:
             extra = {exits_files.NAME: Extra(exits_files.said_of(device.exits))}
             return deploy.export(
                 run.policy,
                 _calibration(settings, table, device),
                 out,
+                name=name,
                 env=test.env,
                 about={"system": self.name, "configuration": configuration.as_dict(settings)},
                 closed_loop=closed_loop,

@@ -12,7 +12,7 @@ from whole_way import train
 
 from edgerl import UserError, cli, deploy, open_run
 from edgerl.deploy import graph as networks
-from edgerl.deploy import toolchain
+from edgerl.deploy import names, toolchain
 from edgerl.tasks.early_exit.export import cascade, cascade_checks, cascade_files
 from edgerl.tasks.early_exit.table.table import Table, quantise, save_table
 from edgerl.tasks.early_exit.trunk import int8 as trunk_int8
@@ -90,14 +90,15 @@ def test_pixels_become_what_the_network_was_calibrated_for(dataset, variables):
 def test_the_folder_is_verified(run, dataset, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cascade, "load_cifar100", lambda data: dataset)
     folder = tmp_path / "chip"
-    assert cli.main(["export", str(run), "--cascade", "--out", str(folder), "--json"]) == 0
+    assert cli.main(["export", str(run), "--cascade", "--name", "pole", "--out", str(folder), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     judged = report["cascade"]
     assert report == files.read_json(folder / "report.json")
     assert judged["passed"]
-    names = {"network.c", "cascade.c", "exits.c", "policy.c", "stage_0.tflite", "head_3.tflite"}
-    assert names <= set(report["files"])
-    assert names <= {path.name for path in folder.iterdir()}
+    ends = ("_network.c", "_cascade.c", "_exits.c", ".c", "_stage_0.tflite", "_head_3.tflite")
+    expected_files = {f"pole{end}" for end in ends}
+    assert expected_files <= set(report["files"])
+    assert expected_files <= {path.name for path in folder.iterdir()}
     results = {check["name"]: check for check in judged["checks"]}
     assert results["decisions, host C"]["images"] == 60
     for name, check in results.items():
@@ -114,35 +115,35 @@ def check_self_tests(folder):
     """`verify` runs the network's and the features' own tests, and sees a changed one."""
     verified = {check["name"]: check for check in deploy.verify(folder, num_vectors=100)["checks"]}
     assert verified["self-tests, host C"]["passed"]
-    assert "edgerl_cascade_self_test and edgerl_exits_self_test" in verified["self-tests, host C"]["detail"]
+    assert "pole_cascade_self_test and pole_exits_self_test" in verified["self-tests, host C"]["detail"]
     assert verified["self-tests, rv32imc"]["passed"] is (None if toolchain.RV32.missing() else True)
-    path, report = folder / "cascade.c", files.read_json(folder / "report.json")
+    path, report = folder / "pole_cascade.c", files.read_json(folder / "report.json")
     text = path.read_text()
     start = text.index("{", text.index("test_answers["))
     digit = re.search(r"\d", text[start:]).start() + start
     path.write_text(text[:digit] + str((int(text[digit]) + 1) % 10) + text[digit + 1 :])
-    report["files"]["cascade.c"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    report["files"]["pole_cascade.c"] = hashlib.sha256(path.read_bytes()).hexdigest()
     (folder / "report.json").write_text(json.dumps(report))
     wrong = {check["name"]: check for check in deploy.verify(folder, num_vectors=100)["checks"]}
     assert wrong["files"]["passed"]
-    assert "cascade.c" in wrong["generated files"]["detail"]
+    assert "pole_cascade.c" in wrong["generated files"]["detail"]
     assert wrong["self-tests, host C"]["passed"] is False
-    assert "policy.c" not in wrong["host C"]["detail"]
+    assert "pole.c" not in wrong["host C"]["detail"]
 
 
 def test_a_wrong_weight_is_found(dataset, variables, tmp_path):
     """The parts' check fails where the C is not that of the network."""
     trunk = trunk_int8.quantise(CONFIG, variables, dataset.images[:10])
-    for name, content in cascade_files.contents(trunk).items():
+    for name, content in cascade_files.contents(trunk, names.words("eye", "0" * 64)).items():
         (tmp_path / name).write_bytes(content)
     few = dataset.images[:3]
     expected = trunk.outputs(few)
-    assert cascade_checks.parts_differ(FAST, tmp_path, trunk, few, expected) == 0
-    text = (tmp_path / "network.c").read_text()
+    assert cascade_checks.parts_differ(FAST, tmp_path, "eye", trunk, few, expected) == 0
+    text = (tmp_path / "eye_network.c").read_text()
     start = text.index("bias_0[") + 30
     at = text.index("{", start - 30) + 1
-    (tmp_path / "network.c").write_text(text[:at] + "\n    99999" + text[text.index(",", at) :])
-    assert cascade_checks.parts_differ(FAST, tmp_path, trunk, few, expected) == 3
+    (tmp_path / "eye_network.c").write_text(text[:at] + "\n    99999" + text[text.index(",", at) :])
+    assert cascade_checks.parts_differ(FAST, tmp_path, "eye", trunk, few, expected) == 3
 
 
 def test_what_does_not_belong_together_is_refused(run, dataset, variables, tmp_path, monkeypatch, capsys):

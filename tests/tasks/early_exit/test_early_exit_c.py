@@ -9,6 +9,8 @@ import pytest
 from synthetic import synthetic_table
 
 import edgerl
+from edgerl.deploy import names
+from edgerl.deploy.extras import Firmware
 from edgerl.tasks.early_exit.evaluation.evaluate import load_images
 from edgerl.tasks.early_exit.export import exits_files as c_extra
 from edgerl.tasks.early_exit.export.exits_c import Device, answers, generate
@@ -16,6 +18,7 @@ from edgerl.tasks.early_exit.factory import from_table
 from edgerl.tasks.early_exit.table.features import exit_features
 from edgerl.tasks.early_exit.trunk.data import TEST
 
+WORDS = names.words("policy", "0" * 64)
 ALL = ("margin", "agreement", "probability")
 
 # A policy in the generated policy's form: exits where confidence, and margin if it is there, are large.
@@ -34,21 +37,27 @@ int policy_act(const float obs[POLICY_FEATURES]) { return obs[0] + obs[POLICY_FE
 """
 DRIVER = """
 #include <stdio.h>
-#include "exits.h"
+#include "policy_exits.h"
 int main(void)
 {
-    static float logits[EDGERL_CLASSES];
+    static float logits[POLICY_CLASSES];
+    struct policy_exits exits;
     float obs[POLICY_FEATURES];
     int exit = 0;
-    if (edgerl_exits_self_test() != 0) return 2;
+    if (policy_exits_self_test() != 0) return 2;
+    policy_exits_init(&exits);
     while (fread(logits, sizeof logits, 1, stdin) == 1) {
-        int decision = edgerl_should_exit(logits, exit), prediction = edgerl_prediction();
+        int decision, prediction;
+        policy_observe(&exits, logits, POLICY_EXITS + exit, obs); /* neither changes a decision */
+        policy_should_exit(&exits, logits, exit);
+        decision = policy_should_exit(&exits, logits, exit), prediction = policy_prediction(&exits);
         fwrite(&decision, sizeof decision, 1, stdout);
         fwrite(&prediction, sizeof prediction, 1, stdout);
-        exit = (exit + 1) % EDGERL_EXITS;
+        exit = (exit + 1) % POLICY_EXITS;
     }
-    for (exit = 0; exit < EDGERL_EXITS; exit++) {
-        edgerl_observe(logits, exit, obs);
+    for (exit = 0; exit < POLICY_EXITS; exit++) {
+        policy_observe(&exits, logits, exit, obs);
+        policy_should_exit(&exits, logits, exit);
         fwrite(obs, sizeof obs, 1, stdout);
     }
     return 0;
@@ -68,13 +77,13 @@ def device(extras=(), classes=100, images=400, **options):
 
 def run(device, logits, tmp_path, sanitize=True):
     """Decisions and predictions [n, K] of all images, observations [K, F] of the last logits at every exit."""
-    files = generate(device, decide)
+    files = generate(device, decide, WORDS)
     files |= {"policy.h": POLICY_H.format(features=len(device.env.names)), "policy.c": POLICY_C, "driver.c": DRIVER}
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] if sanitize else []
     strict = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O1", *flags]
-    sources = ["exits.c", "policy.c", "driver.c"]
+    sources = ["policy_exits.c", "policy.c", "driver.c"]
     subprocess.run(["cc", *strict, *sources, "-o", "driver"], cwd=tmp_path, check=True, timeout=120)
     data = np.ascontiguousarray(logits, np.float32).tobytes()
     out = subprocess.run([tmp_path / "driver"], input=data, capture_output=True, check=True, timeout=120).stdout
@@ -141,7 +150,7 @@ def test_the_environment_and_the_device_see_the_same():
 def test_too_many_classes_are_refused():
     chip, _ = device(classes=10, images=40)
     with pytest.raises(edgerl.UserError, match="at most 65536 classes"):
-        generate(Device(chip.env, chip.temperatures, 100_000), decide)
+        generate(Device(chip.env, chip.temperatures, 100_000), decide, WORDS)
 
 
 class FourFeatures:
@@ -156,8 +165,8 @@ class FourFeatures:
 def test_the_files_follow_from_what_the_report_keeps(tmp_path):
     chip, _ = device(classes=10)
     said = json.loads(json.dumps(c_extra.said_of(chip.exits)))
-    c_extra.write(tmp_path, tmp_path, said, FourFeatures())
-    expected = generate(chip, lambda obs: (obs[:, 0] > 0.5).astype(int))
+    c_extra.write(tmp_path, tmp_path, said, Firmware(FourFeatures(), WORDS))
+    expected = generate(chip, lambda obs: (obs[:, 0] > 0.5).astype(int), WORDS)
     assert {name: (tmp_path / name).read_text() for name in expected} == expected
 
 
@@ -178,7 +187,7 @@ def test_the_files_follow_from_what_the_report_keeps(tmp_path):
 def test_what_does_not_describe_exits_is_one_line(tmp_path, change, message):
     said = c_extra.said_of(device(classes=10)[0].exits) | change
     with pytest.raises(edgerl.UserError, match=message) as caught:
-        c_extra.write(tmp_path, tmp_path, said, FourFeatures())
+        c_extra.write(tmp_path, tmp_path, said, Firmware(FourFeatures(), WORDS))
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
@@ -187,4 +196,4 @@ def test_numbers_beyond_float32_are_not_as_export_wrote_them(tmp_path):
     said = c_extra.said_of(device(classes=10)[0].exits)
     said["temperatures"][0] *= 1 + 1e-12
     with pytest.raises(edgerl.UserError, match="not as export wrote it"):
-        c_extra.write(tmp_path, tmp_path, said, FourFeatures())
+        c_extra.write(tmp_path, tmp_path, said, Firmware(FourFeatures(), WORDS))

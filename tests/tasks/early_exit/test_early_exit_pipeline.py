@@ -90,15 +90,17 @@ def test_one_policy_for_many_weights(table_path, tmp_path):
 
 DRIVER = """
 #include <stdio.h>
-#include "exits.h"
+#include "policy_exits.h"
 int main(void)
 {
-    static float logits[EDGERL_CLASSES];
+    static float logits[POLICY_CLASSES];
+    static struct policy_exits exits;
     int exit = 0;
-    if (edgerl_exits_self_test() != 0 || policy_self_test() != 0) return 2;
+    if (policy_exits_self_test() != 0 || policy_self_test() != 0) return 2;
+    policy_exits_init(&exits);
     while (fread(logits, sizeof logits, 1, stdin) == 1) {
-        putchar(edgerl_should_exit(logits, exit));
-        exit = (exit + 1) % EDGERL_EXITS;
+        putchar(policy_should_exit(&exits, logits, exit));
+        exit = (exit + 1) % POLICY_EXITS;
     }
     return 0;
 }
@@ -109,13 +111,13 @@ int main(void)
 def test_the_exported_c_decides_as_jax_does(run, table_path, tmp_path):
     folder = tmp_path / "c"
     report = open_run(run).export(folder)
-    assert {"exits.h", "exits.c", "policy.c"} <= set(report["files"])
+    assert {"policy_exits.h", "policy_exits.c", "policy.c"} <= set(report["files"])
     assert json.loads((folder / "report.json").read_text())["files"] == report["files"]
     assert report["closed_loop"]["decisions_changed"] < 0.1
     (folder / "driver.c").write_text(DRIVER)
     strict = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-fsanitize=address,undefined"]
     subprocess.run(
-        ["cc", *strict, "exits.c", "policy.c", "driver.c", "-o", "driver"], cwd=folder, check=True, timeout=120
+        ["cc", *strict, "policy_exits.c", "policy.c", "driver.c", "-o", "driver"], cwd=folder, check=True, timeout=120
     )
     table = load_table(table_path)
     logits = table.logits(table.rows(TEST))

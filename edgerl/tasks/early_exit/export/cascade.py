@@ -45,8 +45,8 @@ class Cascade:
 
 
 @contextlib.contextmanager
-def prepared(settings: EarlyExitConfig, table: Table, data: str | None) -> Iterator[Cascade]:
-    """The network of a run in int8: `network.{h,c}`, `cascade.{h,c}`, `*.tflite`, while an export is written.
+def prepared(settings: EarlyExitConfig, table: Table, data: str | None, name: str) -> Iterator[Cascade]:
+    """The network of a run in int8: `NAME_network.{h,c}`, `NAME_cascade.{h,c}`, `*.tflite`, while an export is written.
 
     `edgerl verify` checks the policy of such a folder, and that the network's files follow from `network_int8.npz`;
     the network's checks on images are made here, and reported.
@@ -54,6 +54,7 @@ def prepared(settings: EarlyExitConfig, table: Table, data: str | None) -> Itera
 
     Args:
       data: folder of CIFAR-100's binary files; None: through tensorflow-datasets.
+      name: of the export.
     Raises:
       UserError: no weights; weights or images are not the table's.
     """
@@ -67,7 +68,7 @@ def prepared(settings: EarlyExitConfig, table: Table, data: str | None) -> Itera
     with tempfile.TemporaryDirectory() as temporary:
         cascade_files.save(Path(temporary), trunk)
         extra = {cascade_files.NAME: Extra(source=Path(temporary))}
-        yield Cascade(extra, lambda folder: {"cascade": judge(folder, trunk, device, images, table)})
+        yield Cascade(extra, lambda folder: {"cascade": judge(folder, name, trunk, device, images, table)})
 
 
 def _weights(named: str | None, table: Table, dataset: Dataset) -> tuple[TrunkConfig, Any]:
@@ -87,7 +88,9 @@ def _weights(named: str | None, table: Table, dataset: Dataset) -> tuple[TrunkCo
     return config, variables
 
 
-def judge(folder: Path, trunk: Int8Trunk, device: Device, images: np.ndarray, table: Table) -> dict[str, Any]:
+def judge(
+    folder: Path, name: str, trunk: Int8Trunk, device: Device, images: np.ndarray, table: Table
+) -> dict[str, Any]:
     """Accuracy, sizes and checks of an export, on the first test images uint8 [N, S, S, 3] of the table.
 
     Returns:
@@ -99,7 +102,7 @@ def judge(folder: Path, trunk: Int8Trunk, device: Device, images: np.ndarray, ta
     labels, floats = table.labels[rows], table.logits(rows)
     outputs = trunk.outputs(images)
     logits = trunk.logits(trunk.answers(outputs))
-    player = deploy.load(folder)
+    player = deploy.load(folder / f"{name}_int8.npz")
     predictions, stops = logits.argmax(-1), exits_of(player, device.observe(logits))
     float_stops = exits_of(player, device.observe(floats))
     macs = np.array(cascade_files.macs(trunk))
@@ -110,7 +113,7 @@ def judge(folder: Path, trunk: Int8Trunk, device: Device, images: np.ndarray, ta
         return {"accuracy": float(right), "macs": float(macs[exits].mean()), "exits": shares.tolist()}
 
     expected = np.stack([stops, chosen(predictions, stops)], axis=1)
-    checks = cascade_checks.checks(folder, trunk, images, outputs, expected)
+    checks = cascade_checks.checks(folder, name, trunk, images, outputs, expected)
     return {
         "passed": all(check["passed"] is not False for check in checks),
         "images": len(images),
@@ -125,6 +128,6 @@ def judge(folder: Path, trunk: Int8Trunk, device: Device, images: np.ndarray, ta
             "int8_network": reached(predictions, stops),
             "decisions_changed": float((stops != float_stops).mean()),
         },
-        "size": cascade_checks.sizes(folder, trunk),
+        "size": cascade_checks.sizes(folder, name, trunk),
         "checks": checks,
     }

@@ -16,33 +16,32 @@ from edgerl.tasks.hardware.profiles import load_profile
 
 SLOW = 8  # images in TFLM's interpreter, under sanitizers and in the emulator
 _FAST = dataclasses.replace(toolchain.HOST, link=("-O2",))
-_SOURCES = ("network.c", "cascade.c", "exits.c", "policy.c")
+_SOURCES = ("_network.c", "_cascade.c", "_exits.c", ".c")  # behind the export's name
 
 
 def checks(
-    folder: Path, trunk: Int8Trunk, images: np.ndarray, outputs: list[np.ndarray], expected: np.ndarray
+    folder: Path, name: str, trunk: Int8Trunk, images: np.ndarray, outputs: list[np.ndarray], expected: np.ndarray
 ) -> list[dict[str, Any]]:
     """The C, and TFLM, against JAX.
 
     Args:
+      name: of the export.
       images: uint8 [N, S, S, 3].
       outputs: what JAX has for every part, int8 [N, H, W, C] each; compared for some of the images.
       expected: the exit and the class in JAX, int [N, 2]; compared for all of them.
     """
-    few, rv32 = images[:SLOW], toolchain.RV32
-    some = [output[:SLOW] for output in outputs]
+    few, rv32, host = images[:SLOW], toolchain.RV32, toolchain.HOST
+    some, where = [output[:SLOW] for output in outputs], (folder, name)
     return [
-        _check("decisions, host C", len(images), _FAST, lambda: decisions_differ(_FAST, folder, images, expected)),
-        _check("decisions, rv32imc", len(few), rv32, lambda: decisions_differ(rv32, folder, few, expected[:SLOW])),
-        _check(
-            "parts, host C", len(few), toolchain.HOST, lambda: parts_differ(toolchain.HOST, folder, trunk, few, some)
-        ),
-        _check("parts, rv32imc", len(few), rv32, lambda: parts_differ(rv32, folder, trunk, few, some)),
+        _check("decisions, host C", len(images), _FAST, lambda: decisions_differ(_FAST, *where, images, expected)),
+        _check("decisions, rv32imc", len(few), rv32, lambda: decisions_differ(rv32, *where, few, expected[:SLOW])),
+        _check("parts, host C", len(few), host, lambda: parts_differ(host, *where, trunk, few, some)),
+        _check("parts, rv32imc", len(few), rv32, lambda: parts_differ(rv32, *where, trunk, few, some)),
         _check("parts, TFLM", len(few), None, lambda: parts_differ_on_tflm(trunk, few, some)),
     ]
 
 
-def sizes(folder: Path, trunk: Int8Trunk) -> dict[str, Any] | str:
+def sizes(folder: Path, name: str, trunk: Int8Trunk) -> dict[str, Any] | str:
     """Bytes on rv32imc: flash, static RAM with the arena in it, all functions' stacks together; shares of an ESP32-C3.
 
     A string where the cross-compiler is missing or fails.
@@ -52,8 +51,8 @@ def sizes(folder: Path, trunk: Int8Trunk) -> dict[str, Any] | str:
     total, stack = dict.fromkeys(("text", "rodata", "data", "bss"), 0), 0
     with tempfile.TemporaryDirectory() as temporary:
         try:
-            for name in _SOURCES:
-                found, frames = toolchain.object_sizes(toolchain.RV32, folder / name, Path(temporary))
+            for end in _SOURCES:
+                found, frames = toolchain.object_sizes(toolchain.RV32, folder / f"{name}{end}", Path(temporary))
                 total = {section: total[section] + found[section] for section in total}
                 stack += sum(frames.values())
         except toolchain.ToolError as error:
@@ -78,22 +77,27 @@ def _check(name: str, images: int, target: Target | None, differences: Callable[
     return {"name": name, "passed": found == 0, "images": images, "differences": found}
 
 
-def decisions_differ(target: Target, folder: Path, images: np.ndarray, expected: np.ndarray) -> int:
+def decisions_differ(target: Target, folder: Path, name: str, images: np.ndarray, expected: np.ndarray) -> int:
     """Images whose exit or class in C is not the expected one, int [N, 2]."""
     with tempfile.TemporaryDirectory() as temporary:
         harness = resources.files("edgerl.tasks.early_exit.export") / "templates" / "images.c"
-        sources: list[str | Path] = [*(folder / name for name in _SOURCES), str(harness)]
-        program = toolchain.build(target, sources, [folder, toolchain.harness("")], Path(temporary) / "images")
+        toolchain.shim(Path(temporary), name, "_cascade")
+        sources: list[str | Path] = [*(folder / f"{name}{end}" for end in _SOURCES), str(harness)]
+        include: list[str | Path] = [folder, temporary, toolchain.harness("")]
+        program = toolchain.build(target, sources, include, Path(temporary) / "images")
         found = toolchain.feed(target, program, images, np.dtype((np.int32, 2)))
     return int((found != expected).any(axis=1).sum())
 
 
-def parts_differ(target: Target, folder: Path, trunk: Int8Trunk, images: np.ndarray, expected: list[np.ndarray]) -> int:
+def parts_differ(
+    target: Target, folder: Path, name: str, trunk: Int8Trunk, images: np.ndarray, expected: list[np.ndarray]
+) -> int:
     """Images for which any part's output in C is not the expected one, int8 [N, H, W, C] each."""
     record = np.dtype([(str(i), np.int8, outputs.shape[1:]) for i, outputs in enumerate(expected)])
     with tempfile.TemporaryDirectory() as temporary:
-        sources: list[str | Path] = [folder / "network.c", toolchain.harness("parts.c")]
-        program = toolchain.build(target, sources, [folder], Path(temporary) / "parts")
+        toolchain.shim(Path(temporary), name, "_network")
+        sources: list[str | Path] = [folder / f"{name}_network.c", toolchain.harness("parts.c")]
+        program = toolchain.build(target, sources, [folder, temporary], Path(temporary) / "parts")
         found = toolchain.feed(target, program, trunk.inputs(images), record)
     return _differing([found[str(i)] for i in range(len(expected))], expected)
 

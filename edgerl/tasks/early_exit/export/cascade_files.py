@@ -1,23 +1,41 @@
 """The files of a whole early-exit network on a chip, made of `network_int8.npz`: an export's extra."""
 
+import hashlib
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
 
 from edgerl import __version__
-from edgerl.deploy import c_text, graph_c, graph_file, tflite_file
+from edgerl.deploy import c_text, graph_c, graph_file, names, tflite_file
+from edgerl.deploy.extras import Firmware
 from edgerl.deploy.ops.arrays import array
+from edgerl.deploy.targets.example import Example
+from edgerl.tasks.early_exit.export.exits_c import PACKAGE
 from edgerl.tasks.early_exit.trunk.int8 import Int8Trunk
 from edgerl.util import files
 from edgerl.util.errors import UserError
 
 NAME = "cascade"
-NETWORK = "network_int8.npz"
+NETWORK = "network_int8.npz"  # behind the export's name
 _DRIVER = ("cascade.h", "cascade.c")
+EXAMPLE = Example(
+    header="${p}_cascade.h",
+    word="image",
+    count="${P}_IMAGE_BYTES",
+    digits=4,
+    tests="${p}_cascade_self_test()",
+    total="1",
+    state="static uint8_t image[${P}_IMAGE_BYTES];",
+    decide="""int i;
+    for (i = 0; i < ${P}_IMAGE_BYTES; i++) {
+        image[i] = (uint8_t)values[i];
+    }
+    answers[0] = ${p}_classify(image, &answers[1]);""",
+    says="class: %d exit: %d",
+    about="the bytes of an image in (rows of red, green, blue), its class and the exit where it stopped out",
+)
 
 
 def save(folder: Path, trunk: Int8Trunk) -> None:
@@ -25,18 +43,20 @@ def save(folder: Path, trunk: Int8Trunk) -> None:
     graph_file.save(folder / NETWORK, trunk.network, ends=np.array(trunk.ends, np.int32))
 
 
-def write(source: Path, out: Path, said: Mapping[str, Any], deployed: Any) -> None:
+def write(source: Path, out: Path, said: Mapping[str, Any], firmware: Firmware) -> Example:
     """The extra's generator; see `edgerl.deploy.extras`.
 
     Raises:
       UserError: `network_int8.npz` is missing, damaged or no network of stages and heads.
     """
-    del deployed
     trunk = _load(source / NETWORK)
     _check(source / NETWORK, trunk, said)
     save(out, trunk)
-    for name, content in contents(trunk).items():
+    words = firmware.words
+    stamp = names.stamp_of(hashlib.sha256((out / NETWORK).read_bytes()).hexdigest(), words["model"])
+    for name, content in contents(trunk, names.words(words["p"], stamp)).items():
         files.write_bytes(out / name, content)
+    return EXAMPLE
 
 
 def _load(path: Path) -> Int8Trunk:
@@ -71,18 +91,19 @@ def _reads_the_stage_before(trunk: Int8Trunk) -> bool:
     return True
 
 
-def contents(trunk: Int8Trunk) -> dict[str, bytes]:
+def contents(trunk: Int8Trunk, words: Mapping[str, str]) -> dict[str, bytes]:
     """File name → what is in it."""
-    names = [f"{kind} {i}" for i in range(len(trunk.ends) // 2) for kind in ("stage", "head")]
-    texts = graph_c.generate(trunk.network, trunk.ends, names) | _driver(trunk)
-    models = zip(names, trunk.parts, strict=True)
+    p = words["p"]
+    called = [f"{kind} {i}" for i in range(len(trunk.ends) // 2) for kind in ("stage", "head")]
+    texts = graph_c.generate(trunk.network, trunk.ends, called, words) | _driver(trunk, words)
+    models = zip(called, trunk.parts, strict=True)
     return {name: text.encode() for name, text in texts.items()} | {
-        f"{name.replace(' ', '_')}.tflite": tflite_file.write(part) for name, part in models
+        f"{p}_{name.replace(' ', '_')}.tflite": tflite_file.write(part) for name, part in models
     }
 
 
-def _driver(trunk: Int8Trunk) -> dict[str, str]:
-    """File name → text of `cascade.h` and `cascade.c`."""
+def _driver(trunk: Int8Trunk, words: Mapping[str, str]) -> dict[str, str]:
+    """File name → text of `NAME_cascade.h` and `NAME_cascade.c`."""
     scales = [head.tensors[head.output].q for head in trunk.parts[1::2]]
     side = trunk.network.tensors[0].shape[0]
     answers = trunk.answers(trunk.outputs(_made_up_image(side)))[0]
@@ -93,9 +114,8 @@ def _driver(trunk: Int8Trunk) -> dict[str, str]:
         c_text.array(f"int8_t test_answers[{answers.shape[0]}][{answers.shape[1]}]", answers),
     ]
     counts = ", ".join(f"{count:,}" for count in macs(trunk))
-    values = {"version": __version__, "side": side, "macs": counts, "constants": "\n\n".join(constants)}
-    templates = resources.files("edgerl.tasks.early_exit.export") / "templates"
-    return {name: Template((templates / f"{name}.in").read_text()).substitute(values) for name in _DRIVER}
+    values = {**words, "version": __version__, "side": side, "macs": counts, "constants": "\n\n".join(constants)}
+    return {f"{words['p']}_{name}": c_text.template(f"{name}.in", values, PACKAGE) for name in _DRIVER}
 
 
 def _made_up_image(side: int) -> np.ndarray:

@@ -6,14 +6,13 @@ function. Both sides are integers after one float product, so they are equal bit
 """
 
 import dataclasses
-from collections.abc import Callable
-from importlib import resources
-from string import Template
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from edgerl import __version__
+from edgerl.deploy import c_text, names
 from edgerl.tasks.early_exit.env import EXIT, EXTRAS, EarlyExit
 from edgerl.tasks.early_exit.evaluation.evaluate import everywhere
 from edgerl.util.errors import UserError
@@ -165,10 +164,11 @@ def gain_of(temperatures: np.ndarray) -> np.ndarray:
     return (STEPS * np.log2(np.e) / temperatures.astype(np.float64)).astype(np.float32)
 
 
-def generate(device: Device | Exits, decide: Decide) -> dict[str, str]:
-    """File name → text of `exits.h` and `exits.c`, to be compiled with the policy's `policy.c`.
+def generate(device: Device | Exits, decide: Decide, words: Mapping[str, str]) -> dict[str, str]:
+    """File name → text of `NAME_exits.h` and `NAME_exits.c`, to be compiled with the policy's `NAME.c`.
 
     Args:
+      words: of `edgerl.deploy.names`.
       decide: the deployed policy, int actions [n] of observations float32 [n, F]; the self-test expects its decisions.
     Raises:
       UserError: more classes than the device's arithmetic holds.
@@ -176,26 +176,28 @@ def generate(device: Device | Exits, decide: Decide) -> dict[str, str]:
     exits = device.exits if isinstance(device, Device) else device
     if exits.classes > MAX_CLASSES:
         raise UserError(f"the C code holds at most {MAX_CLASSES} classes; the network has {exits.classes}")
-    common = {"version": __version__, "exits": exits.count, "classes": exits.classes}
-    return {
-        "exits.h": _template("exits.h.in", common | _header(exits)),
-        "exits.c": _template("exits.c.in", common | _source(exits, decide)),
-    }
-
-
-def _template(name: str, values: dict[str, Any]) -> str:
-    text = (resources.files("edgerl.tasks.early_exit.export") / "templates" / name).read_text()
-    return Template(text).substitute(values)
+    common = {**words, "version": __version__, "exits": exits.count, "classes": exits.classes}
+    source = c_text.template("exits.c.in", common | _source(exits, decide), PACKAGE)
+    stamp = names.words(words["p"], names.stamp_of(source, words["model"]))["stamp"]
+    header = c_text.template("exits.h.in", common | _header(exits) | {"stamp": stamp}, PACKAGE)
+    return {f"{words['p']}_exits.h": header, f"{words['p']}_exits.c": source}
 
 
 def _header(exits: Exits) -> dict[str, Any]:
-    told = f"/* What to spare, from 0 (nothing) to 1 (most); {_float(exits.preference)} at the start. */"
-    declaration = f"\n{told}\nvoid edgerl_set_preference(float preference);\n"
+    field = "    float preference;            /* what to spare, from 0 (nothing) to 1 (most) */\n"
+    goal = (
+        " * What the policy spares is yours to say: exits.preference, from 0 (nothing) to 1 (most), "
+        f"{_float(exits.preference)} at the start.\n * The budgets it was trained for are in report.json."
+        if exits.takes_preference
+        else " * The budgets of latency, compute and energy that it was trained for are in report.json. What is\n"
+        " * left of them is in its observation."
+    )
     return {
+        "goal": goal,
         "largest_logit": f"{LIMIT / exits.gain.max():.0f}",
         "temperatures": ", ".join(_float(t) for t in exits.temperatures),
         "observation_rows": "\n".join(f" *   [{i}] {name}" for i, name in enumerate(exits.names)),
-        "preference_declaration": declaration if exits.takes_preference else "",
+        "preference_field": field if exits.takes_preference else "",
     }
 
 
@@ -203,11 +205,11 @@ def _source(exits: Exits, decide: Decide) -> dict[str, Any]:
     names, known, lines = exits.names, exits.known, []
     for i, name in enumerate(names):
         if name == "agreement":
-            value = "answer->prediction == previous ? 1.0f : 0.0f"
+            value = "exit > 0 && answer->prediction == exits->predictions[exit - 1] ? 1.0f : 0.0f"
         elif name == "confidence" or name in EXTRAS:
             value = f"(float)answer->{name} * unit"
         else:
-            value = "preference" if name == "preference" else f"known[exit][{i - 1}]"
+            value = "exits->preference" if name == "preference" else f"known[exit][{i - 1}]"
         lines.append(f"    obs[{i}] = {value};")
     logits = made_up_logits(exits)
     seen = answers(logits, np.broadcast_to(exits.gain, logits.shape[:2]))
@@ -224,19 +226,19 @@ def _source(exits: Exits, decide: Decide) -> dict[str, Any]:
         _array(f"int test_prediction[{size}]", seen.prediction.reshape(-1)),
         _array(f"int test_decision[{size}]", decisions.reshape(-1).astype(int)),
     ]
-    state = f"static float preference = {_float(exits.preference)};\n" if exits.takes_preference else ""
+    start = f"    exits->preference = {_float(exits.preference)};\n" if exits.takes_preference else ""
     return {
         "features": len(names),
         "constants": "\n\n".join(constants),
         "observation": "\n".join(lines),
         "tests": size,
-        "preference_state": state,
-        "preference_definition": _SET_PREFERENCE if exits.takes_preference else "",
+        "preference_start": start,
+        "unused": "    (void)exits;" if not any("exits->" in line for line in lines) else "",
     }
 
 
 _TESTED = ("confidence", "margin", "probability")
-_SET_PREFERENCE = "\nvoid edgerl_set_preference(float value)\n{\n    preference = value;\n}\n"
+PACKAGE = "edgerl.tasks.early_exit.export"
 
 
 def made_up_logits(exits: Exits) -> np.ndarray:

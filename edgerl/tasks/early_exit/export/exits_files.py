@@ -1,4 +1,4 @@
-"""`exits.h` and `exits.c` as an export's extra files: what the report keeps of them, and how they are made of that."""
+"""`NAME_exits.h` and `.c` as an export's extra files: what the report keeps of them, how they are made of that."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from edgerl.deploy.extras import Firmware
+from edgerl.deploy.targets.example import Example
 from edgerl.tasks.early_exit.env import EXTRAS
 from edgerl.tasks.early_exit.evaluation.evaluate import actions_of
 from edgerl.tasks.early_exit.export.exits_c import MAX_CLASSES, Exits, generate
@@ -29,20 +31,37 @@ def said_of(exits: Exits) -> dict[str, Any]:
     }
 
 
-def write(source: Path, out: Path, said: Mapping[str, Any], deployed: Any) -> None:
+EXAMPLE = Example(
+    header="${p}_exits.h",
+    word="logits",
+    count="1 + ${P}_CLASSES",
+    digits=16,
+    tests="${p}_self_test() + ${p}_exits_self_test()",
+    total="${P}_TEST_VECTORS",
+    state="static struct ${p}_exits exits;",
+    start="${p}_exits_init(&exits);",
+    decide="""answers[0] = ${p}_should_exit(&exits, values + 1, (int)values[0]);
+    answers[1] = ${p}_prediction(&exits);""",
+    says="exit: %d class: %d",
+    about="the number of an exit, then its raw logits in; out whether to stop there (1) or to go on (0), and the class",
+)
+
+
+def write(source: Path, out: Path, said: Mapping[str, Any], firmware: Firmware) -> Example:
     """The extra's generator; see `edgerl.deploy.extras`.
 
     Raises:
       UserError: `said` is not of `said_of`.
     """
     del source
-    exits = _read(said)
+    exits, deployed = _read(said), firmware.policy
     if deployed.sizes[0] != len(exits.names) or deployed.sizes[-1] != 2:
         raise UserError(
             f"the policy of {deployed.sizes} neurons is not that of these exits' {len(exits.names)} features"
         )
-    for name, text in generate(exits, lambda obs: actions_of(deployed, obs)).items():
+    for name, text in generate(exits, lambda obs: actions_of(deployed, obs), firmware.words).items():
         files.write_bytes(out / name, text.encode())
+    return EXAMPLE
 
 
 def _read(said: Mapping[str, Any]) -> Exits:

@@ -1,0 +1,2 @@
+/* Stands in for ESP-IDF's header where its example is built without ESP-IDF. */
+#include <stdlib.h>

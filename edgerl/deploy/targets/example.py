@@ -1,0 +1,107 @@
+"""What the example of a package does: numbers come in on a line, the export's entry point is called, a line goes out.
+
+The protocol is the same on every board: `WORD: [f f f f]` in, an answer out, a line each. After a reset the board says
+`self-test: 0 of N failed` and, if so, how long one decision takes; a board that computes something else stops there.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from string import Template
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One entry point. In the texts, `$p` and `$P` stand for the export's name.
+
+    Attributes:
+      header: file to include, "$p.h".
+      word: what a line begins with.
+      count: C expression, how many numbers follow.
+      digits: characters of a number, at most.
+      tests: C expression that runs all self-tests: 0 if the processor computes as it should.
+      total: C expression, how many tests there are, for the greeting.
+      state: C definitions at file scope.
+      start: C statements after the self-test has passed.
+      decide: C statements that decide about `values[]` and set `int answers[2]`.
+      says: format of the answer's line, of one or two %d.
+      about: what goes in and comes out, for the README.
+    """
+
+    header: str
+    word: str
+    count: str
+    digits: int
+    tests: str
+    total: str
+    decide: str
+    says: str
+    about: str
+    state: str = ""
+    start: str = ""
+
+    @property
+    def arguments(self) -> str:
+        """What the format takes."""
+        return ", ".join(f"answers[{i}]" for i in range(self.says.count("%d")))
+
+    def named(self, words: Mapping[str, str]) -> "Example":
+        """The same of one export."""
+        texts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        filled: dict[str, Any] = {
+            name: Template(text).substitute(words) if isinstance(text, str) else text for name, text in texts.items()
+        }
+        return Example(**filled)
+
+
+POLICY = Example(
+    header="$p.h",
+    word="obs",
+    count="${P}_FEATURES",
+    digits=32,
+    tests="${p}_self_test()",
+    total="${P}_TEST_VECTORS",
+    decide="answers[0] = ${p}_act(values);",
+    says="action: %d",
+    about="an observation in, the action out",
+)
+
+_PARSER = """\
+/* Reads "@WORD@: [f f f f]", numbers apart by spaces or commas. Returns 1 if the line is complete. */
+static int parse(const char *line)
+{
+    const char *at = strchr(line, '[');
+    int i;
+    if (strncmp(line, "@WORD@:", @LENGTH@) != 0 || at == NULL) {
+        return 0;
+    }
+    at++;
+    for (i = 0; i < COUNT; i++) {
+        char *end;
+        at += strspn(at, " ,");
+        values[i] = (float)strtod(at, &end);
+        if (end == at) {
+            return 0;
+        }
+        at = end;
+    }
+    at += strspn(at, " ");
+    return *at == ']';
+}
+
+static void decide(void)
+{
+    @DECIDE@
+}
+"""
+
+
+def common(example: Example) -> str:
+    """C, and C++, that all examples share: buffers, the parser, the decision."""
+    parser = _PARSER.replace("@WORD@", example.word).replace("@LENGTH@", str(len(example.word) + 1))
+    state = f"{example.state}\n" if example.state else ""
+    return (
+        f"#define COUNT ({example.count})\n\n"
+        f"static char line[{example.digits} * COUNT + 16];\n"
+        f"static float values[COUNT];\nstatic int answers[2];\n{state}\n" + parser.replace("@DECIDE@", example.decide)
+    )

@@ -1,0 +1,102 @@
+"""The README of an export, and of its packages: what is there, how it is built and flashed, what the board says."""
+
+from collections.abc import Sequence
+
+from edgerl.deploy.targets.arduino import library
+from edgerl.deploy.targets.esp_idf import component
+from edgerl.deploy.targets.example import Example
+
+_WHOLE = """\
+# {name}: {title}
+
+{environment}
+
+Written by EdgeRL {version}; do not edit. `edgerl verify` of this folder compares the computations below, bit for bit.
+
+| what | where |
+|---|---|
+| C99 for any microcontroller: integers inside, no heap, no library | {code} |
+| an ESP-IDF project with the component `{component}` | `esp_idf/` |
+| an Arduino library, which PlatformIO takes as well | `arduino/{library}/` |
+| the model for TensorFlow Lite for Microcontrollers | `{name}_int8.tflite` |
+| the same as a C array, and a program around it | `{name}_model_data.h`, `{name}_model_data.cc`, `tflm/` |
+| what Python reads: float and int8 policy, observations, measurements | `.npz` files, `report.json` |
+
+Every file, symbol and macro that goes into firmware begins with `{name}`: exports of other names live beside it in one
+program (`edgerl export RUN --out FOLDER --name NAME`).
+
+{use}
+
+## ESP32-C3 and its kin, with ESP-IDF 5 or newer
+
+    cd esp_idf
+    idf.py set-target esp32c3
+    idf.py build flash monitor
+
+## Arduino
+
+Arduino IDE: *Sketch, Include Library, Add .ZIP Library* with a ZIP of `arduino/{library}`, then *File, Examples,
+{library}*. On a command line, for an Arduino Uno at `PORT`:
+
+    arduino-cli lib install --zip-path {library}.zip
+    arduino-cli compile --fqbn arduino:avr:uno --upload --port PORT arduino/{library}/examples/serial_{name}
+
+PlatformIO: `lib_deps = symlink://PATH/arduino/{library}` in `platformio.ini`.
+
+{console}
+"""
+
+_USE = """\
+## In your own program
+
+Compile {code} with your program, or take one of the packages. {header} says what the numbers mean.
+
+    #include "{header}"
+
+    if ({tests} != 0) {{ /* this processor computes something else: stop */ }}
+"""
+
+_CONSOLE = """\
+## What the example says
+
+115200 baud; a line in, a line out; {about}.
+
+    self-test: 0 of N failed
+    cycles: N a decision
+    > {word}: [0.1 0.2 ...]
+    {says}
+
+A line that does not fit is answered by `error: ...`. After a failed self-test nothing is decided.
+"""
+
+_PACKAGE = """\
+# {title}
+
+{environment}
+
+Written by EdgeRL {version}: an int8 network in C99, integers inside, no heap, no dependency.
+
+{use}
+{console}"""
+
+
+def generate(
+    name: str, version: str, title: str, environment: Sequence[str], code: Sequence[str], example: Example
+) -> tuple[str, str]:
+    """(README of the export, README of its packages).
+
+    Args:
+      title: what the export is, in a line.
+      environment: lines on the environment.
+      code: the C sources.
+    """
+    sources = ", ".join(f"`{file}`" for file in code)
+    use = _USE.format(code=sources, header=example.header, tests=example.tests)
+    says = example.says.replace("%d", "0")
+    console = _CONSOLE.format(about=example.about, word=example.word, says=says)
+    values = {"name": name, "version": version, "title": title, "environment": "\n".join(environment)}
+    packages = {"component": component(name), "library": library(name), "code": sources}
+    return (
+        _WHOLE.format(**values, **packages, use=use.rstrip(), console=console.rstrip()),
+        _PACKAGE.format(**values, use=use, console=console),
+    )
