@@ -107,6 +107,7 @@ def test_a_training_over_two_processes_is_that_of_one_with_two_devices(tmp_path)
     assert_same_run(tmp_path / "two", tmp_path / "one")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_process_that_dies_ends_the_other_and_the_run_goes_on(tmp_path, victim):
     """Killed in two processes, it goes on in one, to the same bits."""

@@ -85,6 +85,7 @@ def test_pixel_features_of_flat_and_of_busy_patches():
     np.testing.assert_array_equal(features[0, :, -4:], np.eye(4))
 
 
+@pytest.mark.long
 def test_the_contract():
     checked = edgerl.check_environment(dataclasses.replace(tiny(), sizes=(2, 4)), num_steps=8)
     assert checked.steps == 128
