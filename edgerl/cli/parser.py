@@ -108,8 +108,19 @@ def parser() -> argparse.ArgumentParser:
         "--data", type=_path, metavar="DIR", help="CIFAR-100's binary files, for early-exit's gallery of images"
     )
 
-    verify = command("verify", "compare JAX, TFLM, host C and rv32imc, bit for bit", "edgerl verify runs/pole_c --json")
+    verify = command(
+        "verify",
+        "compare JAX, TFLM and the C on this host and emulated processors, bit for bit",
+        "edgerl verify runs/pole_c --json",
+    )
     verify.add_argument("folder", type=_path, metavar="FOLDER", help="folder that `edgerl export` wrote")
+    verify.add_argument(
+        "--targets",
+        nargs="+",
+        metavar="TARGET",
+        help="machines that run the C: 'host C', rv32imc, Cortex-M0, Cortex-M4F, 'Xtensa lx106', ATmega2560, "
+        "ATmega328P, WebAssembly (default: all; named where tools are missing)",
+    )
     verify.add_argument(
         "--converter", action="store_true", help="compare with TensorFlow's conversion of the float policy, too (10 s)"
     )

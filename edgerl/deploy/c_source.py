@@ -100,8 +100,8 @@ def _constants(policy: Deployed, layers: list[CLayer], vectors: TestVectors, wor
     """The `static const` definitions."""
     p, upper = words["p"], words["P"]
     features, actions = policy.sizes[0], policy.sizes[-1]
-    yield c_text.array(f"float gain[{upper}_FEATURES]", c_text.floats(policy.quantiser.gain))
-    yield c_text.array(f"int32_t offset[{upper}_FEATURES]", policy.quantiser.offset)
+    yield c_text.array(f"ROM float gain[{upper}_FEATURES]", c_text.floats(policy.quantiser.gain))
+    yield c_text.array(f"ROM int32_t offset[{upper}_FEATURES]", policy.quantiser.offset)
     tables = _tables(layers)
     for i, layer in enumerate(layers):
         kernel, spare = layer.kernel, -len(layer.bias) % layer.kernel.width
@@ -109,15 +109,15 @@ def _constants(policy: Deployed, layers: list[CLayer], vectors: TestVectors, wor
         if kernel.epilogue != "accumulators":
             yield c_text.scalings(i, layer.multiplier, layer.shift, spare if kernel.per_channel else 0)
         if i in tables:
-            yield c_text.array(f"{_table_type(tables)} table_{i}[256]", tables[i])
+            yield c_text.array(f"ROM {_table_type(tables)} table_{i}[256]", tables[i])
     yield _layers(layers)
     count = f"{upper}_TEST_VECTORS"
     yield c_text.array(
-        f"float test_observations[{count}][{upper}_FEATURES]", c_text.floats(vectors.observations), features
+        f"ROM float test_observations[{count}][{upper}_FEATURES]", c_text.floats(vectors.observations), features
     )
-    yield c_text.array(f"{p}_score test_scores[{count}][{upper}_ACTIONS]", vectors.scores, actions)
+    yield c_text.array(f"ROM {p}_score test_scores[{count}][{upper}_ACTIONS]", vectors.scores, actions)
     kind = "uint8_t" if actions <= 256 else "uint16_t"  # MAX_WIDTH is below 2^16
-    yield c_text.array(f"{kind} test_actions[{count}]", vectors.actions)
+    yield c_text.array(f"ROM {kind} test_actions[{count}]", vectors.actions)
 
 
 def _tables(layers: list[CLayer]) -> dict[int, np.ndarray]:
@@ -152,7 +152,7 @@ def _layers(layers: list[CLayer]) -> str:
         names = [f"weights_{i}", f"bias_{i}", scaling, *table]
         numbers = [inputs, -(-outputs // kernel.width), zero, low, high]
         rows.append("{" + ", ".join(map(str, [*names, *numbers])) + "}")
-    return f"static const struct layer layers[{len(rows)}] = {{\n    " + ",\n    ".join(rows) + ",\n};"
+    return f"static const ROM struct layer layers[{len(rows)}] = {{\n    " + ",\n    ".join(rows) + ",\n};"
 
 
 def _inference(policy: Deployed, layers: list[CLayer], words: Mapping[str, str]) -> str:

@@ -26,7 +26,7 @@ def symbols(header: str, prefix: str, stamp: str) -> str:
 
 def declarations(table_type: str | None) -> str:
     """Macros, `struct scaling` and `struct layer`, which `c_kernels` expects; with a table's type if there are any."""
-    return template("dense.c.in", {"table_field": f"    const {table_type} *table;\n" if table_type else ""})
+    return template("dense.c.in", {"table_field": f"    const ROM {table_type} *table;\n" if table_type else ""})
 
 
 def dense(index: int, weights: np.ndarray, bias: np.ndarray, width: int) -> Iterator[str]:
@@ -37,15 +37,15 @@ def dense(index: int, weights: np.ndarray, bias: np.ndarray, width: int) -> Iter
     spare = -len(bias) % width
     bias = np.pad(bias, (0, spare))
     blocks = np.pad(weights, ((0, 0), (0, spare))).reshape(len(weights), -1, width).swapaxes(0, 1)
-    yield array(f"int8_t weights_{index}[{blocks.size}] ALIGNED", blocks)
-    yield array(f"int32_t bias_{index}[{bias.size}] ALIGNED", bias)
+    yield array(f"ROM int8_t weights_{index}[{blocks.size}] WEIGHTS", blocks)
+    yield array(f"ROM int32_t bias_{index}[{bias.size}] ALIGNED", bias)
 
 
 def scalings(index: int, multipliers: Any, shifts: Any, spare: int = 0) -> str:
     """`struct scaling`, one for the layer or one for each output; see `scaled` in the template."""
     pairs = zip(np.asarray(multipliers).tolist(), np.asarray(shifts).tolist(), strict=True)
     rows = [scaling(*pair) for pair in [*pairs, *[(0, 0)] * spare]]
-    return f"static const struct scaling scaling_{index}[{len(rows)}] = {{\n    " + ",\n    ".join(rows) + ",\n};"
+    return f"static const ROM struct scaling scaling_{index}[{len(rows)}] = {{\n    " + ",\n    ".join(rows) + ",\n};"
 
 
 def scaling(multiplier: int, shift: int) -> str:
@@ -74,9 +74,9 @@ def array(declaration: str, values: Any, row: int = 16) -> str:
     return f"static const {declaration} = {{\n" + "\n".join(lines) + "\n};"
 
 
-def struct(kind: str, index: int, fields: Iterable[Any]) -> str:
-    """The definition of `static const struct KIND KIND_INDEX`."""
-    return f"static const struct {kind} {kind}_{index} = {braced(fields)};"
+def struct(kind: str, index: int, fields: Iterable[Any], rom: str = "") -> str:
+    """The definition of `static const struct KIND KIND_INDEX`; `rom` is "ROM " for one that is read through it."""
+    return f"static const {rom}struct {kind} {kind}_{index} = {braced(fields)};"
 
 
 def braced(fields: Iterable[Any]) -> str:

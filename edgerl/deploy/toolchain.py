@@ -24,8 +24,14 @@ PACKAGES = {
     "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf",
     "qemu-riscv32": "qemu-user",
     "qemu-system-riscv32": "qemu-system-misc",
+    "qemu-system-xtensa": "qemu-system-misc",
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi",
+    "avr-gcc": "gcc-avr and avr-libc",
+    "xtensa-lx106-elf-gcc": "gcc-xtensa-lx106",
+    "wasm-ld": "lld",
+    "node": "nodejs",
 }
-_TIMEOUT_SECONDS = 900
+_TIMEOUT_SECONDS = 300
 
 
 class ToolError(Exception):
@@ -41,6 +47,7 @@ class Target:
       flags: for every compilation.
       link: for programs that run on standard input and output.
       emulator: the command that runs them, empty on the host.
+      sources: of ours, for every program.
     """
 
     name: str
@@ -48,12 +55,17 @@ class Target:
     flags: tuple[str, ...] = ()
     link: tuple[str, ...] = ()
     emulator: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     def missing(self, *more: str) -> str | None:
         """None if the tools are there, else what to install."""
-        tools = [self.compiler, *self.emulator[:1], *more]
-        packages = sorted({PACKAGES.get(tool, tool) for tool in tools if shutil.which(tool) is None})
-        return f"not installed: {', '.join(packages)} (Debian packages)" if packages else None
+        return missing(self.compiler, *self.emulator[:1], *more)
+
+
+def missing(*tools: str) -> str | None:
+    """None if commands are there, else what to install."""
+    packages = sorted({PACKAGES.get(tool, tool) for tool in tools if shutil.which(tool) is None})
+    return f"not installed: {', '.join(packages)} (Debian packages)" if packages else None
 
 
 HOST = Target("host C", "cc", link=SANITIZERS)
@@ -76,7 +88,7 @@ def harness(name: str) -> str:
 def build(target: Target, sources: Sequence[str | Path], include: Sequence[str | Path], program: Path) -> Path:
     """Builds a program that reads standard input and writes standard output; warnings are errors."""
     flags, libraries = [f for f in target.link if f != "-lgcc"], [f for f in target.link if f == "-lgcc"]
-    files = [*map(str, sources), *libraries, "-o", str(program)]
+    files = [*map(str, sources), *target.sources, *libraries, "-o", str(program)]
     run([target.compiler, *STRICT, *target.flags, *flags, *(f"-I{folder}" for folder in include), *files])
     return program
 
@@ -112,21 +124,28 @@ def run_program(
     Raises:
       ToolError: the program failed its self-test, a sanitizer stopped it, or it wrote too little.
     """
-    features = observations.shape[1]
-    record = np.dtype(
+    record = record_of(observations.shape[1], actions, score)
+    return feed(target, [str(program)], np.ascontiguousarray(observations, "<f4"), record)
+
+
+def record_of(features: int, actions: int, score: np.typing.DTypeLike) -> np.dtype:
+    """What vectors.c writes for an observation, as C lays it out."""
+    return np.dtype(
         [("scores", score, (actions,)), ("input", np.int8, (features,)), ("action", np.int32), ("act", np.int32)],
-        align=True,  # as C lays them out
+        align=True,
     )
-    return feed(target, program, np.ascontiguousarray(observations, "<f4"), record)
 
 
-def feed(target: Target, program: Path, inputs: np.ndarray, record: np.dtype) -> np.ndarray:
+def feed(target: Target, program: Sequence[str] | Path, inputs: np.ndarray, record: np.dtype) -> np.ndarray:
     """One `record` [N] for each of the inputs [N, …], which go to a program's standard input as they are.
+
+    Args:
+      program: its file, or that and its arguments.
 
     Raises:
       ToolError: the program failed its self-test, a sanitizer stopped it, it wrote too little or took too long.
     """
-    command = [*target.emulator, str(program)]
+    command = [*target.emulator, *([str(program)] if isinstance(program, Path) else program)]
     try:
         done = subprocess.run(
             command, input=inputs.tobytes(), capture_output=True, check=False, timeout=_TIMEOUT_SECONDS
@@ -188,18 +207,30 @@ def count_instructions(
     return np.array(printed.split(), np.int64).reshape(len(inputs), 2)
 
 
-def run(command: Sequence[str]) -> str:
-    """Standard output of a command; a `ToolError` with its first error line where it fails."""
+def run(command: Sequence[str], cwd: Path | None = None, merged: bool = False) -> str:
+    """Standard output of a command; a `ToolError` with its first error line where it fails.
+
+    Args:
+      cwd: the folder that it runs in.
+      merged: with standard error in it.
+    """
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", check=False, timeout=_TIMEOUT_SECONDS
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_TIMEOUT_SECONDS,
+            cwd=cwd,
         )
     except FileNotFoundError as error:
         raise UserError(f"{command[0]} is not installed") from error
     except subprocess.TimeoutExpired as error:
         raise ToolError(f"{command[0]} took more than {_TIMEOUT_SECONDS} s") from error
     if done.returncode != 0:
-        raise ToolError(f"{command[0]} failed: {_first_error(done.stderr)}")
+        raise ToolError(f"{command[0]} failed: {_first_error(done.stdout if merged else done.stderr)}")
     return done.stdout
 
 

@@ -1,11 +1,11 @@
-"""The proof of an export: the same int8 outputs and actions in JAX, in TFLM, in C on this host and in C on rv32imc.
+"""The proof of an export: the same int8 outputs and actions in JAX, in TFLM, and in C on this host and other machines.
 
 What is compiled and run is never the folder's own: all its files are made anew from `policy_int8.npz` and what the
 report says, in a folder of their own, and compared byte for byte first. Only what is equal goes on to be compiled.
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from edgerl.deploy import (
     converter,
     fidelity,
     int8_policy,
+    machines,
     perceptron,
     self_tests,
     tflite_file,
@@ -31,6 +32,8 @@ from edgerl.deploy.calibration import check_observations
 from edgerl.deploy.contents import Ingredients
 from edgerl.deploy.extras import Extra
 from edgerl.deploy.folder import Folder, open_folder, shown
+from edgerl.deploy.machines.machine import Machine, TooSmall
+from edgerl.deploy.machines.streams import Streams
 from edgerl.deploy.targets.tflm import ARENA_MARGIN
 from edgerl.deploy.toolchain import Target
 from edgerl.envs import policy as float_policy
@@ -45,7 +48,9 @@ UNCHECKED = (
 Check = dict[str, Any]
 
 
-def verify(out: str | Path, num_vectors: int = 100_000, converter: bool = False) -> dict[str, Any]:
+def verify(
+    out: str | Path, num_vectors: int = 100_000, converter: bool = False, targets: Sequence[str] | None = None
+) -> dict[str, Any]:
     """Checks an export folder. Observations on- and off-policy, NaN, ±inf and huge values are among the vectors.
 
     Files are compared with their hashes in `report.json`, then with what `export` writes from `policy_int8.npz` and the
@@ -55,6 +60,8 @@ def verify(out: str | Path, num_vectors: int = 100_000, converter: bool = False)
       out: folder that `export` wrote.
       num_vectors: how many observations each implementation decides on, ≥ 1.
       converter: whether to compare the int8 network with TensorFlow's conversion of policy.npz too; takes ten seconds.
+      targets: names of the machines that run the C, as in `edgerl.deploy.machines.ALL`: "host C", "rv32imc",
+        "Cortex-M0", "Cortex-M4F", "Xtensa lx106", "ATmega2560", "ATmega328P", "WebAssembly"; None: all of them.
     Returns:
       passed: True if no check failed and at least one implementation was compared. vectors. checks: a list of
       {name, passed, detail}, with `differences` where vectors were compared; `passed` is None, and `detail` says why,
@@ -65,6 +72,7 @@ def verify(out: str | Path, num_vectors: int = 100_000, converter: bool = False)
     """
     if isinstance(num_vectors, bool) or not isinstance(num_vectors, int | np.integer) or num_vectors < 1:
         raise UserError(f"num_vectors is {num_vectors}, expected a whole number, at least 1")
+    machines_of_it = machines.chosen(targets)
     folder = open_folder(out)
     made_of = _ingredients(folder)
     with tempfile.TemporaryDirectory() as temporary:
@@ -73,19 +81,15 @@ def verify(out: str | Path, num_vectors: int = 100_000, converter: bool = False)
         checks, foreign = _files_checks(folder, clean, made_of)
         checks += [_guarded("TensorFlow", partial(_converter_check, made_of))] if converter else []
         if all(check["passed"] for check in checks):
-            checks += _implementations(clean, made_of, num_vectors)
+            checks += _implementations(clean, made_of, num_vectors, machines_of_it)
         else:
-            checks += _not_run(clean, {*folder.changed} or {*foreign}, folder.name)
+            checks += _not_run(clean, {*folder.changed} or {*foreign}, folder.name, machines_of_it)
     return {
         "passed": all(check["passed"] is not False for check in checks),
         "vectors": num_vectors,
         "checks": checks,
         "unchecked": UNCHECKED,
     }
-
-
-# What each implementation's check runs; a failed check where that is what was changed.
-_NEEDS = {"TFLM": ("_int8.tflite",), toolchain.HOST.name: (".h", ".c"), toolchain.RV32.name: (".h", ".c")}
 
 
 def _ingredients(folder: Folder) -> Ingredients:
@@ -186,17 +190,19 @@ def _report_check(folder: Folder, made_of: Ingredients) -> Check:
     return _check("report", not wrong, detail)
 
 
-def _implementations(clean: Path, made_of: Ingredients, num_vectors: int) -> list[Check]:
+def _implementations(
+    clean: Path, made_of: Ingredients, num_vectors: int, machines_of_it: Sequence[Machine]
+) -> list[Check]:
     """TFLM and C against JAX, and the C's own tests."""
     obs = vectors.make(made_of.deployed.quantiser, made_of.observations, num_vectors)
     inputs, scores = int8_policy.evaluate(made_of.deployed.policy, obs)
     checks = [_vectors_check(scores), _guarded("TFLM", partial(_tflm_check, clean, made_of, inputs))]
     tests = self_tests.find(clean, contents.paths(clean), made_of.name)
-    for target in progress.each((toolchain.HOST, toolchain.RV32), "verify"):
-        checks.append(_guarded(target.name, partial(_c_check, target, clean, made_of.name, obs, inputs, scores)))
-        if tests:
-            name = f"self-tests, {target.name}"
-            checks.append(_guarded(name, partial(_self_tests_check, name, target, clean, tests)))
+    for machine in progress.each(machines_of_it, "verify"):
+        checks.append(_guarded(machine.name, partial(_c_check, machine, clean, made_of.name, obs, inputs, scores)))
+        if tests and isinstance(machine, Streams):
+            name = f"self-tests, {machine.name}"
+            checks.append(_guarded(name, partial(_self_tests_check, name, machine.target, clean, tests)))
     if not any("differences" in check for check in checks):
         detail = "nothing was compared with JAX: neither TFLM nor a compiler can be used here"
         if all(check["passed"] is not False for check in checks):
@@ -208,13 +214,14 @@ def _check(name: str, passed: bool | None, detail: str, **more: Any) -> Check:
     return {"name": name, "passed": passed, "detail": detail, **more}
 
 
-def _not_run(clean: Path, foreign: set[str], prefix: str) -> list[Check]:
+def _not_run(clean: Path, foreign: set[str], prefix: str, machines_of_it: Sequence[Machine]) -> list[Check]:
     """For each implementation a failed check where what it needs was changed, else one that was not made."""
-    needs = {name: tuple(f"{prefix}{end}" for end in ends) for name, ends in _NEEDS.items()}
+    needs: dict[str, tuple[str, ...]] = {"TFLM": (f"{prefix}_int8.tflite",)}
+    needs |= {machine.name: (f"{prefix}.h", f"{prefix}.c") for machine in machines_of_it}
     made = contents.paths(clean)
     if self_tests.find(clean, made, prefix):
         code = tuple(name for name in made if self_tests.is_code(name))
-        needs |= {f"self-tests, {target.name}": code for target in (toolchain.HOST, toolchain.RV32)}
+        needs |= {f"self-tests, {machine.name}": code for machine in machines_of_it if isinstance(machine, Streams)}
     checks = []
     for name, files_of_it in needs.items():
         own = [file for file in files_of_it if file in foreign]
@@ -252,17 +259,20 @@ def _tflm_check(clean: Path, made_of: Ingredients, inputs: np.ndarray) -> Check:
     return _compared("TFLM", outputs != np.asarray(jax.jit(made_of.deployed.policy.outputs)(inputs)), how)
 
 
-def _c_check(target: Target, clean: Path, name: str, obs: np.ndarray, inputs: np.ndarray, scores: np.ndarray) -> Check:
-    if missing := target.missing():
-        return _check(target.name, None, missing)
-    with tempfile.TemporaryDirectory() as temporary:
-        program = toolchain.compile_program(target, clean, Path(temporary), name)
-        records = toolchain.run_program(target, program, obs, scores.shape[1], scores.dtype)
-    actions = scores.argmax(axis=1)
-    wrong = [records["input"] != inputs, records["scores"] != scores]
-    wrong += [(records[name] != actions)[:, None] for name in ("action", "act")]
-    how = "qemu-riscv32, -march=rv32imc" if target.emulator else "-std=c99 -Wall -Wextra -Werror, sanitizers on"
-    return _compared(target.name, np.concatenate(wrong, axis=1), how)
+def _c_check(
+    machine: Machine, clean: Path, name: str, obs: np.ndarray, inputs: np.ndarray, scores: np.ndarray
+) -> Check:
+    if missing := machine.missing():
+        return _check(machine.name, None, missing)
+    few = slice(machine.limit)
+    try:
+        records = machine.records(clean, name, obs[few], scores.shape[1], scores.dtype)
+    except TooSmall as error:
+        return _check(machine.name, None, str(error))
+    actions = scores[few].argmax(axis=1)
+    wrong = [records["input"] != inputs[few], records["scores"] != scores[few]]
+    wrong += [(records[field] != actions)[:, None] for field in ("action", "act")]
+    return _compared(machine.name, np.concatenate(wrong, axis=1), machine.how)
 
 
 def _self_tests_check(name: str, target: Target, clean: Path, tests: dict[str, str]) -> Check:

@@ -15,6 +15,8 @@ from edgerl import MLPPolicy, UserError, deploy, make
 from edgerl.deploy import exporting, fidelity, int8_policy, toolchain
 from edgerl.envs.policy import load_policy, same
 
+QUICK = ("host C", "rv32imc")  # of the machines that run the C
+
 
 def test_the_folder_has_what_was_promised(exported):
     policy, folder, report = exported
@@ -72,7 +74,7 @@ def test_few_observations_odd_sizes_and_accumulators(tmp_path, make_policy):
     assert report["environment"] is None
     assert report["quantisation"]["argmax"] == "accumulators"
     assert "typedef int32_t policy_score;" in (tmp_path / "out" / "policy.h").read_text()
-    verified = deploy.verify(tmp_path / "out", num_vectors=2000)
+    verified = deploy.verify(tmp_path / "out", num_vectors=2000, targets=QUICK)
     assert verified["passed"]
     assert "of the int8 outputs" in next(c["detail"] for c in verified["checks"] if c["name"] == "TFLM")
 
@@ -95,7 +97,7 @@ def test_other_input_that_is_refused(exported, tmp_path, observations):
 def test_tensorflow_stays_out(exported):
     program = (
         "import sys; from edgerl import deploy; deploy.load(sys.argv[1]); "
-        "deploy.verify(sys.argv[1], num_vectors=10); "
+        "deploy.verify(sys.argv[1], num_vectors=10, targets=['host C']); "
         "assert not [m for m in sys.modules if m.split('.')[0] in ('tensorflow', 'tflite_micro')]"
     )
     subprocess.run([sys.executable, "-c", program, str(exported[1])], check=True)

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from edgerl import UserError, __version__, cli, deploy
-from edgerl.deploy import perceptron, tflite_file, tflm, toolchain
+from edgerl.deploy import machines, perceptron, tflite_file, tflm, toolchain
 from edgerl.util import files
+
+QUICK = ("host C", "rv32imc")  # of the machines that run the C
 
 
 def _by_name(report):
@@ -35,18 +37,19 @@ def _replace(folder, name, data):
 
 def _refused(folder, match):
     with pytest.raises(UserError, match=match) as caught:
-        deploy.verify(folder, num_vectors=100)
+        deploy.verify(folder, num_vectors=100, targets=QUICK)
     assert len(str(caught.value).splitlines()) == 1
 
 
 def test_it_finds_no_difference(exported, capsys):
-    report = deploy.verify(exported[1], num_vectors=20_000)
+    report = deploy.verify(exported[1], num_vectors=500)
     assert report["passed"] is True
     by_name = _by_name(report)
     assert by_name["TFLM"]["differences"] == by_name["host C"]["differences"] == 0
-    missing = toolchain.RV32.missing()
-    assert by_name["rv32imc"]["passed"] is (True if missing is None else None)
-    assert missing is None or missing in by_name["rv32imc"]["detail"]
+    for machine in machines.ALL:
+        check, missing = by_name[machine.name], machine.missing()
+        assert check["passed"] is (True if missing is None else None), check
+        assert missing is None or missing in check["detail"]
     assert "fidelity" in report["unchecked"]
 
 
@@ -63,7 +66,7 @@ def test_exit_statuses(copy, tmp_path, capsys):
 def test_changed_c_is_a_failed_check(copy, name):
     with (copy / name).open("a") as file:
         file.write("/* harmless */\n")
-    report = deploy.verify(copy, num_vectors=100)
+    report = deploy.verify(copy, num_vectors=100, targets=QUICK)
     assert not report["passed"]
     assert {"files", "generated files", "host C"} <= _failed(report)
     assert "TFLM" not in _failed(report)
@@ -76,9 +79,9 @@ def test_a_changed_model_is_found(copy):
     data[data.index(weights) + 100] ^= 1
     (copy / "policy_int8.tflite").write_bytes(data)
     found = {"generated files", "model"}
-    assert _failed(deploy.verify(copy, num_vectors=100)) == {"files", "TFLM", *found}
+    assert _failed(deploy.verify(copy, num_vectors=100, targets=QUICK)) == {"files", "TFLM", *found}
     _replace(copy, "policy_int8.tflite", bytes(data))
-    assert found <= _failed(deploy.verify(copy, num_vectors=100))
+    assert found <= _failed(deploy.verify(copy, num_vectors=100, targets=QUICK))
 
 
 def test_every_file_is_compared_with_what_export_writes(exported, copy):
@@ -89,13 +92,13 @@ def test_every_file_is_compared_with_what_export_writes(exported, copy):
             _replace(copy, name, changed)
             assert name in _found(copy)
         _replace(copy, name, original)
-    assert deploy.verify(copy, num_vectors=100)["passed"]
+    assert deploy.verify(copy, num_vectors=100, targets=QUICK)["passed"]
 
 
 def _found(folder):
     """What `verify` says of a folder whose hashes fit: a line, or the check of its files."""
     try:
-        by_name = _by_name(deploy.verify(folder, num_vectors=100))
+        by_name = _by_name(deploy.verify(folder, num_vectors=100, targets=QUICK))
     except UserError as error:
         return str(error)
     return by_name["generated files"]["detail"] if by_name["files"]["passed"] else "files"
@@ -109,11 +112,11 @@ def test_a_weight_of_a_neuron_that_never_fires_is_found(silent, tmp_path):
     changed = text[:start] + re.sub(r"\n    -?\d+,", "\n    77,", text[start:], count=1)
     assert changed != text
     _replace(folder, "policy.c", changed.encode())
-    assert "policy.c" in _by_name(deploy.verify(folder, num_vectors=10))["generated files"]["detail"]
+    assert "policy.c" in _by_name(deploy.verify(folder, num_vectors=10, targets=QUICK))["generated files"]["detail"]
 
 
 def test_a_network_that_never_fires_is_named(silent):
-    report = deploy.verify(silent, num_vectors=100)
+    report = deploy.verify(silent, num_vectors=100, targets=QUICK)
     assert report["passed"]
     check = _by_name(report)["vectors"]
     assert check["passed"] is None
@@ -131,7 +134,7 @@ def test_the_report_is_compared_with_the_files(copy):
         kept = json.dumps(report)
         report[section] |= change
         (copy / "report.json").write_text(json.dumps(report))
-        assert {"report", "generated files"} & _failed(deploy.verify(copy, num_vectors=100)), section
+        assert {"report", "generated files"} & _failed(deploy.verify(copy, num_vectors=100, targets=QUICK)), section
         (copy / "report.json").write_text(kept)
 
 
@@ -140,7 +143,7 @@ def test_a_policy_that_was_not_quantised_is_found(exported, copy):
     other = policy.replace(kernels=(policy.kernels[0] + jnp.float32(0.05), *policy.kernels[1:]))
     deploy.exporting.float_policy.save_policy(copy / "policy.npz", other)
     _replace(copy, "policy.npz", (copy / "policy.npz").read_bytes())
-    assert _failed(deploy.verify(copy, num_vectors=100)) == {"float policy"}
+    assert _failed(deploy.verify(copy, num_vectors=100, targets=QUICK)) == {"float policy"}
 
 
 @pytest.mark.parametrize("listed", [False, True])
@@ -149,7 +152,7 @@ def test_what_export_did_not_write_is_refused(copy, tmp_path, name, listed):
     """And nothing of it is compiled: the include would be an error that names the file."""
     if listed:
         _replace(copy, name, b"#error planted\n")
-        report = deploy.verify(copy, num_vectors=100)
+        report = deploy.verify(copy, num_vectors=100, targets=QUICK)
         assert _failed(report) == {"generated files"}
         assert name in _by_name(report)["generated files"]["detail"]
         assert "planted" not in json.dumps(report)
@@ -256,7 +259,7 @@ def test_another_edgerl_wrote_it(copy):
     report = files.read_json(copy / "report.json") | {"edgerl": "0.0.1"}
     (copy / "report.json").write_text(json.dumps(report))
     (copy / "policy.c").write_text("int x;\n")
-    detail = _by_name(deploy.verify(copy, num_vectors=100))["generated files"]["detail"]
+    detail = _by_name(deploy.verify(copy, num_vectors=100, targets=QUICK))["generated files"]["detail"]
     assert f"this is EdgeRL {__version__}, the export is of '0.0.1'" in detail
 
 
@@ -264,7 +267,7 @@ def test_a_missing_cross_compiler_is_named(exported, monkeypatch):
     """Without the tools verify checks the rest, and says which packages bring them."""
     real = shutil.which
     monkeypatch.setattr(shutil, "which", lambda tool, *a, **k: None if "riscv" in tool else real(tool, *a, **k))
-    report = deploy.verify(exported[1], num_vectors=100)
+    report = deploy.verify(exported[1], num_vectors=100, targets=QUICK)
     by_name = _by_name(report)
     assert report["passed"]
     assert by_name["rv32imc"]["passed"] is None
@@ -277,11 +280,11 @@ def test_where_nothing_can_be_compared_nothing_has_passed(exported, monkeypatch)
         raise UserError("running TFLM needs tflite-micro")
 
     monkeypatch.setattr(shutil, "which", lambda tool, *a, **k: None)
-    with_tflm = deploy.verify(exported[1], num_vectors=100)
+    with_tflm = deploy.verify(exported[1], num_vectors=100, targets=QUICK)
     assert with_tflm["passed"]
     assert "gcc" in _by_name(with_tflm)["host C"]["detail"]
     monkeypatch.setattr(tflm, "run", missing)
-    report = deploy.verify(exported[1], num_vectors=100)
+    report = deploy.verify(exported[1], num_vectors=100, targets=QUICK)
     assert report["passed"] is False
     assert _failed(report) == {"comparison"}
     assert {name for name, check in _by_name(report).items() if check["passed"] is None} == {

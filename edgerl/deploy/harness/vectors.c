@@ -5,7 +5,9 @@
 #include "io.h"
 #include "exported.h"
 
+#ifndef BATCH
 #define BATCH 64
+#endif
 
 struct record {
     exported_score scores[EXPORTED_ACTIONS];

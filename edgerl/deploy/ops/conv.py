@@ -128,7 +128,7 @@ class Conv(Operation):
 
     C: ClassVar = """\
 struct conv {
-    const struct layer *layer; /* of one place: its window's inputs to its outputs */
+    const ROM struct layer *layer; /* of one place: its window's inputs to its outputs */
     int32_t source;            /* in the arena, as all that follow */
     int32_t target;
     int16_t height;
@@ -143,7 +143,7 @@ struct conv {
     int8_t stride;
     int8_t top;
     int8_t left;
-    void (*kernel)(const struct layer *l, const int16_t *x, int16_t *y);
+    void (*kernel)(const ROM struct layer *l, const int16_t *x, int16_t *y);
 };
 
 /* The inputs around one place of the output, without their zero point; padding is 0. */

@@ -112,12 +112,12 @@ class Dense(Operation):
 
     C: ClassVar = """\
 struct fully_connected {
-    const struct layer *layer;
+    const ROM struct layer *layer;
     int32_t source; /* in the arena, as all that follow */
     int32_t target;
     int16_t zero;
     int16_t outputs;
-    void (*kernel)(const struct layer *l, const int16_t *x, int16_t *y);
+    void (*kernel)(const ROM struct layer *l, const int16_t *x, int16_t *y);
 };
 
 FAST static void fully_connected(const struct fully_connected *c)
@@ -157,4 +157,4 @@ def layer(index: int, weights: np.ndarray, bias: np.ndarray, out: Output, kernel
     yield c_text.scalings(index, np.atleast_1d(out.multiplier), np.atleast_1d(out.shift), spare)
     names = [f"weights_{index}", f"bias_{index}", f"scaling_{index}"]
     numbers = [len(weights), count, int(out.zero), int(out.low), int(out.high)]
-    yield c_text.struct("layer", index, [*names, *numbers])
+    yield c_text.struct("layer", index, [*names, *numbers], rom="ROM ")

@@ -1,0 +1,103 @@
+"""AVR processors in simavr: observations are in the program's flash, answers come over the serial port."""
+
+import dataclasses
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from edgerl.deploy import toolchain
+from edgerl.deploy.machines.machine import TooSmall
+from edgerl.deploy.toolchain import ToolError
+
+_CHUNK_BYTES = 6000  # of observations in one program's flash
+_NUMBERS = ("failures", "decide", "act", "ram")
+
+
+@dataclasses.dataclass(frozen=True)
+class Avr:
+    """See `machine.Machine`.
+
+    Attributes:
+      mcu: the compiler's and simavr's name of it.
+    """
+
+    name: str
+    mcu: str
+    limit: int | None = 2000
+
+    @property
+    def how(self) -> str:
+        return f"simavr, {self.mcu}"
+
+    def missing(self) -> str | None:
+        return toolchain.missing("avr-gcc", "simavr")
+
+    def records(
+        self, folder: Path, name: str, observations: np.ndarray, actions: int, score: np.typing.DTypeLike
+    ) -> np.ndarray:
+        record = toolchain.record_of(observations.shape[1], actions, score)
+        chunk = max(1, _CHUNK_BYTES // (4 * observations.shape[1]))
+        parts = [
+            self._played(folder, name, observations[i : i + chunk], record)[0]
+            for i in range(0, len(observations), chunk)
+        ]
+        return np.concatenate(parts)
+
+    def measured(self, folder: Path, name: str, observations: np.ndarray, actions: int) -> dict[str, int]:
+        """Mean cycles of `decide` and `act`, and bytes of RAM in use at most, over float32 observations [N, features].
+
+        The RAM is the whole program's: the policy's, and some of the program that reads the observations.
+        """
+        record = toolchain.record_of(observations.shape[1], actions, np.int8)
+        few = observations[: max(1, _CHUNK_BYTES // (4 * observations.shape[1]))]
+        found = self._played(folder, name, few, record)[1]
+        return {key: found[key] for key in ("decide", "act", "ram")}
+
+    def _played(
+        self, folder: Path, name: str, observations: np.ndarray, record: np.dtype
+    ) -> tuple[np.ndarray, dict[str, int]]:
+        with tempfile.TemporaryDirectory() as temporary:
+            out = Path(temporary)
+            self._build(folder, name, observations, out)
+            said = toolchain.run(["simavr", "-m", self.mcu, "-f", "16000000", str(out / "program")], merged=True)
+        # simavr colours the lines of the serial port, and writes a dot for an end of line.
+        lines = re.findall(r"^([0-9a-f]+|[a-z]+ \d+)\.?$", re.sub(r"\x1b\[\d*m", "", said), re.MULTILINE)
+        numbers = {key: int(value) for key, value in (line.split() for line in lines if " " in line)}
+        rows = [bytes.fromhex(line) for line in lines if " " not in line]
+        if sorted(numbers) != sorted(_NUMBERS) or len(rows) != len(observations):
+            raise ToolError(f"the program in simavr answered {len(rows)} of {len(observations)} observations")
+        if numbers["failures"]:
+            raise ToolError(f"{numbers['failures']} embedded test vectors failed")
+        return _records(rows, observations.shape[1], record), numbers
+
+    def _build(self, folder: Path, name: str, observations: np.ndarray, out: Path) -> None:
+        toolchain.shim(out, name)
+        words = np.ascontiguousarray(observations, "<f4").view("<u4")
+        rows = ",\n".join("{" + ", ".join(f"0x{word:08x}" for word in row) + "}" for row in words.tolist())
+        (out / "vectors.h").write_text(
+            f"#define VECTORS {len(words)}\n"
+            f"static const uint32_t observations[VECTORS][{words.shape[1]}] PROGMEM = {{{rows}}};\n"
+        )
+        flags = [f"-mmcu={self.mcu}", "-std=gnu99", "-Wall", "-Wextra", "-Werror", "-O2", f"-I{folder}", f"-I{out}"]
+        sources = [str(folder / f"{name}.c"), toolchain.harness("avr.c")]
+        try:
+            toolchain.run(["avr-gcc", *flags, *sources, "-o", str(out / "program")])
+        except ToolError as error:
+            if "will not fit" in str(error) or "overflow" in str(error):
+                raise TooSmall(f"does not fit an {self.name}'s flash or RAM") from error
+            raise
+
+
+def _records(rows: list[bytes], features: int, record: np.dtype) -> np.ndarray:
+    """The lines' bytes as records."""
+    scores = record["scores"].base.newbyteorder("<")
+    packed = np.dtype(
+        [("input", np.int8, features), ("scores", scores, record["scores"].shape), ("action", "<i2"), ("act", "<i2")]
+    )
+    found = np.frombuffer(b"".join(rows), packed)
+    made = np.zeros(len(rows), record)
+    for field in packed.names or ():
+        made[field] = found[field]
+    return made

@@ -1,0 +1,74 @@
+"""Cortex-M processors in QEMU: a program without a library, which opens files of the host by semihosting."""
+
+import dataclasses
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from edgerl.deploy import toolchain
+from edgerl.deploy.machines.machine import TooSmall
+from edgerl.deploy.toolchain import ToolError
+
+
+@dataclasses.dataclass(frozen=True)
+class Cortex:
+    """See `machine.Machine`.
+
+    Attributes:
+      cpu: of the compiler.
+      board: QEMU's.
+      flash, ram: the board's, in bytes.
+      batch: observations that its RAM holds at once.
+      flags: more of the compiler's, for a floating-point unit for example.
+    """
+
+    name: str
+    cpu: str
+    board: str
+    flash: int
+    ram: int
+    batch: int
+    flags: tuple[str, ...] = ()
+    limit: int | None = None
+
+    @property
+    def how(self) -> str:
+        return f"qemu-system-arm, board {self.board}"
+
+    def missing(self) -> str | None:
+        return toolchain.missing("arm-none-eabi-gcc", "qemu-system-arm")
+
+    def records(
+        self, folder: Path, name: str, observations: np.ndarray, actions: int, score: np.typing.DTypeLike
+    ) -> np.ndarray:
+        with tempfile.TemporaryDirectory() as temporary:
+            out = Path(temporary)
+            self._build(folder, name, out)
+            (out / "in").write_bytes(np.ascontiguousarray(observations, "<f4").tobytes())
+            command = ["qemu-system-arm", "-M", self.board, "-display", "none", "-monitor", "none", "-serial", "none"]
+            semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", str(out / "program")]
+            toolchain.run([*command, *semihosting], cwd=out)
+            record = toolchain.record_of(observations.shape[1], actions, score)
+            written = (out / "out").read_bytes()
+        if len(written) != len(observations) * record.itemsize:
+            raise ToolError(f"the program wrote {len(written)} bytes, expected {len(observations) * record.itemsize}")
+        return np.frombuffer(written, record)
+
+    def _build(self, folder: Path, name: str, out: Path) -> None:
+        toolchain.shim(out, name)
+        sources = [folder / f"{name}.c", toolchain.harness("vectors.c"), toolchain.harness("plain.c")]
+        floats = "hard" if self.flags else "soft"
+        flags = [f"-mcpu={self.cpu}", "-mthumb", f"-mfloat-abi={floats}", *self.flags, "-ffreestanding", "-O2"]
+        sizes = [f"-Wl,--defsym=FLASH_SIZE={self.flash}", f"-Wl,--defsym=RAM_SIZE={self.ram}"]
+        more = ["-DSEMIHOSTING", f"-DBATCH={self.batch}", "-nostdlib", "-T", toolchain.harness("cortex.ld")]
+        include = [f"-I{folder}", f"-I{out}"]
+        command = ["arm-none-eabi-gcc", *toolchain.STRICT, *flags, *more, *sizes, *include, *map(str, sources)]
+        try:
+            toolchain.run([*command, "-lgcc", "-o", str(out / "program")])
+        except ToolError as error:
+            if "overflow" in str(error):
+                raise TooSmall(
+                    f"does not fit {self.flash >> 10} KiB of flash and {self.ram >> 10} KiB of RAM"
+                ) from error
+            raise

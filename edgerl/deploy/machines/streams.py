@@ -1,0 +1,42 @@
+"""Machines whose programs read standard input and write standard output."""
+
+import dataclasses
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from edgerl.deploy import toolchain
+from edgerl.deploy.toolchain import Target
+
+XTENSA = Target(
+    "Xtensa lx106",
+    "xtensa-lx106-elf-gcc",
+    flags=("-ffreestanding", "-mlongcalls"),
+    link=("-O2", "-nostdlib", "-DSIMCALLS", "-DSOFT_ARITHMETIC", "-T", toolchain.harness("xtensa.ld"), "-lgcc"),
+    emulator=(
+        *("qemu-system-xtensa", "-M", "sim", "-cpu", "lx106", "-semihosting", "-display", "none"),
+        *("-serial", "none", "-monitor", "none", "-kernel"),
+    ),
+    sources=(toolchain.harness("plain.c"),),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Streams:
+    """See `machine.Machine`."""
+
+    name: str
+    target: Target
+    how: str
+    limit: int | None = None
+
+    def missing(self) -> str | None:
+        return self.target.missing()
+
+    def records(
+        self, folder: Path, name: str, observations: np.ndarray, actions: int, score: np.typing.DTypeLike
+    ) -> np.ndarray:
+        with tempfile.TemporaryDirectory() as temporary:
+            program = toolchain.compile_program(self.target, folder, Path(temporary), name)
+            return toolchain.run_program(self.target, program, observations, actions, score)
