@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from edgerl.deploy.targets.arduino import library
 from edgerl.deploy.targets.esp_idf import component
 from edgerl.deploy.targets.example import Example
+from edgerl.deploy.targets.misra import section
 
 _WHOLE = """\
 # {name}: {title}
@@ -44,7 +45,8 @@ Arduino IDE: *Sketch, Include Library, Add .ZIP Library* with a ZIP of `arduino/
 PlatformIO: `lib_deps = symlink://PATH/arduino/{library}` in `platformio.ini`.
 
 {console}
-"""
+
+{analysis}"""
 
 _USE = """\
 ## In your own program
@@ -97,6 +99,6 @@ def generate(
     values = {"name": name, "version": version, "title": title, "environment": "\n".join(environment)}
     packages = {"component": component(name), "library": library(name), "code": sources}
     return (
-        _WHOLE.format(**values, **packages, use=use.rstrip(), console=console.rstrip()),
+        _WHOLE.format(**values, **packages, use=use.rstrip(), console=console.rstrip(), analysis=section()),
         _PACKAGE.format(**values, use=use, console=console),
     )
