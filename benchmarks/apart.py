@@ -105,7 +105,7 @@ def _trained(env: Any) -> Any:
     """Three steps of a transformer under random choices of patches."""
     agent = Random()
     running = online.start(env, agent, prng.new_key(np.uint32(0), np.uint32(0)), env.default_params)
-    running, metrics = online.advance(env, agent, running, env.default_params, np.int32(3), 3)
+    running, metrics = online.update(env, agent, running, env.default_params, np.int32(3), 3)
     return running.env.network, metrics
 
 

@@ -50,11 +50,11 @@ def training(count: int) -> Work:
     env, config, mesh = edgerl.make("CartPole-v1"), PPOConfig(), seeds.seed_mesh(count)
 
     def work(updates: int) -> object:
-        keys = seeds.spread(jax.random.split(KEY, count), count, mesh)
+        keys = seeds.shard(jax.random.split(KEY, count), count, mesh)
         states = seeds.start(env, config, keys, env.default_params)
         most = 1000
         return jax.block_until_ready(
-            seeds.advance(env, config, states, env.default_params, np.int32(updates), most, mesh)
+            seeds.update(env, config, states, env.default_params, np.int32(updates), most, mesh)
         )
 
     return work

@@ -141,9 +141,9 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("what", nargs="?", default="sim", choices=("sim", "ppo", "deploy"), help="default: sim")
     bench.add_argument("--figure", type=_path, metavar="FILE.png", help="sim, ppo: also draw the result")
 
-    bring, build = _add_logits(command)
+    import_, build = _add_logits(command)
 
-    for sub in (envs, evaluate, figures, export, verify, simulate, bench, bring, build):
+    for sub in (envs, evaluate, figures, export, verify, simulate, bench, import_, build):
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return whole
 
@@ -156,15 +156,15 @@ def _add_logits(command: Callable[..., argparse.ArgumentParser]) -> tuple[argpar
         "edgerl logits import mine.npz --out table.npz && edgerl train early-exit --set table=table.npz --out RUN",
     )
     sources = logits.add_subparsers(dest="source", required=True, metavar="import|build", parser_class=_Parser)
-    bring = sources.add_parser(
+    import_ = sources.add_parser(
         "import",
         help="from your own network's logits, from any framework",
         description="FILE.npz: logits float [N, K, C], labels int [N], macs or latency_ms [K] (cumulative, each exit's "
         "head included), optional split int [N] (0 fit, 1 policy, 2 test). See examples/own_logits.py.",
         epilog="example: edgerl logits import mine.npz --out table.npz",
     )
-    bring.add_argument("file", type=_path, metavar="FILE.npz")
-    bring.add_argument("--out", type=_path, metavar="TABLE", required=True, help="new file for the table")
+    import_.add_argument("file", type=_path, metavar="FILE.npz")
+    import_.add_argument("--out", type=_path, metavar="TABLE", required=True, help="new file for the table")
     build = sources.add_parser(
         "build",
         help="train a trunk on CIFAR-100, compute its table",
@@ -178,7 +178,7 @@ def _add_logits(command: Callable[..., argparse.ArgumentParser]) -> tuple[argpar
     build.add_argument(
         "--out", type=_path, metavar="FOLDER", required=True, help="for checkpoints, table.npz and weights.npz"
     )
-    return bring, build
+    return import_, build
 
 
 def _add_configuration(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Playing policies to the end of whole episodes."""
+"""RolloutState policies to the end of whole episodes."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ from edgerl.rl.distributions import categorical
 
 
 @struct.dataclass
-class Sample:
+class Minibatch:
     """One step as PPO learns from it."""
 
     obs: chex.Array
@@ -59,7 +59,9 @@ def total(parts: chex.Array, config: PPOConfig) -> chex.Array:
     return parts[..., 0] + config.value_coefficient * parts[..., 1] - config.entropy_coefficient * parts[..., 2]
 
 
-def ppo_loss(logits: chex.Array, values: chex.Array, batch: Sample, config: PPOConfig) -> tuple[chex.Array, chex.Array]:
+def ppo_loss(
+    logits: chex.Array, values: chex.Array, batch: Minibatch, config: PPOConfig
+) -> tuple[chex.Array, chex.Array]:
     """Mean loss of a minibatch, and the means float32 [PARTS] of what it is made of.
 
     Args:
@@ -68,7 +70,7 @@ def ppo_loss(logits: chex.Array, values: chex.Array, batch: Sample, config: PPOC
       batch: fields [..., B], the advantages normalised.
     """
 
-    def one(logits: chex.Array, value: chex.Array, sample: Sample) -> chex.Array:
+    def one(logits: chex.Array, value: chex.Array, sample: Minibatch) -> chex.Array:
         policy = categorical(logits)
         log_ratio = policy.log_prob(sample.action) - sample.log_prob
         ratio = jnp.exp(log_ratio)

@@ -21,9 +21,9 @@ from edgerl.rl import losses
 from edgerl.rl.config import PPOConfig
 from edgerl.rl.distributions import categorical
 from edgerl.rl.gae import gae
-from edgerl.rl.losses import Sample
+from edgerl.rl.losses import Minibatch
 from edgerl.rl.networks import Networks, Variables, make_networks
-from edgerl.rl.rollout import LAST, Finished, Playing, begin, rollout
+from edgerl.rl.rollout import LAST, EpisodeStats, RolloutState, reset, rollout
 from edgerl.rl.shuffle import permutation
 from edgerl.simulator.lanes import Transition
 from edgerl.util.content import jit_by_content
@@ -38,7 +38,7 @@ class TrainState:
 
     params: Variables  # of both networks
     opt_state: optax.OptState  # for the parameters as one vector
-    playing: Playing  # N environments
+    playing: RolloutState  # N environments
     key: chex.PRNGKey
 
 
@@ -55,7 +55,7 @@ def init(env: Environment, config: PPOConfig, key: chex.PRNGKey, env_params: Par
     environment_forms("ppo", env, env_params)
     params = make_networks(env, config, env_params).init(network_key)
     opt_state = optimiser(config).init(ravel_pytree(params)[0])
-    return TrainState(params, opt_state, begin(env, reset_key, env_params, config.num_envs), key)
+    return TrainState(params, opt_state, reset(env, reset_key, env_params, config.num_envs), key)
 
 
 def update(
@@ -124,7 +124,7 @@ def optimiser(config: PPOConfig) -> optax.GradientTransformation:
 
 def _samples(
     networks: Networks, config: PPOConfig, params: Variables, steps: Transition, log_probs: chex.Array
-) -> Sample:
+) -> Minibatch:
     """What is learnt from: steps [T, ..., N] as fields [..., T * N]."""
 
     def flat(x: chex.Array) -> chex.Array:
@@ -137,21 +137,21 @@ def _samples(
     advantages = jax.vmap(gae, in_axes=(LAST,) * 5 + (None, None), out_axes=LAST)(
         steps.reward, before, after, steps.terminated, steps.truncated, config.discount, config.gae_lambda
     )
-    return jax.tree.map(flat, Sample(steps.obs, steps.action, log_probs, before, advantages, before + advantages))
+    return jax.tree.map(flat, Minibatch(steps.obs, steps.action, log_probs, before, advantages, before + advantages))
 
 
 def _learn(
-    networks: Networks, config: PPOConfig, state: TrainState, samples: Sample, key: chex.PRNGKey
+    networks: Networks, config: PPOConfig, state: TrainState, samples: Minibatch, key: chex.PRNGKey
 ) -> tuple[Variables, optax.OptState, Metrics]:
     """`epochs` passes over the samples, each in another order. The optimiser sees the parameters as one vector."""
     vector, restore = ravel_pytree(state.params)
     optimise = optimiser(config)
 
-    def loss(vector: chex.Array, batch: Sample) -> tuple[chex.Array, chex.Array]:
+    def loss(vector: chex.Array, batch: Minibatch) -> tuple[chex.Array, chex.Array]:
         params = restore(vector)
         return losses.ppo_loss(networks.logits(params, batch.obs), networks.values(params, batch.obs), batch, config)
 
-    def step(carry: tuple[chex.Array, optax.OptState], batch: Sample) -> tuple[Any, tuple[chex.Array, ...]]:
+    def step(carry: tuple[chex.Array, optax.OptState], batch: Minibatch) -> tuple[Any, tuple[chex.Array, ...]]:
         vector, opt_state = carry
         gradient, parts = jax.grad(loss, has_aux=True)(vector, batch)
         change, opt_state = optimise.update(gradient, opt_state)
@@ -171,7 +171,7 @@ def _learn(
     return restore(vector), opt_state, {**metrics, "grad_norm": jnp.mean(norms)}
 
 
-def _episodes(finished: Finished) -> Metrics:
+def _episodes(finished: EpisodeStats) -> Metrics:
     count = finished.count.astype(jnp.float32)
     return {
         "episodes": count,

@@ -1,4 +1,4 @@
-"""Playing a policy for some steps in many environments, episodes tracked, nothing learnt."""
+"""RolloutState a policy for some steps in many environments, episodes tracked, nothing learnt."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ Act = Callable[[chex.PRNGKey, chex.Array], tuple[chex.Array, chex.Array]]
 
 
 @struct.dataclass
-class Playing:
+class RolloutState:
     """Where N environments stand; every leaf has N as its last axis."""
 
     obs: chex.Array
@@ -28,7 +28,7 @@ class Playing:
 
 
 @struct.dataclass
-class Finished:
+class EpisodeStats:
     """Episodes that ended in a rollout: sums."""
 
     count: chex.Array  # int32
@@ -36,15 +36,15 @@ class Finished:
     total_length: chex.Array  # int32
 
 
-def begin(env: Environment, key: chex.PRNGKey, params: Params, num_envs: int) -> Playing:
+def reset(env: Environment, key: chex.PRNGKey, params: Params, num_envs: int) -> RolloutState:
     """Resets all environments; the key is consumed."""
     obs, state = jax.vmap(lambda k: env.reset(k, params), out_axes=LAST)(jax.random.split(key, num_envs))
-    return Playing(obs, state, jnp.zeros(num_envs, jnp.float32), jnp.zeros(num_envs, jnp.int32))
+    return RolloutState(obs, state, jnp.zeros(num_envs, jnp.float32), jnp.zeros(num_envs, jnp.int32))
 
 
 def rollout(
-    env: Environment, act: Act, playing: Playing, key: chex.PRNGKey, params: Params, num_steps: int
-) -> tuple[Playing, Transition, chex.Array, Finished]:
+    env: Environment, act: Act, playing: RolloutState, key: chex.PRNGKey, params: Params, num_steps: int
+) -> tuple[RolloutState, Transition, chex.Array, EpisodeStats]:
     """Plays `num_steps` steps; an ended episode is followed by a new one. The key is consumed.
 
     Returns:
@@ -53,20 +53,22 @@ def rollout(
     """
     num_envs = playing.episode_length.shape[0]
 
-    def lane(playing: Playing, action: chex.Array, key: chex.PRNGKey) -> tuple[Playing, Transition, Finished]:
+    def lane(
+        playing: RolloutState, action: chex.Array, key: chex.PRNGKey
+    ) -> tuple[RolloutState, Transition, EpisodeStats]:
         step_key, reset_key = jax.random.split(key)
         obs, state, reward, terminated, truncated, _ = take_step(env, step_key, playing.state, action, params)
-        going = Playing(obs, state, playing.episode_return + reward, playing.episode_length + 1)
-        fresh = Playing(*env.reset(reset_key, params), jnp.float32(0), jnp.int32(0))
+        going = RolloutState(obs, state, playing.episode_return + reward, playing.episode_length + 1)
+        fresh = RolloutState(*env.reset(reset_key, params), jnp.float32(0), jnp.int32(0))
         ended = terminated | truncated
-        done = Finished(jnp.int32(1), going.episode_return, going.episode_length)
+        done = EpisodeStats(jnp.int32(1), going.episode_return, going.episode_length)
         return (
             jax.tree.map(lambda new, old: jnp.where(ended, new, old), fresh, going),
             Transition(playing.obs, action, reward, terminated, truncated, obs),
             jax.tree.map(lambda x: jnp.where(ended, x, 0), done),
         )
 
-    def step(carry: tuple[Playing, Finished], key: chex.PRNGKey) -> tuple[Any, tuple[Transition, chex.Array]]:
+    def step(carry: tuple[RolloutState, EpisodeStats], key: chex.PRNGKey) -> tuple[Any, tuple[Transition, chex.Array]]:
         playing, finished = carry
         act_key, lane_key = jax.random.split(key)
         action, log_prob = act(act_key, playing.obs)
@@ -75,6 +77,6 @@ def rollout(
         return (playing, jax.tree.map(jnp.add, finished, done)), (happened, log_prob)
 
     none = jnp.zeros(num_envs, jnp.int32)
-    start = (playing, Finished(none, jnp.zeros(num_envs, jnp.float32), none))
+    start = (playing, EpisodeStats(none, jnp.zeros(num_envs, jnp.float32), none))
     (playing, finished), (steps, log_probs) = jax.lax.scan(step, start, jax.random.split(key, num_steps))
     return playing, steps, log_probs, jax.tree.map(jnp.sum, finished)

@@ -68,14 +68,16 @@ def run_block(
     def many(function: Callable[..., Any], *arguments: Any, axes: tuple[Any, ...]) -> Any:
         return jax.vmap(function, in_axes=axes, out_axes=last)(*arguments)
 
-    def renew(kept: Kept, rewards: Rewards | None) -> Kept:
+    def draw_starts(kept: Kept, rewards: Rewards | None) -> Kept:
         axes = (params_axes, last, last, last)
-        return many(lambda p, s, k, r: lanes.renew(env, p, s, k, r, name), params, stream, kept, rewards, axes=axes)
+        return many(
+            lambda p, s, k, r: lanes.draw_starts(env, p, s, k, r, name), params, stream, kept, rewards, axes=axes
+        )
 
-    def settle(lane: Lane, time: chex.Array) -> Lane:
+    def reset_ended(lane: Lane, time: chex.Array) -> Lane:
         used_up = lambda kept: any_lane((kept.ends & 1 != 0) & (kept.ends > 1))  # noqa: E731
-        kept = once_if(used_up, lambda kept: renew(kept, lane.rewards), lane.kept)
-        return many(lambda x: lanes.settle(x, time, known), replace(lane, kept=kept), axes=(last,))
+        kept = once_if(used_up, lambda kept: draw_starts(kept, lane.rewards), lane.kept)
+        return many(lambda x: lanes.reset_ended(x, time, known), replace(lane, kept=kept), axes=(last,))
 
     def act(lane: Lane, time: chex.Array) -> chex.Array:
         return actions.as_action(space, decide(lane, time))
@@ -89,8 +91,8 @@ def run_block(
         obs, axis = (lane.obs, last) if blank is None else (blank, None)
         return many(choose, stream.policy, obs, axes=(last, axis))
 
-    def advance(lane: Lane, action: chex.Array, time: chex.Array) -> tuple[Lane, Transition | None]:
-        step = lambda p, s, x, a: lanes.advance(env, p, s, x, a, time, name)  # noqa: E731
+    def take_step(lane: Lane, action: chex.Array, time: chex.Array) -> tuple[Lane, Transition | None]:
+        step = lambda p, s, x, a: lanes.step(env, p, s, x, a, time, name)  # noqa: E731
         if lane.outside is not None:
             left = actions.outside(space, action)
             lane = replace(lane, outside=jnp.where(left != 0, left, lane.outside))
@@ -106,13 +108,13 @@ def run_block(
         if separate:
             lane, happened = one_kernel(world, lane, action, time)
             return (lane, act(lane, time + 1), time + 1), happened
-        lane = settle(lane, time)
-        lane, happened = advance(lane, act(lane, time), time)
+        lane = reset_ended(lane, time)
+        lane, happened = take_step(lane, act(lane, time), time)
         return (lane, None, time + 1), happened
 
     def world(lane: Lane, action: chex.Array, time: chex.Array) -> tuple[Lane, Transition | None]:
-        lane, happened = advance(lane, action, time)
-        return settle(lane, time + 1), happened
+        lane, happened = take_step(lane, action, time)
+        return reset_ended(lane, time + 1), happened
 
     def play(carry: Any, steps: int) -> tuple[Any, Transition | None]:
         return jax.lax.scan(step, carry, None, steps, unroll=1 if separate else steps_a_turn())
@@ -124,14 +126,14 @@ def run_block(
         empty = jax.tree.map(lambda new, old: jnp.broadcast_to(new, old.shape), empty, totals)
         return (replace(lane, kept=replace(lane.kept, totals=empty)), *others), totals
 
-    lane = many(lambda p, s: lanes.begin(env, p, s, name, known, checked), params, stream, axes=(params_axes, last))
+    lane = many(lambda p, s: lanes.reset(env, p, s, name, known, checked), params, stream, axes=(params_axes, last))
     carry = lane, act(lane, jnp.uint32(0)) if separate else None, jnp.uint32(0)
     chunks = 0 if trajectory else (num_steps - 1) // CHUNK
     if chunks:
         carry, aside = jax.lax.scan(chunk, carry, None, chunks)
     (lane, _, time), record = play(carry, num_steps - chunks * CHUNK)
-    lane = settle(lane, time)
-    totals = jax.tree.map(lambda x: x[None], renew(lane.kept, lane.rewards).totals)
+    lane = reset_ended(lane, time)
+    totals = jax.tree.map(lambda x: x[None], draw_starts(lane.kept, lane.rewards).totals)
     if chunks:
         totals = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), aside, totals)
     return totals, record, lane.outside

@@ -113,7 +113,7 @@ def is_none(x: Any) -> bool:
     return x is None
 
 
-def begin(env: Environment, params: Params, stream: Streams, name: str, known: Constants, checked: bool) -> Lane:
+def reset(env: Environment, params: Params, stream: Streams, name: str, known: Constants, checked: bool) -> Lane:
     """A lane at the first observation of its first episode."""
     obs, state = env.reset(key_of(stream.start, jnp.uint32(0), name), params)
     start = _draw(env, params, stream, jnp.uint32(1), name)
@@ -123,7 +123,9 @@ def begin(env: Environment, params: Params, stream: Streams, name: str, known: C
     return Lane(obs, state, rewards, kept, jnp.int32(0) if checked else None)
 
 
-def renew(env: Environment, params: Params, stream: Streams, kept: Kept, rewards: Rewards | None, name: str) -> Kept:
+def draw_starts(
+    env: Environment, params: Params, stream: Streams, kept: Kept, rewards: Rewards | None, name: str
+) -> Kept:
     """Where the start was used: a new one, and the mailbox emptied into the totals."""
     used, end = kept.ends > 1, kept.ends >> 1
     value = None if rewards is None else rewards.mailbox
@@ -132,7 +134,7 @@ def renew(env: Environment, params: Params, stream: Streams, kept: Kept, rewards
     return replace(_pick(used, Kept(kept.ends, start, end, totals), kept), ends=kept.ends & 1)
 
 
-def settle(lane: Lane, time: chex.Array, known: Constants) -> Lane:
+def reset_ended(lane: Lane, time: chex.Array, known: Constants) -> Lane:
     """Where the last step, of `time` in all, ended an episode: its record goes to the mailbox and the start begins."""
     kept, rewards, ended = lane.kept, lane.rewards, (lane.kept.ends & 1) != 0
     own = kept.start.obs, kept.start.state
@@ -144,7 +146,7 @@ def settle(lane: Lane, time: chex.Array, known: Constants) -> Lane:
     return Lane(obs, state, rewards, replace(kept, ends=ends), lane.outside)
 
 
-def advance(
+def step(
     env: Environment, params: Params, stream: Streams, lane: Lane, action: chex.Array, time: chex.Array, name: str
 ) -> tuple[Lane, Transition]:
     """The lane after the action, which is its step number `time`, and what happened."""
@@ -163,7 +165,7 @@ def lane_bytes(env: Environment, params: Params) -> int:
 
     def lane(base: chex.PRNGKey) -> Any:
         stream = streams(base, jnp.uint32(0))
-        return stream, begin(env, params, stream, prng.NAME, known, False), env.action_space(params).sample(base)
+        return stream, reset(env, params, stream, prng.NAME, known, False), env.action_space(params).sample(base)
 
     shapes = jax.eval_shape(lane, prng.new_key(jnp.uint32(0), jnp.uint32(0)))
     return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))

@@ -8,7 +8,7 @@ import pytest
 from edgerl.rl import losses
 from edgerl.rl.config import PPOConfig
 from edgerl.rl.distributions import categorical
-from edgerl.rl.losses import Sample
+from edgerl.rl.losses import Minibatch
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_normalised():
 def batch(logits, actions, advantages, values, targets):
     n = len(actions)
     log_probs = jax.vmap(lambda x, a: categorical(x).log_prob(a), in_axes=(-1, 0))(logits, actions)
-    return Sample(jnp.zeros((1, n)), actions, log_probs, values, advantages, targets)
+    return Minibatch(jnp.zeros((1, n)), actions, log_probs, values, advantages, targets)
 
 
 def test_ppo_loss():

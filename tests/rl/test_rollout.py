@@ -6,7 +6,7 @@ import numpy as np
 
 import edgerl
 from edgerl.rl.distributions import categorical
-from edgerl.rl.rollout import begin, rollout
+from edgerl.rl.rollout import reset, rollout
 
 ENV = edgerl.make("CartPole-v1")
 LIMIT = 30
@@ -27,7 +27,7 @@ def played():
     @jax.jit
     def run(key):
         first, second, third = jax.random.split(key, 3)
-        playing = begin(ENV, first, PARAMS, NUM_ENVS)
+        playing = reset(ENV, first, PARAMS, NUM_ENVS)
         middle, steps, log_probs, finished = rollout(ENV, act, playing, second, PARAMS, NUM_STEPS)
         return playing, steps, log_probs, finished, rollout(ENV, act, middle, third, PARAMS, NUM_STEPS)
 

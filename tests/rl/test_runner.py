@@ -204,10 +204,10 @@ def test_the_progress_bar_is_only_for_terminals(finished, tmp_path, capfd):
 
 
 def test_one_program_for_all_chunks_and_runs(finished, tmp_path):
-    programs = runner.advance._cache_size()  # other tests of this process may have added theirs
+    programs = runner.update._cache_size()  # other tests of this process may have added theirs
     other = dataclasses.replace(CONFIG, seed=8, ppo=CONFIG.ppo.replace(learning_rate=2e-2))
     runner.train_run(ENV, other, tmp_path / "run", progress=False)
-    assert runner.advance._cache_size() == programs
+    assert runner.update._cache_size() == programs
 
 
 def test_another_environment_in_the_same_folder_is_told(finished, tmp_path):

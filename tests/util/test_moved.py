@@ -24,7 +24,7 @@ OLD = {
     "systems.cartpole.env": ("edgerl.tasks.cartpole.env", "CartPole"),
     "systems.early_exit.table": ("edgerl.tasks.early_exit.table.table", "load_table"),
     "systems.latent_nas.space": ("edgerl.tasks.latent_nas.table.space", "sample"),
-    "pipelines.logits": ("edgerl.tasks.early_exit.table.logits", "bring"),
+    "pipelines.logits": ("edgerl.tasks.early_exit.table.logits", "import_logits"),
 }
 
 

@@ -23,6 +23,6 @@ def section() -> str:
     return (
         "## Static analysis\n\n"
         "The C compiles without a warning under gcc and clang (`-Wall -Wextra -Wconversion -Wshadow -pedantic`), also\n"
-        "with `-ffast-math`; cppcheck and clang-tidy find no error. Of MISRA C:2012, cppcheck's addon finds these rules\n"
-        f"left aside, all on purpose:\n\n| rule | why |\n|---|---|\n{rows}\n"
+        "with `-ffast-math`; cppcheck and clang-tidy find no error. Of MISRA C:2012, cppcheck's addon finds these\n"
+        f"rules left aside, all on purpose:\n\n| rule | why |\n|---|---|\n{rows}\n"
     )

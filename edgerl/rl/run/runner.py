@@ -28,7 +28,7 @@ from edgerl.rl.run import loop, run_folder
 from edgerl.rl.run.loop import Training
 from edgerl.rl.run.needs import require_memory
 from edgerl.rl.run.run_folder import POLICY, RESULT
-from edgerl.rl.run.seeds import advance, collect, keys, play, seed_mesh, spread, start
+from edgerl.rl.run.seeds import gather, keys, play, seed_mesh, shard, start, update
 from edgerl.util import config as configuration
 from edgerl.util import files
 from edgerl.util.distributed import processes
@@ -100,16 +100,16 @@ class PPO(Training[ppo.TrainState]):
 
     def placed(self, saved: ppo.TrainState) -> ppo.TrainState:
         """Spread over the mesh."""
-        return spread(saved, self.config.num_seeds, self.mesh)
+        return shard(saved, self.config.num_seeds, self.mesh)
 
     def saved(self, state: ppo.TrainState) -> ppo.TrainState:
         """Collected from the mesh."""
-        return collect(state, self.config.num_seeds, self.mesh)
+        return gather(state, self.config.num_seeds, self.mesh)
 
     def update(self, state: ppo.TrainState, done: int, count: int) -> tuple[ppo.TrainState, Metrics]:
         """Of every seed, on its device."""
         args = self._env, self._shared[0], state, self._shared[1], np.int32(count)
-        state, metrics = advance(*args, self.every, self.mesh)
+        state, metrics = update(*args, self.every, self.mesh)
         metrics = processes.whole(metrics, self.mesh)
         return state, {name: values[:count, : self.config.num_seeds] for name, values in metrics.items()}
 
@@ -144,12 +144,12 @@ def _choose(
     config, mesh = training.config, training.mesh
     _, choice_key, judge_key = keys(config)
     policies = training.policy(states)
-    together = spread(policies, config.num_seeds, mesh)
+    together = shard(policies, config.num_seeds, mesh)
     sizes = (config.evaluation_envs, config.evaluation_steps)
 
     def scored(key: chex.PRNGKey) -> Episodes:
         key, params = processes.place((key, env_params), mesh, PartitionSpec())
-        return collect(play(env, together, key, params, *sizes, mesh), config.num_seeds, mesh)
+        return gather(play(env, together, key, params, *sizes, mesh), config.num_seeds, mesh)
 
     scores = scored(choice_key).returns.mean(axis=1, dtype=np.float64)
     best = int(scores.argmax())

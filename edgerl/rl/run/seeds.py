@@ -34,7 +34,7 @@ def seed_mesh(num_seeds: int) -> Mesh:
     return Mesh(np.array(devices), (AXIS,), axis_types=(jax.sharding.AxisType.Auto,))
 
 
-def spread(tree: Any, num_seeds: int, mesh: Mesh) -> Any:
+def shard(tree: Any, num_seeds: int, mesh: Mesh) -> Any:
     """Arrays [S, ...] that every process has, over the devices; the last seed is repeated until all have as many."""
     most = -(-num_seeds // mesh.size) * mesh.size
 
@@ -50,8 +50,8 @@ def spread(tree: Any, num_seeds: int, mesh: Mesh) -> Any:
     return jax.tree.map(put, tree)
 
 
-def collect(tree: Any, num_seeds: int, mesh: Mesh) -> Any:
-    """What `spread` took: NumPy arrays [S, ...], typed keys as their words, on every process."""
+def gather(tree: Any, num_seeds: int, mesh: Mesh) -> Any:
+    """What `shard` took: NumPy arrays [S, ...], typed keys as their words, on every process."""
     return jax.tree.map(lambda x: x[:num_seeds], processes.whole(tree, mesh))
 
 
@@ -73,7 +73,7 @@ def train(
     env_params = env.default_params if env_params is None else env_params
     mesh, count = seed_mesh(len(keys)), len(keys)
     placed = processes.place((config, env_params), mesh, _SHARED)
-    trained = _trainer(env, mesh, compiler_options(mesh.devices))(placed[0], spread(keys, count, mesh), placed[1])
+    trained = _trainer(env, mesh, compiler_options(mesh.devices))(placed[0], shard(keys, count, mesh), placed[1])
     return jax.tree.map(lambda x: x[:count], processes.gathered(trained, mesh))
 
 
@@ -107,7 +107,7 @@ def start(env: Environment, config: ppo.PPOConfig, seeds: chex.PRNGKey, env_para
 
 
 @jit_by_content("env", "length", "mesh", compiler_options=quick_options)
-def advance(
+def update(
     env: Environment,
     config: ppo.PPOConfig,
     states: ppo.TrainState,

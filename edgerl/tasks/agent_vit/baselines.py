@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from edgerl.envs.environment import Environment
 from edgerl.tasks.agent_vit import selection
-from edgerl.tasks.agent_vit.agents.online import Lesson, ScoringAgent
+from edgerl.tasks.agent_vit.agents.online import ScoringAgent, Transition
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +23,7 @@ class _Fixed(ScoringAgent):
     def act(self, key: chex.PRNGKey, state: tuple[()], obs: chex.Array, time: chex.Array) -> chex.Array:
         return self.greedy(key, state, obs)
 
-    def learn(self, key: chex.PRNGKey, state: tuple[()], env: Environment, lesson: Lesson) -> tuple[()]:
+    def learn(self, key: chex.PRNGKey, state: tuple[()], env: Environment, lesson: Transition) -> tuple[()]:
         return ()
 
     def exploration(self, time: chex.Array) -> chex.Array:

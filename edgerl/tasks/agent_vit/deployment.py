@@ -10,16 +10,16 @@ import numpy as np
 
 from edgerl.envs.policy import MLPPolicy
 from edgerl.tasks.agent_vit import selection
-from edgerl.tasks.agent_vit.agents.online import Running
+from edgerl.tasks.agent_vit.agents.online import TrainState
 from edgerl.tasks.agent_vit.agents.subset_policy import SubsetPolicy
 from edgerl.tasks.agent_vit.data import Splits, normalise
-from edgerl.tasks.agent_vit.members import Member
+from edgerl.tasks.agent_vit.members import Trial
 from edgerl.tasks.agent_vit.model import patchify
 
 IMAGES = 512  # training images by which the threshold is set and the quantisation calibrated
 
 
-def deployable(member: Member, running: Running, splits: Splits) -> MLPPolicy:
+def deployable(member: Trial, running: TrainState, splits: Splits) -> MLPPolicy:
     """The agent's network. Of the policy over subsets, with the threshold in its last bias: 1 is "take this patch"."""
     if not isinstance(member.agent, SubsetPolicy):
         return running.agent.network
@@ -29,7 +29,7 @@ def deployable(member: Member, running: Running, splits: Splits) -> MLPPolicy:
     return member.agent.deployed(running.agent, float(np.quantile(scores, 1 - member.agent.size / member.env.patches)))
 
 
-def observations(member: Member, running: Running, splits: Splits) -> np.ndarray:
+def observations(member: Trial, running: TrainState, splits: Splits) -> np.ndarray:
     """float32 [M, features] that the agent's network sees on the first training images, batch by batch."""
     env = member.env
 
@@ -45,7 +45,7 @@ def observations(member: Member, running: Running, splits: Splits) -> np.ndarray
     return seen.reshape(-1, seen.shape[-1])
 
 
-def masks(member: Member, player: Any) -> Callable[[chex.Array], chex.Array]:
+def masks(member: Trial, player: Any) -> Callable[[chex.Array], chex.Array]:
     """How a float or int8 policy chooses: observations to bool [..., N]."""
     if isinstance(member.agent, SubsetPolicy):
         return lambda obs: player(jax.random.key(0), obs) == 1

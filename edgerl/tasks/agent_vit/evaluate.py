@@ -58,14 +58,16 @@ def predict(
     return answers[:, : len(images)], chosen[: len(images)]
 
 
-def judge(env: PatchSelection, agent: Any, known: Any, network: Any, test: Images, classes: int) -> dict[str, Any]:
+def evaluate_agent(
+    env: PatchSelection, agent: Any, known: Any, network: Any, test: Images, classes: int
+) -> dict[str, Any]:
     """Accuracy, precision, recall and F1 with all patches ("all") and with the agent's own ("own"), and how many."""
     answers, chosen = predict(env, agent, known, network, test.images)
     named = {name: scores(test.labels, a, classes) for name, a in zip(("all", "own"), answers, strict=True)}
     return {**named, "patches": float(chosen.sum(axis=1).mean())}
 
 
-def judge_masks(
+def evaluate_masks(
     env: PatchSelection, network: Any, masks: Callable[[chex.Array], chex.Array], test: Images
 ) -> dict[str, float]:
     """Accuracy where `masks` chooses, bool [B, N] for what the agent sees of a batch, and the mean number chosen."""

@@ -25,7 +25,7 @@ BUDGETS = ("equal_epochs", "equal_macs", "equal_time")
 KINDS = ("all", "own")  # patches that the transformer sees when it is judged
 
 
-def judge(settings: AgentViTConfig, splits: Splits, run: Path) -> dict[str, Any]:
+def evaluate(settings: AgentViTConfig, splits: Splits, run: Path) -> dict[str, Any]:
     """Trains what is not there yet, times one step of each method, and reads every curve at the three budgets."""
     steps = methods.epochs_steps(settings, splits)
     curves: dict[str, list[list[dict[str, Any]]]] = {}
@@ -61,7 +61,7 @@ def marks_of(steps: int, most: float) -> tuple[int, ...]:
     return tuple(sorted({steps, *(max(1, total * i // CURVE) for i in range(1, CURVE + 1))}))
 
 
-def _macs(member: members.Member) -> float:
+def _macs(member: members.Trial) -> float:
     """Of a step, in the mean over a long training; of AgentViT's agent an estimate, since it chooses how many."""
     cost, env = members.step_macs(member.env, member.agent), member.env
     if env.rule == "mean":
@@ -109,18 +109,18 @@ def _seconds(timed: dict[str, Any], path: Path) -> dict[str, float]:
     return seconds
 
 
-def _phases(member: members.Member, running: online.Running) -> list[online.Running]:
+def _phases(member: members.Trial, running: online.TrainState) -> list[online.TrainState]:
     """The training at the beginning of each of its phases: with k annealed, a step costs more in the later ones."""
     phases = max(1, len(member.env.phases))
     times = [jnp.int32(member.marks[-1] * i // phases) for i in range(phases)]
     return [dataclasses.replace(running, env=dataclasses.replace(running.env, time=time)) for time in times]
 
 
-def _seconds_a_step(member: members.Member, running: online.Running) -> float:
+def _seconds_a_step(member: members.Trial, running: online.TrainState) -> float:
     steps = min(member.every, TIMED)  # the program of the training, with no step more
     began = time.perf_counter()
     args = member.env, member.agent, running, member.params
-    jax.block_until_ready(online.advance(*args, jnp.int32(steps), member.every))
+    jax.block_until_ready(online.update(*args, jnp.int32(steps), member.every))
     return (time.perf_counter() - began) / steps
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgerl.envs import prng
 from edgerl.tasks.agent_vit.agents import online
-from edgerl.tasks.agent_vit.agents.online import Lesson, Running
+from edgerl.tasks.agent_vit.agents.online import TrainState, Transition
 from edgerl.tasks.agent_vit.env import PatchSelection
 from edgerl.tasks.hardware.cost import count_macs
 from edgerl.util import memory
@@ -17,7 +17,7 @@ from edgerl.util.content import cache_by_content
 
 
 @dataclasses.dataclass(frozen=True)
-class Member:
+class Trial:
     """A training: an environment that says what a step is, an agent that chooses, and a seed.
 
     Attributes:
@@ -37,13 +37,13 @@ class Member:
         """The environment's; an episode is as long as the training."""
         return dataclasses.replace(self.env.default_params, max_steps_in_episode=self.marks[-1])
 
-    def start(self) -> Running:
+    def start(self) -> TrainState:
         """Before the first step. Members of one seed begin with the same transformer and see the same batches."""
         key = prng.new_key(np.uint32(self.seed), np.uint32(0))
         return online.start(self.env, self.agent, key, self.params)
 
 
-def require_memory(member: Member) -> None:
+def require_memory(member: Trial) -> None:
     """Raises a `UserError` if a training needs more memory than there is: its state before and after a step and as it
     is written, and what the transformer keeps of a batch for its gradient."""
     vit, tokens = member.env.network.config, member.env.patches
@@ -72,7 +72,7 @@ def step_macs(env: PatchSelection, agent: Any) -> dict[str, Any]:
     if agent.every:
         action = jax.eval_shape(lambda k, o: agent.act(key, k, o, at), known, obs)
         _, _, reward, _, _, info = jax.eval_shape(env.step, key, state, action, params)
-        one = Lesson(state, obs, action, reward, obs, info)
+        one = Transition(state, obs, action, reward, obs, info)
         lesson = count_macs(lambda k, x: agent.learn(key, k, env, x), known, one)
     return {"sizes": sizes, "choice": choice, "lesson": lesson, "every": agent.every}
 

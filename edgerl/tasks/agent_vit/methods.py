@@ -9,7 +9,7 @@ from edgerl.tasks.agent_vit.agents.dqn import DQNConfig, ScoreDQN
 from edgerl.tasks.agent_vit.agents.subset_policy import SubsetPolicy, SubsetPolicyConfig
 from edgerl.tasks.agent_vit.data import Splits, load_cifar10, synthetic
 from edgerl.tasks.agent_vit.env import PatchSelection
-from edgerl.tasks.agent_vit.members import Member
+from edgerl.tasks.agent_vit.members import Trial
 from edgerl.tasks.agent_vit.model import ViTConfig
 from edgerl.util import memory
 from edgerl.util.config import field
@@ -127,11 +127,11 @@ def epochs_steps(settings: AgentViTConfig, splits: Splits) -> int:
 
 def member(
     settings: AgentViTConfig, splits: Splits, name: str, seed: int, marks: tuple[int, ...] | None = None
-) -> Member:
+) -> Trial:
     """A training of one method, by default of the configured epochs."""
     env, agent = make(name, settings, splits)
     steps = epochs_steps(settings, splits)
-    return Member(name, env, agent, seed, marks or (steps,), min(settings.checkpoint_every, steps))
+    return Trial(name, env, agent, seed, marks or (steps,), min(settings.checkpoint_every, steps))
 
 
 def growing(wanted: int, patches: int) -> tuple[int, ...]:

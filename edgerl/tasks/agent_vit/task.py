@@ -13,7 +13,7 @@ from edgerl.rl.run import run_folder
 from edgerl.rl.run.logs import read_log
 from edgerl.tasks.agent_vit import deployment, judgement, members, methods, training
 from edgerl.tasks.agent_vit import figures as pictures
-from edgerl.tasks.agent_vit.evaluate import judge_masks
+from edgerl.tasks.agent_vit.evaluate import evaluate_masks
 from edgerl.tasks.agent_vit.methods import AgentViTConfig
 from edgerl.tasks.run import JUDGEMENT, Run, require_finished
 from edgerl.tasks.task import Task
@@ -82,7 +82,7 @@ class AgentViTTask(Task):
 
         Trainings that RUN/members has already are not done again.
         """
-        judged = judgement.judge(run.config, methods.load_splits(run.config), run.folder)
+        judged = judgement.evaluate(run.config, methods.load_splits(run.config), run.folder)
         return {"system": self.name, "environment": ENVIRONMENT, **judged}
 
     def table(self, found: Mapping[str, Any]) -> Rows:
@@ -132,7 +132,7 @@ class AgentViTTask(Task):
 
         def closed_loop(player: Any) -> dict[str, Any]:
             return {
-                name: judge_masks(one.env, running.env.mean, deployment.masks(one, p), splits.test)
+                name: evaluate_masks(one.env, running.env.mean, deployment.masks(one, p), splits.test)
                 for name, p in (("float32", run.policy), ("int8", player))
             }
 

@@ -19,22 +19,22 @@ from edgerl.rl.run.loop import Training
 from edgerl.rl.run.run_folder import LOG
 from edgerl.tasks.agent_vit import deployment, members, methods
 from edgerl.tasks.agent_vit.agents import online
-from edgerl.tasks.agent_vit.agents.online import Running
+from edgerl.tasks.agent_vit.agents.online import TrainState
 from edgerl.tasks.agent_vit.data import Splits
-from edgerl.tasks.agent_vit.evaluate import judge
-from edgerl.tasks.agent_vit.members import Member
+from edgerl.tasks.agent_vit.evaluate import evaluate_agent
+from edgerl.tasks.agent_vit.members import Trial
 from edgerl.util import files
 from edgerl.util.errors import UserError
 
 CURVE = "curve.json"
 
 
-def train(training: "PatchTraining", progress: bool = True) -> tuple[Running, list[dict[str, Any]]]:
+def train(training: "PatchTraining", progress: bool = True) -> tuple[TrainState, list[dict[str, Any]]]:
     """Trains to the last mark, from the last checkpoint if there is one.
 
     Returns:
       The final state, and the judgement at every mark: `step`, `macs` and `seconds` of training so far, what
-      `evaluate.judge` says.
+      `evaluate.evaluate_agent` says.
     Raises:
       UserError: the loss is not finite, or the memory is not enough.
       KeyboardInterrupt: with a message that says how far it is.
@@ -48,7 +48,7 @@ def train(training: "PatchTraining", progress: bool = True) -> tuple[Running, li
     return running, read_curve(training.folder)
 
 
-class PatchTraining(Training[Running]):
+class PatchTraining(Training[TrainState]):
     """An agent and the transformer that it chooses patches for, judged at each of the member's marks.
 
     Args:
@@ -60,7 +60,7 @@ class PatchTraining(Training[Running]):
     METRICS = online.METRICS
     unit = "step"
 
-    def __init__(self, member: Member, run: Path, splits: Splits) -> None:
+    def __init__(self, member: Trial, run: Path, splits: Splits) -> None:
         self.config, self.marks, self.every = member, member.marks, member.every
         self.steps_per_update = member.env.batch
         self.label = f"{member.name}, seed {member.seed}"
@@ -68,23 +68,23 @@ class PatchTraining(Training[Running]):
         self._splits = splits
         self._seconds = 0.0  # of training, since the last mark
 
-    def init(self) -> Running:
+    def init(self) -> TrainState:
         """Members of one seed begin with the same transformer and see the same batches."""
         return self.config.start()
 
-    def update(self, state: Running, done: int, count: int) -> tuple[Running, Metrics]:
+    def update(self, state: TrainState, done: int, count: int) -> tuple[TrainState, Metrics]:
         """Steps of the transformer, and where they are due, lessons of the agent."""
         member, began = self.config, time.perf_counter()
-        state, metrics = online.advance(member.env, member.agent, state, member.params, jnp.int32(count), member.every)
+        state, metrics = online.update(member.env, member.agent, state, member.params, jnp.int32(count), member.every)
         rows = {name: np.asarray(values)[:count, None] for name, values in metrics.items()}
         self._seconds += time.perf_counter() - began
         return state, rows
 
-    def policy(self, state: Running) -> MLPPolicy:
+    def policy(self, state: TrainState) -> MLPPolicy:
         """The network that goes onto a device, of an agent that has one."""
         return deployment.deployable(self.config, state, self._splits)
 
-    def note(self, state: Running, done: int, metrics: Metrics) -> str:
+    def note(self, state: TrainState, done: int, metrics: Metrics) -> str:
         """The mean loss. At a mark, the running mean of the transformer is judged on the test images."""
         if done in self.marks:
             # A training that was killed between this and its checkpoint has judged the mark already.
@@ -101,9 +101,9 @@ class PatchTraining(Training[Running]):
         who = f"{self.config.name}, seed {self.config.seed}"
         return f"the loss of {who}, is {found}: try a smaller learning_rate than {rate:g}"
 
-    def _judged(self, running: Running) -> dict[str, Any]:
+    def _judged(self, running: TrainState) -> dict[str, Any]:
         env, agent = self.config.env, self.config.agent
-        return judge(env, agent, running.agent, running.env.mean, self._splits.test, env.network.classes)
+        return evaluate_agent(env, agent, running.agent, running.env.mean, self._splits.test, env.network.classes)
 
     def _spent(self, done: int) -> float:
         """Multiply-accumulates of the first `done` steps, by the log."""
@@ -111,7 +111,7 @@ class PatchTraining(Training[Running]):
         return members.steps_macs(members.step_macs(self.config.env, self.config.agent), sizes)
 
 
-def load(member: Member, run: Path, splits: Splits) -> Running:
+def load(member: Trial, run: Path, splits: Splits) -> TrainState:
     """The state at a member's newest checkpoint."""
     training = PatchTraining(member, run, splits)
     return loop.load(training, training.folder)[0]

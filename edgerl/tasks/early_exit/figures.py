@@ -25,7 +25,7 @@ def accuracy_against_cost(path: Path, front: dict[str, Any], rules: dict[str, An
     """Test accuracy against mean multiply-accumulates and mean latency: the front, every rule, the fixed exits' hull.
 
     Args:
-      front: what `budgets.judge_front` returns.
+      front: what `budgets.evaluate_front` returns.
       rules: of `evaluate.judge`: name → report; the fixed exits, the oracle and the bound of one profile are drawn.
       device: the profile's name.
     """

@@ -22,7 +22,7 @@ from edgerl.tasks.early_exit.env import EXIT, EarlyExit
 from edgerl.tasks.early_exit.evaluation import budgets
 from edgerl.tasks.early_exit.evaluation import front as fronts
 from edgerl.tasks.early_exit.evaluation.baselines import chosen, first_stop, stop_by_threshold
-from edgerl.tasks.early_exit.evaluation.evaluate import actions_of, exits_of, judge, report, share_of_bound
+from edgerl.tasks.early_exit.evaluation.evaluate import actions_of, evaluate_policy, exits_of, report, share_of_bound
 from edgerl.tasks.early_exit.evaluation.stopping import fit_stopping
 from edgerl.tasks.early_exit.export import cascade as cascades
 from edgerl.tasks.early_exit.export import exits_c, exits_files
@@ -217,7 +217,7 @@ def _judge(run: Run, table: Table, preference: float | None) -> dict[str, Any]:
     """The kept policy against everything, and every seed's share of the bound."""
     settings = run.config
     fit, test = (images(settings, table, split, preference) for split in ("policy", "test"))
-    judged = judge(run.policy, fit, test, settings.seed)
+    judged = evaluate_policy(run.policy, fit, test, settings.seed)
     scores = fronts.scores_of(fronts.load_front(run.folder / SEEDS), test.observations)
     bound = judged["rules"][judged["bound"]]["reward"]["mean"]
     earned = [chosen(test.reward, stop_by_threshold(score, budgets.ABOVE_ZERO)).mean() for score in scores]
@@ -255,7 +255,7 @@ def _judged_front(run: Run, table: Table) -> dict[str, Any] | None:
     fit, test = (images(settings, table, split, None) for split in ("policy", "test"))
     fit_scores, test_scores = (fronts.scores_of(policies, seen.observations) for seen in (fit, test))
     front = budgets.Front(fit_scores, test_scores, fit)
-    return budgets.judge_front(front, fronts.prices(settings.front), fit, test)
+    return budgets.evaluate_front(front, fronts.prices(settings.front), fit, test)
 
 
 def _bound_in_training(settings: EarlyExitConfig, table: Table) -> float:

@@ -182,7 +182,7 @@ def _judge(parts: frozenset[str], sized: bool) -> Callable[..., tuple[Prediction
     there.
     """
 
-    def judge(decoder: tuple[Layer, ...], surrogate: Surrogate, latent: chex.Array) -> tuple[Prediction, chex.Array]:
+    def evaluate(decoder: tuple[Layer, ...], surrogate: Surrogate, latent: chex.Array) -> tuple[Prediction, chex.Array]:
         return _judged(surrogate, decode(decoder, latent, parts), sized)
 
     def lanes(axis_size: int, batched: Any, *arguments: Any) -> tuple[Any, Any]:
@@ -190,11 +190,11 @@ def _judge(parts: frozenset[str], sized: bool) -> Callable[..., tuple[Prediction
         decoder, surrogate, latents = arguments
         if any(jax.tree.leaves(batched[:2])):  # networks of their own
             axes = jax.tree.map(lambda b: 0 if b else None, batched)
-            made = jax.vmap(judge, in_axes=axes)(*arguments)
+            made = jax.vmap(evaluate, in_axes=axes)(*arguments)
         else:
-            made = judge(decoder, surrogate, latents.T)
+            made = evaluate(decoder, surrogate, latents.T)
         return made, jax.tree.map(lambda _: True, made)
 
-    mapped = jax.custom_batching.custom_vmap(judge)
+    mapped = jax.custom_batching.custom_vmap(evaluate)
     mapped.def_vmap(lanes)
     return mapped

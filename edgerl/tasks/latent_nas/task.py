@@ -117,7 +117,7 @@ class LatentNASTask(Task):
         if settings.weighed:  # there is no one best score, which searches could be compared by
             judged, walks = {"front": front(env, run.policy, key, doubts)}, judgement.walk(env, run.policy, key)
         else:
-            judged, walks = judgement.judge(
+            judged, walks = judgement.evaluate_policy(
                 env,
                 run.policy,
                 random_policy(env),

@@ -31,7 +31,7 @@ def learn():
         shown = {"images": jnp.asarray(splits.train.images), "labels": jnp.asarray(splits.train.labels)}
         params = dataclasses.replace(env.default_params, **shown)
         running = online.start(env, agent, jax.random.key(seed), params)
-        running, _ = online.advance(env, agent, running, params, jnp.int32(STEPS), STEPS)
+        running, _ = online.update(env, agent, running, params, jnp.int32(STEPS), STEPS)
         patches = patchify(data.normalise(jnp.asarray(splits.test.images)), env.network.config.patch_size)
         return np.asarray(choose(env, agent, running.agent, running.env.mean, patches, jax.random.key(7))[1]), places
 

@@ -168,7 +168,7 @@ def test_evaluate_then_figures(policy):
 def test_a_training_with_phases_is_timed_in_each_of_them():
     settings = config.load(methods.AgentViTConfig, None, TINY)
     splits = methods.load_splits(settings)
-    nothing = online.Running(PatchSelectionState(*[None] * 9), None, None, None)
+    nothing = online.TrainState(PatchSelectionState(*[None] * 9), None, None, None)
 
     def timed(name):
         one = methods.member(settings, splits, name, 0)
@@ -208,6 +208,6 @@ def test_too_little_memory_is_one_clear_line(tmp_path, monkeypatch, capsys):
     def refused(*_):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
 
-    monkeypatch.setattr(online, "advance", refused)
+    monkeypatch.setattr(online, "update", refused)
     assert cli.main(["train", "agent-vit", "--set", *TINY, "--out", str(tmp_path / "run")]) == 2
     assert "not enough memory: try a smaller batch_size than 16" in capsys.readouterr().err

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from edgerl.tasks.agent_vit.agents.online import Lesson
+from edgerl.tasks.agent_vit.agents.online import Transition
 from edgerl.tasks.agent_vit.agents.subset_policy import SubsetPolicy, SubsetPolicyConfig, centred, scores_of
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
@@ -32,7 +32,7 @@ def taught():
     def teach(state, key):
         obs = look(key)
         credit = 0.5 * obs[..., 0] + place[..., 2]
-        lesson = Lesson(None, obs, None, None, None, {"credit": credit})
+        lesson = Transition(None, obs, None, None, None, {"credit": credit})
         return agent.learn(key, state, None, lesson), None
 
     state = agent.init(jax.random.key(0), None, look(jax.random.key(1)))

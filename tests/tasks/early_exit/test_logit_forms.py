@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edgerl import UserError
+from edgerl.tasks.early_exit.table import logits as logit_commands
 from edgerl.tasks.early_exit.table.import_logits import import_logits
-from edgerl.tasks.early_exit.table.logits import bring
 from edgerl.tasks.early_exit.table.table import load_table
 from edgerl.util.files import npz_writer
 
@@ -129,7 +129,7 @@ def test_axes_of_the_same_size_are_told_apart_by_the_answers(tmp_path):
 def test_axes_of_the_same_size_that_nothing_tells_apart_are_told(tmp_path, capsys):
     few = network(exits=12, classes=4, images=12)
     np.savez(tmp_path / "few.npz", **few)
-    result = bring(str(tmp_path / "few.npz"), str(tmp_path / "table.npz"))
+    result = logit_commands.import_logits(str(tmp_path / "few.npz"), str(tmp_path / "table.npz"))
     assert "axes of the same size" in result["notes"][0]
     assert "transpose(1, 0, 2)" in result["notes"][0]
     assert result["notes"][0] in capsys.readouterr().err
@@ -203,7 +203,7 @@ NOTES = [
 @pytest.mark.parametrize(("change", "said"), NOTES)
 def test_what_may_be_wrong_is_told_beside_the_table(tmp_path, arrays, change, said, capsys):
     np.savez(tmp_path / "mine.npz", **arrays | change(arrays))
-    result = bring(str(tmp_path / "mine.npz"), str(tmp_path / "table.npz"))
+    result = logit_commands.import_logits(str(tmp_path / "mine.npz"), str(tmp_path / "table.npz"))
     assert [said in note for note in result["notes"]] == [True]
     assert said in capsys.readouterr().err
     assert load_table(tmp_path / "table.npz").provenance["notes"] == result["notes"]
@@ -211,7 +211,7 @@ def test_what_may_be_wrong_is_told_beside_the_table(tmp_path, arrays, change, sa
 
 def test_what_the_costs_were_taken_for_is_told(tmp_path, arrays):
     np.savez(tmp_path / "mine.npz", **arrays)
-    result = bring(str(tmp_path / "mine.npz"), str(tmp_path / "table.npz"))
+    result = logit_commands.import_logits(str(tmp_path / "mine.npz"), str(tmp_path / "table.npz"))
     assert result["macs"] == [1e6, 2e6, 3e6]
     assert result["cost_until_exit_over_last"] == pytest.approx([1 / 3, 2 / 3, 1])
     assert "notes" not in result

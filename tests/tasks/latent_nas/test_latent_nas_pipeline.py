@@ -128,7 +128,7 @@ def test_a2c_is_ppo_whose_clipping_does_nothing(run):
     def log_prob(logits):
         return jax.nn.log_softmax(logits, 0)[action, jnp.arange(50)]
 
-    batch = losses.Sample(zeros, action, log_prob(logits), zeros, advantage, zeros)
+    batch = losses.Minibatch(zeros, action, log_prob(logits), zeros, advantage, zeros)
     config = config.replace(entropy_coefficient=0.0)
     clipped = jax.jit(jax.grad(lambda x: losses.ppo_loss(x, zeros, batch, config)[0]))(logits)
     np.testing.assert_allclose(clipped, jax.grad(lambda x: -jnp.mean(advantage * log_prob(x)))(logits), atol=1e-6)

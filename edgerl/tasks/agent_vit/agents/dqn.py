@@ -16,7 +16,7 @@ from flax import struct
 
 from edgerl.envs.environment import Environment
 from edgerl.envs.policy import MLPPolicy
-from edgerl.tasks.agent_vit.agents.online import Lesson
+from edgerl.tasks.agent_vit.agents.online import Transition
 from edgerl.util.config import field
 
 
@@ -83,7 +83,7 @@ class ScoreDQN:
         """Epsilon."""
         return epsilon(self.config, time)
 
-    def learn(self, key: chex.PRNGKey, state: DQNState, env: Environment, lesson: Lesson) -> DQNState:
+    def learn(self, key: chex.PRNGKey, state: DQNState, env: Environment, lesson: Transition) -> DQNState:
         """Remembers the step; one step of Adam on remembered ones, once there are enough."""
         item = {"obs": lesson.obs, "reward": lesson.reward, "next_obs": lesson.next_obs}
         memory = self._memory.add(state.memory, item)

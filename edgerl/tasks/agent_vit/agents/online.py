@@ -19,7 +19,7 @@ METRICS = ("loss", "reward", "correct", "patches", "size", "exploration")
 
 
 @struct.dataclass
-class Lesson:
+class Transition:
     """One step of the environment."""
 
     state: State  # before the step
@@ -54,7 +54,7 @@ class ScoringAgent(Protocol):
         """
         ...
 
-    def learn(self, key: chex.PRNGKey, state: AgentState, env: Environment, lesson: Lesson) -> AgentState: ...
+    def learn(self, key: chex.PRNGKey, state: AgentState, env: Environment, lesson: Transition) -> AgentState: ...
 
     def exploration(self, time: chex.Array) -> chex.Array:
         """float32: how much of its actions is chance at step `time`, in the agent's own unit."""
@@ -62,7 +62,7 @@ class ScoringAgent(Protocol):
 
 
 @struct.dataclass
-class Running:
+class TrainState:
     """All that a training needs to go on to the same bits."""
 
     env: State
@@ -72,16 +72,16 @@ class Running:
 
 
 @jit_by_content("env", "agent")
-def start(env: Environment, agent: ScoringAgent, key: chex.PRNGKey, env_params: Params) -> Running:
+def start(env: Environment, agent: ScoringAgent, key: chex.PRNGKey, env_params: Params) -> TrainState:
     """Before the first step. The key is consumed."""
     env_key, agent_key, key = jax.random.split(key, 3)
     obs, state = env.reset(env_key, env_params)
-    return Running(state, obs, agent.init(agent_key, env, obs), key)
+    return TrainState(state, obs, agent.init(agent_key, env, obs), key)
 
 
 def step(
-    env: Environment, agent: ScoringAgent, running: Running, env_params: Params
-) -> tuple[Running, dict[str, chex.Array]]:
+    env: Environment, agent: ScoringAgent, running: TrainState, env_params: Params
+) -> tuple[TrainState, dict[str, chex.Array]]:
     """One step of the environment, whose state has a `time`, and where it is due, a lesson."""
     act_key, step_key, learn_key, key = jax.random.split(running.key, 4)
     time = running.env.time
@@ -89,21 +89,23 @@ def step(
     obs, state, reward, _, _, info = env.step(step_key, running.env, action, env_params)
     known = running.agent
     if agent.every:
-        lesson = Lesson(running.env, running.obs, action, reward, obs, info)
+        lesson = Transition(running.env, running.obs, action, reward, obs, info)
         due = time % agent.every == agent.every - 1
         known = jax.lax.cond(due, lambda k: agent.learn(learn_key, k, env, lesson), lambda k: k, known)
     seen = {"reward": reward, "exploration": agent.exploration(time), **info}
     metrics = {name: jnp.asarray(seen[name], jnp.float32) for name in METRICS}
-    return Running(state, obs, known, key), metrics
+    return TrainState(state, obs, known, key), metrics
 
 
 @jit_by_content("env", "agent", "length")
-def advance(
-    env: Environment, agent: ScoringAgent, running: Running, env_params: Params, count: chex.Array, length: int
-) -> tuple[Running, dict[str, chex.Array]]:
+def update(
+    env: Environment, agent: ScoringAgent, running: TrainState, env_params: Params, count: chex.Array, length: int
+) -> tuple[TrainState, dict[str, chex.Array]]:
     """`count` steps, at most `length`; metrics [length]. `count` is data: a shorter last chunk changes no bit."""
 
-    def body(i: chex.Array, carry: tuple[Running, dict[str, chex.Array]]) -> tuple[Running, dict[str, chex.Array]]:
+    def body(
+        i: chex.Array, carry: tuple[TrainState, dict[str, chex.Array]]
+    ) -> tuple[TrainState, dict[str, chex.Array]]:
         running, metrics = step(env, agent, carry[0], env_params)
         return running, jax.tree.map(lambda rows, row: rows.at[i].set(row), carry[1], metrics)
 

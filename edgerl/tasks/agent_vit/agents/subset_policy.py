@@ -22,7 +22,7 @@ from flax import struct
 
 from edgerl.envs.environment import Environment
 from edgerl.envs.policy import MLPPolicy
-from edgerl.tasks.agent_vit.agents.online import Lesson
+from edgerl.tasks.agent_vit.agents.online import Transition
 from edgerl.util.config import field
 
 
@@ -95,7 +95,9 @@ class SubsetPolicy:
         biases = (jnp.append(scorer.biases[0], 0.0), scorer.biases[1] - jnp.array([0.0, threshold]))
         return MLPPolicy(kernels, biases, scorer.activation)
 
-    def learn(self, key: chex.PRNGKey, state: SubsetPolicyState, env: Environment, lesson: Lesson) -> SubsetPolicyState:
+    def learn(
+        self, key: chex.PRNGKey, state: SubsetPolicyState, env: Environment, lesson: Transition
+    ) -> SubsetPolicyState:
         """One step of Adam: least squares of scores and credit, both as differences from their mean in an image."""
         credit = lesson.info["credit"]
         chosen = credit != 0

@@ -95,7 +95,7 @@ class Front:
         return self._families[members]
 
 
-def judge_front(front: Front, prices: np.ndarray, fit: Images, test: Images) -> dict[str, Any]:
+def evaluate_front(front: Front, prices: np.ndarray, fit: Images, test: Images) -> dict[str, Any]:
     """The rows of a comparison at `BUDGETS` mean numbers of multiply-accumulates between the first and the last exit's.
 
     Returns:

@@ -103,7 +103,7 @@ def exits_of(policy: Policy, observations: np.ndarray, seed: int = 0) -> np.ndar
     return first_stop(actions_of(policy, observations, seed) == EXIT)
 
 
-def judge(policy: Policy, fit: Images, test: Images, seed: int = 0) -> dict[str, Any]:
+def evaluate_policy(policy: Policy, fit: Images, test: Images, seed: int = 0) -> dict[str, Any]:
     """A policy on the test images, beside all rules; these are fitted on the images `fit` of the policy split.
 
     Args:

@@ -68,7 +68,7 @@ def prepared(settings: EarlyExitConfig, table: Table, data: str | None, name: st
     with tempfile.TemporaryDirectory() as temporary:
         cascade_files.save(Path(temporary), trunk)
         extra = {cascade_files.NAME: Extra(source=Path(temporary))}
-        yield Cascade(extra, lambda folder: {"cascade": judge(folder, name, trunk, device, images, table)})
+        yield Cascade(extra, lambda folder: {"cascade": evaluate(folder, name, trunk, device, images, table)})
 
 
 def _weights(named: str | None, table: Table, dataset: Dataset) -> tuple[TrunkConfig, Any]:
@@ -88,7 +88,7 @@ def _weights(named: str | None, table: Table, dataset: Dataset) -> tuple[TrunkCo
     return config, variables
 
 
-def judge(
+def evaluate(
     folder: Path, name: str, trunk: Int8Trunk, device: Device, images: np.ndarray, table: Table
 ) -> dict[str, Any]:
     """Accuracy, sizes and checks of an export, on the first test images uint8 [N, S, S, 3] of the table.

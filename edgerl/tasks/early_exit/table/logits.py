@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgerl.tasks.early_exit.table import import_logits as importing
 from edgerl.tasks.early_exit.table.build import build_table
 from edgerl.tasks.early_exit.table.features import features
-from edgerl.tasks.early_exit.table.import_logits import import_logits
 from edgerl.tasks.early_exit.table.table import Table
 from edgerl.tasks.early_exit.trunk import train as train_trunk
 from edgerl.tasks.early_exit.trunk.config import TrainConfig
@@ -24,14 +24,14 @@ TABLE, WEIGHTS = "table.npz", "weights.npz"
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """`edgerl logits import` or `build`."""
     if options.source == "import":
-        return bring(options.file, options.out)
+        return import_logits(options.file, options.out)
     return build(options.config, options.set, options.data, options.out)
 
 
-def bring(source: str, out: str) -> dict[str, Any]:
-    """Turns a file of logits into a table; see `import_logits`."""
+def import_logits(source: str, out: str) -> dict[str, Any]:
+    """Turns a file of logits into a table; see `edgerl.tasks.early_exit.table.import_logits`."""
     files.must_be_new(out)
-    table = import_logits(source, out)
+    table = importing.import_logits(source, out)
     tell(f"{source}: {note}" for note in table.provenance.get("notes", ()))
     return _summary(table, out)
 

@@ -223,7 +223,7 @@ def repeated(env: LatentNAS, walks: Walks, evaluations: int, runs: int, seed: in
     return best
 
 
-def judge(
+def evaluate_policy(
     env: LatentNAS,
     policy: Any,
     random: Policy,
