@@ -141,6 +141,30 @@ def _export(options: argparse.Namespace) -> int:
     return 0 if report.get("cascade", {"passed": True})["passed"] else 1
 
 
+def _serial(options: argparse.Namespace) -> int:
+    import jax
+
+    from edgerl.deploy import serial
+    from edgerl.deploy.folder import open_folder
+    from edgerl.deploy.toolchain import ToolError
+    from edgerl.envs.registry import make
+    from edgerl.envs.vectors import as_vectors
+
+    named = open_folder(options.export).environment
+    if options.env is None and named is None:
+        raise UserError(f"{options.export} names no environment: say which one with --env")
+    env = as_vectors(make(options.env or (named or {})["id"]))
+    try:
+        with serial.board(options.port) if options.port else serial.emulated_chip(options.export) as chip:
+            returns = serial.play(chip, env, jax.random.key(0), options.episodes)
+    except ToolError as error:
+        print(f"edgerl: {error}", file=sys.stderr)
+        return 1
+    summary = {name: float(getattr(returns, name)()) for name in ("mean", "min", "max")}
+    _show({"env": env.id, "episodes": len(returns), "return": summary, **chip.record.summary()}, options.json)
+    return 0
+
+
 def _verify(options: argparse.Namespace) -> int:
     from edgerl import deploy
 
@@ -182,6 +206,7 @@ _COMMANDS = {
     "evaluate": _evaluate,
     "figures": _figures,
     "export": _export,
+    "serial": _serial,
     "verify": _verify,
     "simulate": _simulate,
     "bench": _bench,

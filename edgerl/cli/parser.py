@@ -108,6 +108,17 @@ def parser() -> argparse.ArgumentParser:
         "--data", type=_path, metavar="DIR", help="CIFAR-100's binary files, for early-exit's gallery of images"
     )
 
+    serial = command(
+        "serial",
+        "play the environment against a board, or the emulated chip",
+        "edgerl serial runs/pole_c --port /dev/ttyUSB0",
+    )
+    serial.add_argument("export", type=_path, metavar="EXPORT", help="folder that `edgerl export` wrote")
+    serial.add_argument("--port", help="of the board that runs the export's example (default: an emulated rv32imc)")
+    serial.add_argument("--env", metavar="ENV", help="the environment (default: the one that the export names)")
+    serial.add_argument(
+        "--episodes", type=whole_number(1, 10_000), default=10, metavar="N", help="how many to play (default: 10)"
+    )
     verify = command(
         "verify",
         "compare JAX, TFLM and the C on this host and emulated processors, bit for bit",
@@ -143,7 +154,7 @@ def parser() -> argparse.ArgumentParser:
 
     import_, build = _add_logits(command)
 
-    for sub in (envs, evaluate, figures, export, verify, simulate, bench, import_, build):
+    for sub in (envs, evaluate, figures, export, serial, verify, simulate, bench, import_, build):
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return whole
 

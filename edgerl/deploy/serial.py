@@ -1,19 +1,19 @@
-"""The loop closed over the serial protocol: a simulator on this side, a chip that runs the exported policy on that.
+"""The loop closed over a serial line: a simulator on this side, a chip that runs the exported policy on that.
 
-The chip is the ESP-IDF example of an export, cross-compiled with picolibc and run by QEMU as rv32imc; it is asked
-`obs: [f f f f]` and answers `action: n`, a line each, as a board with the same program would.
-
-    python -m edgerl.deploy.serial EXPORT [--env CartPole-v1] [--episodes 100]
+The chip is a board with the export's example on it, or the same example cross-compiled with picolibc and run by QEMU as
+rv32imc. It is asked `obs: [f f f f]*HH` and answers `action: n*HH`, a line each; HH is the exclusive or of all
+characters before the star, in hexadecimal. A line that is lost or damaged is asked for again.
 """
 
-import argparse
-import json
+import dataclasses
+import select
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import Any, Protocol
 
 import chex
 import jax
@@ -23,36 +23,179 @@ import numpy as np
 from edgerl.deploy import names, toolchain
 from edgerl.deploy.targets import esp_idf
 from edgerl.envs.environment import Environment
-from edgerl.envs.registry import make
+from edgerl.util import progress
 from edgerl.util.errors import UserError
 
+BAUD = 115200
+_PATIENCE = 1.0  # seconds for an answer
+_BOOT = 10.0  # seconds until a board has said what its self-test found
+_TRIES = 20  # of one question
 # Where QEMU's `virt` machine has its memory, for picolibc's linker script.
 _MEMORY = {"flash": 0x80000000, "flash_size": 0x100000, "ram": 0x80100000, "ram_size": 0x100000, "stack_size": 0x4000}
 
 
-class Chip:
-    """Something that speaks the protocol over two streams."""
+class Line(Protocol):
+    """A serial line."""
 
-    def __init__(self, sent: IO[str], received: IO[str]) -> None:
-        self._sent, self._received = sent, received
+    def write(self, data: bytes) -> None:
+        """Sends bytes."""
+        ...
+
+    def readline(self, seconds: float) -> bytes:
+        """What comes until an end of line, at most for so long; without the end where it did not come."""
+        ...
+
+
+@dataclasses.dataclass
+class Record:
+    """What happened on a line.
+
+    Attributes:
+      seconds: of each answer.
+      damaged: answers or questions whose checksum was wrong.
+      lost: questions without an answer.
+      resets: how often the board began anew meanwhile.
+    """
+
+    seconds: list[float] = dataclasses.field(default_factory=list)
+    damaged: int = 0
+    lost: int = 0
+    resets: int = 0
+
+    def summary(self) -> dict[str, Any]:
+        """Plain numbers; times in milliseconds."""
+        times = 1000 * np.array(self.seconds or [0.0])
+        return {
+            "decisions": len(self.seconds),
+            "round_trip_ms": {"median": float(np.median(times)), "max": float(times.max())},
+            "checksum_errors": self.damaged,
+            "lost": self.lost,
+            "resets": self.resets,
+        }
+
+
+class Chip:
+    """Something that speaks the protocol over a line."""
+
+    def __init__(self, line: Line) -> None:
+        self._line, self.record = line, Record()
 
     def act(self, observations: np.ndarray) -> np.ndarray:
         """int32 actions [N] for float32 observations [N, features], asked one after the other.
 
         Raises:
-          toolchain.ToolError: the chip answered something else, or nothing.
+          toolchain.ToolError: the chip does not answer, or something else.
         """
-        # Nine digits name a float32. One line is out while the next is on its way; the rest waits in the pipe.
-        self._sent.writelines(f"obs: [{' '.join(f'{value:.9g}' for value in row)}]\n" for row in observations.tolist())
-        self._sent.flush()
-        return np.array([self._answer() for _ in observations], np.int32)
+        return np.array([self._ask(row) for row in observations.tolist()], np.int32)
 
-    def _answer(self) -> int:
-        line = self._received.readline()
-        word, _, number = line.strip().partition(": ")
-        if word != "action" or not number.isdigit():
-            raise toolchain.ToolError(f"the chip answered {line!r}, expected 'action: n'")
-        return int(number)
+    def _ask(self, row: list[float]) -> int:
+        question = f"obs: [{' '.join(f'{value:.9g}' for value in row)}]"  # nine digits name a float32
+        answer = b""
+        for _ in range(_TRIES):
+            began = time.perf_counter()
+            self._line.write(f"{question}*{checksum(question):02X}\n".encode())
+            answer = self._line.readline(_PATIENCE)
+            text = answer.decode(errors="replace").strip()
+            body, star, digits = text.rpartition("*")
+            word, _, number = body.partition(": ")
+            if star and digits == f"{checksum(body):02X}" and word == "action" and number.isdigit():
+                self.record.seconds.append(time.perf_counter() - began)
+                return int(number)
+            self._note(text)
+        raise toolchain.ToolError(f"the chip answered {answer[:60]!r} to {question[:60]!r}, {_TRIES} times")
+
+    def _note(self, text: str) -> None:
+        """Counts what came instead of an answer; what else is on its way is thrown away."""
+        if not text:
+            self.record.lost += 1
+        elif text.startswith("self-test"):
+            self.record.resets += 1
+        else:
+            self.record.damaged += 1
+        while self._line.readline(0.05):
+            pass
+
+
+def checksum(text: str) -> int:
+    """The exclusive or of all characters."""
+    made = 0
+    for byte in text.encode():
+        made ^= byte
+    return made
+
+
+@dataclasses.dataclass
+class _Pipes:
+    """The line to a process."""
+
+    process: subprocess.Popen[bytes]
+    _rest: bytes = b""
+
+    def write(self, data: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def readline(self, seconds: float) -> bytes:
+        output, end = self.process.stdout, time.monotonic() + seconds
+        assert output is not None
+        while b"\n" not in self._rest:
+            ready = select.select([output], [], [], max(0.0, end - time.monotonic()))[0]
+            data = output.read(4096) if ready else b""
+            if not data:
+                break
+            self._rest += data
+        line, newline, self._rest = self._rest.partition(b"\n")
+        return line + newline
+
+
+class _Port:
+    """The line to a board, by pySerial."""
+
+    def __init__(self, port: str) -> None:
+        try:
+            import serial
+        except ImportError as error:
+            raise UserError("--port needs pySerial: pip install 'edgerl[serial]'") from error
+        try:
+            self._port = serial.Serial(port, BAUD)
+        except (serial.SerialException, OSError, ValueError) as error:
+            raise UserError(f"cannot open the port {port}: {error}") from error
+
+    def write(self, data: bytes) -> None:
+        self._port.write(data)
+
+    def readline(self, seconds: float) -> bytes:
+        self._port.timeout = seconds
+        return bytes(self._port.readline())
+
+    def close(self) -> None:
+        self._port.close()
+
+
+@contextmanager
+def board(port: str) -> Iterator[Chip]:
+    """The board at a port, which has the example of an export on it.
+
+    Raises:
+      UserError: the port cannot be opened, or pySerial is not installed.
+      toolchain.ToolError: the board's self-test failed.
+    """
+    line = _Port(port)
+    try:
+        _greet(line, must=False)  # some boards begin anew when the port is opened, some do not
+        yield Chip(line)
+    finally:
+        line.close()
+
+
+def _greet(line: Line, must: bool) -> None:
+    """Reads what a chip says of its self-test when it begins."""
+    greeting = line.readline(_BOOT if must else 2.5).decode(errors="replace").strip()
+    if (greeting or must) and "self-test: 0 of" not in greeting:
+        raise toolchain.ToolError(f"the chip's self-test failed: {greeting or 'it said nothing'}")
+    if greeting:
+        line.readline(_PATIENCE)  # cycles
 
 
 def missing() -> str | None:
@@ -89,16 +232,12 @@ def emulated_chip(export: str | Path) -> Iterator[Chip]:
         command = ["qemu-system-riscv32", "-M", "virt", "-bios", "none", "-display", "none", "-monitor", "none"]
         chip = subprocess.Popen(
             [*command, "-serial", "stdio", "-kernel", str(program)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace",
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
         )  # fmt: skip
-        assert chip.stdin is not None
-        assert chip.stdout is not None
+        line = _Pipes(chip)
         try:
-            greeting = chip.stdout.readline()
-            if not greeting.startswith("self-test: 0 of"):
-                raise toolchain.ToolError(f"the chip's self-test failed: {greeting.strip() or 'it said nothing'}")
-            chip.stdout.readline()  # cycles
-            yield Chip(chip.stdin, chip.stdout)
+            _greet(line, must=True)
+            yield Chip(line)
         finally:
             chip.kill()
             chip.communicate()
@@ -112,30 +251,14 @@ def play(chip: Chip, env: Environment, key: chex.PRNGKey, episodes: int) -> np.n
     key, reset_key = jax.random.split(key)
     obs, state = reset(jax.random.split(reset_key, episodes), params)
     running, returns = np.ones(episodes, bool), np.zeros(episodes, np.float32)
-    while running.any():
-        actions = np.zeros(episodes, np.int32)
-        actions[running] = chip.act(np.asarray(obs)[running])
-        key, step_key = jax.random.split(key)
-        keys = jax.random.split(step_key, episodes)
-        obs, state, reward, terminated, truncated, _ = step(keys, state, jnp.asarray(actions), params)
-        returns += np.where(running, np.asarray(reward), 0)
-        running &= ~np.asarray(terminated | truncated)
+    with progress.counted("serial", "step") as tick:
+        while running.any():
+            actions = np.zeros(episodes, np.int32)
+            actions[running] = chip.act(np.asarray(obs)[running])
+            key, step_key = jax.random.split(key)
+            keys = jax.random.split(step_key, episodes)
+            obs, state, reward, terminated, truncated, _ = step(keys, state, jnp.asarray(actions), params)
+            returns += np.where(running, np.asarray(reward), 0)
+            running &= ~np.asarray(terminated | truncated)
+            tick()
     return returns
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("export")
-    parser.add_argument("--env", default="CartPole-v1")
-    parser.add_argument("--episodes", type=int, default=100)
-    options = parser.parse_args()
-    try:
-        with emulated_chip(options.export) as chip:
-            returns = play(chip, make(options.env), jax.random.key(0), options.episodes)
-    except (UserError, toolchain.ToolError) as error:
-        raise SystemExit(f"error: {error}") from None
-    print(json.dumps({"episodes": len(returns), "mean": float(returns.mean()), "min": float(returns.min())}))
-
-
-if __name__ == "__main__":
-    main()

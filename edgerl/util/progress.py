@@ -26,3 +26,12 @@ def stages(count: int, what: str) -> Iterator[Any]:
             bar.update(1)
 
         yield begin
+
+
+@contextlib.contextmanager
+def counted(what: str, unit: str) -> Iterator[Any]:
+    """A function to call when one more of an unknown number of parts is done."""
+    from tqdm import tqdm
+
+    with tqdm(desc=what, unit=unit, disable=None, leave=False) as bar:
+        yield bar.update

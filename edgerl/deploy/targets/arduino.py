@@ -71,20 +71,9 @@ def _sketch(example: Example) -> str:
         "@TESTS@": example.tests,
         "@TOTAL@": example.total,
         "@START@": start,
-        "@ANSWER@": _answer(example.says),
     }.items():
         text = text.replace(key, value)
     return text
-
-
-def _answer(says: str) -> str:
-    """Statements that print an answer; `printf` costs an AVR a kilobyte and a half."""
-    pieces = says.split("%d")
-    lines = []
-    for i, piece in enumerate(pieces):
-        lines += [f'    Serial.print(F("{piece}"));'] if piece else []
-        lines += [f"    Serial.print(answers[{i}]);"] if i + 1 < len(pieces) else []
-    return "\n".join([*lines, "    Serial.println();"])
 
 
 _SKETCH = """\
@@ -135,7 +124,8 @@ void loop() {
   length = 0;
   if (parse(line)) {
     decide();
-@ANSWER@
+    answer();
+    Serial.println(reply);
   } else {
     Serial.println(F("error: expected @WORD@: [ numbers ]"));
   }

@@ -72,8 +72,6 @@ def _main(example: Example) -> str:
         "@TESTS@": example.tests,
         "@TOTAL@": example.total,
         "@START@": f"    {example.start}\n" if example.start else "",
-        "@SAYS@": example.says,
-        "@ARGUMENTS@": example.arguments,
     }
     text = _MAIN
     for key, value in values.items():
@@ -121,7 +119,8 @@ void app_main(void)
             length = 0;
             if (parse(line)) {
                 decide();
-                printf("@SAYS@\\n", @ARGUMENTS@);
+                answer();
+                printf("%s\\n", reply);
             } else {
                 printf("error: expected @WORD@: [ and %d numbers ]\\n", COUNT);
             }

@@ -40,11 +40,6 @@ class Example:
     state: str = ""
     start: str = ""
 
-    @property
-    def arguments(self) -> str:
-        """What the format takes."""
-        return ", ".join(f"answers[{i}]" for i in range(self.says.count("%d")))
-
     def named(self, words: Mapping[str, str]) -> "Example":
         """The same of one export."""
         texts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -67,11 +62,25 @@ POLICY = Example(
 )
 
 _PARSER = """\
-/* Reads "@WORD@: [f f f f]", numbers apart by spaces or commas. Returns 1 if the line is complete. */
+/* The exclusive or of some characters, by which a damaged line is told. */
+static unsigned checksum(const char *from, const char *to)
+{
+    unsigned made = 0;
+    for (; from != to; from++) {
+        made ^= (unsigned char)*from;
+    }
+    return made;
+}
+
+/*
+ * Reads "@WORD@: [f f f f]" into values[], numbers apart by spaces or commas; a checksum may follow, "*" and two
+ * hexadecimal digits. Returns 1 if the line is complete and undamaged.
+ */
 static int parse(const char *line)
 {
     const char *at = strchr(line, '[');
     int i;
+    checked = 0;
     if (strncmp(line, "@WORD@:", @LENGTH@) != 0 || at == NULL) {
         return 0;
     }
@@ -86,22 +95,77 @@ static int parse(const char *line)
         at = end;
     }
     at += strspn(at, " ");
-    return *at == ']';
+    if (*at++ != ']') {
+        return 0;
+    }
+    checked = *at == '*';
+    return *at == '\\0' || (checked && strtoul(at + 1, NULL, 16) == checksum(line, at));
+}
+
+static void put(char c)
+{
+    if (size + 1 < sizeof reply) {
+        reply[size++] = c;
+    }
+}
+
+static void put_text(const char *text)
+{
+    while (*text != '\\0') {
+        put(*text++);
+    }
+}
+
+static void put_number(int number)
+{
+    char digits[12];
+    size_t count = 0;
+    if (number < 0) {
+        put('-');
+    }
+    do {
+        const int digit = number % 10;
+        digits[count++] = (char)('0' + (digit < 0 ? -digit : digit));
+        number /= 10;
+    } while (number != 0);
+    while (count > 0) {
+        put(digits[--count]);
+    }
 }
 
 static void decide(void)
 {
     @DECIDE@
 }
+
+/* The answer to the last line, in reply[]; with a checksum if the line had one. */
+static void answer(void)
+{
+    size = 0;
+@ANSWER@
+    if (checked) {
+        const unsigned sum = checksum(reply, reply + size);
+        put('*');
+        put("0123456789ABCDEF"[sum >> 4]);
+        put("0123456789ABCDEF"[sum & 15]);
+    }
+    reply[size] = '\\0';
+}
 """
 
 
 def common(example: Example) -> str:
-    """C, and C++, that all examples share: buffers, the parser, the decision."""
+    """C, and C++, that all examples share: buffers, the parser, the decision, the answer."""
     parser = _PARSER.replace("@WORD@", example.word).replace("@LENGTH@", str(len(example.word) + 1))
+    pieces, lines = example.says.split("%d"), []
+    for i, piece in enumerate(pieces):
+        lines += [f'    put_text("{piece}");'] if piece else []
+        lines += [f"    put_number(answers[{i}]);"] if i + 1 < len(pieces) else []
     state = f"{example.state}\n" if example.state else ""
     return (
         f"#define COUNT ({example.count})\n\n"
-        f"static char line[{example.digits} * COUNT + 16];\n"
-        f"static float values[COUNT];\nstatic int answers[2];\n{state}\n" + parser.replace("@DECIDE@", example.decide)
+        f"static char line[{example.digits} * COUNT + 16];\nstatic char reply[48];\nstatic size_t size;\n"
+        f"static float values[COUNT];\nstatic int answers[2];\n"
+        "static int checked; /* whether the line had a checksum */\n"
+        f"{state}\n" + parser.replace("@DECIDE@", example.decide).replace("@ANSWER@", "\n".join(lines))
     )

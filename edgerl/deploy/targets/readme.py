@@ -68,7 +68,9 @@ _CONSOLE = """\
     > {word}: [0.1 0.2 ...]
     {says}
 
-A line that does not fit is answered by `error: ...`. After a failed self-test nothing is decided.
+A line that does not fit is answered by `error: ...`. After a failed self-test nothing is decided. A line may end with
+`*` and two hexadecimal digits, the exclusive or of all characters before the star: then it must be right, and so does
+the answer. `edgerl serial` plays whole episodes that way.
 """
 
 _PACKAGE = """\
