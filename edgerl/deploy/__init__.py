@@ -2,7 +2,7 @@
 
 export(policy, observations, out, env=…) -> report       writes the folder
 quantise(policy, observations) -> Int8Policy             the same without the files
-verify(out, num_vectors=…) -> report                     compares JAX, TFLM, host C and rv32imc, bit for bit
+verify(out, num_vectors=…) -> report                     compares JAX, TFLM and the C on eight machines
 load(out) -> Int8Policy                                  the deployed policy, callable in JAX
 """
 

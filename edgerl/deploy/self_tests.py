@@ -5,10 +5,9 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-
 from edgerl.deploy import toolchain
-from edgerl.deploy.toolchain import Target
+from edgerl.deploy.machines.cortex import Cortex
+from edgerl.deploy.machines.streams import Streams
 
 _DECLARATION = re.compile(r"^int (\w+_self_test)\(void\);", re.MULTILINE)
 
@@ -25,7 +24,7 @@ def is_code(name: str) -> bool:
     return re.fullmatch(r"\w+\.[ch]", name) is not None
 
 
-def run(target: Target, folder: Path, listed: Iterable[str], tests: dict[str, str]) -> None:
+def run(machine: Streams | Cortex, folder: Path, listed: Iterable[str], tests: dict[str, str]) -> None:
     """Compiles the listed C files at the top of the folder into one program, and calls the tests of `find`.
 
     Raises:
@@ -40,5 +39,4 @@ def run(target: Target, folder: Path, listed: Iterable[str], tests: dict[str, st
     with tempfile.TemporaryDirectory() as temporary:
         main = Path(temporary) / "main.c"
         main.write_text(text)
-        program = toolchain.build(target, [*sources, main], [folder, toolchain.harness("")], Path(temporary) / "tests")
-        toolchain.feed(target, program, np.empty(0, np.uint8), np.dtype(np.uint8))
+        machine.call([*sources, main], [folder, toolchain.harness("")], Path(temporary))

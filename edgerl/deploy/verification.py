@@ -32,10 +32,10 @@ from edgerl.deploy.calibration import check_observations
 from edgerl.deploy.contents import Ingredients
 from edgerl.deploy.extras import Extra
 from edgerl.deploy.folder import Folder, open_folder, shown
+from edgerl.deploy.machines.cortex import Cortex
 from edgerl.deploy.machines.machine import Machine, TooSmall
 from edgerl.deploy.machines.streams import Streams
 from edgerl.deploy.targets.tflm import ARENA_MARGIN
-from edgerl.deploy.toolchain import Target
 from edgerl.envs import policy as float_policy
 from edgerl.util import files, progress
 from edgerl.util.errors import UserError
@@ -46,6 +46,7 @@ UNCHECKED = (
     "None of these reaches the chip."
 )
 Check = dict[str, Any]
+_WITH_SELF_TESTS = (Streams, Cortex)  # machines that also run the tests of a task's own files
 
 
 def verify(
@@ -200,9 +201,9 @@ def _implementations(
     tests = self_tests.find(clean, contents.paths(clean), made_of.name)
     for machine in progress.each(machines_of_it, "verify"):
         checks.append(_guarded(machine.name, partial(_c_check, machine, clean, made_of.name, obs, inputs, scores)))
-        if tests and isinstance(machine, Streams):
+        if tests and isinstance(machine, _WITH_SELF_TESTS):
             name = f"self-tests, {machine.name}"
-            checks.append(_guarded(name, partial(_self_tests_check, name, machine.target, clean, tests)))
+            checks.append(_guarded(name, partial(_self_tests_check, name, machine, clean, tests)))
     if not any("differences" in check for check in checks):
         detail = "nothing was compared with JAX: neither TFLM nor a compiler can be used here"
         if all(check["passed"] is not False for check in checks):
@@ -221,7 +222,9 @@ def _not_run(clean: Path, foreign: set[str], prefix: str, machines_of_it: Sequen
     made = contents.paths(clean)
     if self_tests.find(clean, made, prefix):
         code = tuple(name for name in made if self_tests.is_code(name))
-        needs |= {f"self-tests, {machine.name}": code for machine in machines_of_it if isinstance(machine, Streams)}
+        needs |= {
+            f"self-tests, {machine.name}": code for machine in machines_of_it if isinstance(machine, _WITH_SELF_TESTS)
+        }
     checks = []
     for name, files_of_it in needs.items():
         own = [file for file in files_of_it if file in foreign]
@@ -275,10 +278,13 @@ def _c_check(
     return _compared(machine.name, np.concatenate(wrong, axis=1), machine.how)
 
 
-def _self_tests_check(name: str, target: Target, clean: Path, tests: dict[str, str]) -> Check:
-    if missing := target.missing():
+def _self_tests_check(name: str, machine: Streams | Cortex, clean: Path, tests: dict[str, str]) -> Check:
+    if missing := machine.missing():
         return _check(name, None, missing)
-    self_tests.run(target, clean, contents.paths(clean), tests)
+    try:
+        self_tests.run(machine, clean, contents.paths(clean), tests)
+    except TooSmall as error:
+        return _check(name, None, str(error))
     return _check(name, True, f"{' and '.join(tests)} passed")
 
 

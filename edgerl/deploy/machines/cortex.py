@@ -2,6 +2,7 @@
 
 import dataclasses
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,33 +40,41 @@ class Cortex:
     def missing(self) -> str | None:
         return toolchain.missing("arm-none-eabi-gcc", "qemu-system-arm")
 
+    def call(self, sources: Sequence[str | Path], include: Sequence[str | Path], out: Path) -> None:
+        """Builds a program and runs it in QEMU, its files `in` and `out` in the folder `out`.
+
+        Raises:
+          ToolError: it does not compile, or does not end with 0.
+          TooSmall: it does not fit.
+        """
+        self._build([*sources, toolchain.harness("plain.c")], include, out)
+        (out / "in").touch()
+        command = ["qemu-system-arm", "-M", self.board, "-display", "none", "-monitor", "none", "-serial", "none"]
+        semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", str(out / "program")]
+        toolchain.run([*command, *semihosting], cwd=out)
+
     def records(
         self, folder: Path, name: str, observations: np.ndarray, actions: int, score: np.typing.DTypeLike
     ) -> np.ndarray:
         with tempfile.TemporaryDirectory() as temporary:
             out = Path(temporary)
-            self._build(folder, name, out)
             (out / "in").write_bytes(np.ascontiguousarray(observations, "<f4").tobytes())
-            command = ["qemu-system-arm", "-M", self.board, "-display", "none", "-monitor", "none", "-serial", "none"]
-            semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", str(out / "program")]
-            toolchain.run([*command, *semihosting], cwd=out)
+            toolchain.shim(out, name)
+            self.call([folder / f"{name}.c", toolchain.harness("vectors.c")], [folder, out], out)
             record = toolchain.record_of(observations.shape[1], actions, score)
             written = (out / "out").read_bytes()
         if len(written) != len(observations) * record.itemsize:
             raise ToolError(f"the program wrote {len(written)} bytes, expected {len(observations) * record.itemsize}")
         return np.frombuffer(written, record)
 
-    def _build(self, folder: Path, name: str, out: Path) -> None:
-        toolchain.shim(out, name)
-        sources = [folder / f"{name}.c", toolchain.harness("vectors.c"), toolchain.harness("plain.c")]
+    def _build(self, sources: Sequence[str | Path], include: Sequence[str | Path], out: Path) -> None:
         floats = "hard" if self.flags else "soft"
         flags = [f"-mcpu={self.cpu}", "-mthumb", f"-mfloat-abi={floats}", *self.flags, "-ffreestanding", "-O2"]
         sizes = [f"-Wl,--defsym=FLASH_SIZE={self.flash}", f"-Wl,--defsym=RAM_SIZE={self.ram}"]
         more = ["-DSEMIHOSTING", f"-DBATCH={self.batch}", "-nostdlib", "-T", toolchain.harness("cortex.ld")]
-        include = [f"-I{folder}", f"-I{out}"]
-        command = ["arm-none-eabi-gcc", *toolchain.STRICT, *flags, *more, *sizes, *include, *map(str, sources)]
+        command = ["arm-none-eabi-gcc", *toolchain.STRICT, *flags, *more, *sizes, *(f"-I{path}" for path in include)]
         try:
-            toolchain.run([*command, "-lgcc", "-o", str(out / "program")])
+            toolchain.run([*command, *map(str, sources), "-lgcc", "-o", str(out / "program")])
         except ToolError as error:
             if "overflow" in str(error):
                 raise TooSmall(

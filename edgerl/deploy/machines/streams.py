@@ -2,6 +2,7 @@
 
 import dataclasses
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,11 @@ class Streams:
 
     def missing(self) -> str | None:
         return self.target.missing()
+
+    def call(self, sources: Sequence[str | Path], include: Sequence[str | Path], out: Path) -> None:
+        """Builds a program and runs it without input; a `ToolError` if it does not end with 0."""
+        program = toolchain.build(self.target, sources, include, out / "program")
+        toolchain.feed(self.target, program, np.empty(0, np.uint8), np.dtype(np.uint8))
 
     def records(
         self, folder: Path, name: str, observations: np.ndarray, actions: int, score: np.typing.DTypeLike

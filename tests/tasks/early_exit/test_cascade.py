@@ -115,10 +115,13 @@ def test_the_folder_is_verified(run, dataset, tmp_path, monkeypatch, capsys):
 
 def check_self_tests(folder):
     """`verify` runs the network's and the features' own tests, and sees a changed one."""
-    verified = {check["name"]: check for check in deploy.verify(folder, num_vectors=100, targets=QUICK)["checks"]}
+    targets = (*QUICK, "Cortex-M4F")
+    verified = {check["name"]: check for check in deploy.verify(folder, num_vectors=100, targets=targets)["checks"]}
     assert verified["self-tests, host C"]["passed"]
     assert "pole_cascade_self_test and pole_exits_self_test" in verified["self-tests, host C"]["detail"]
     assert verified["self-tests, rv32imc"]["passed"] is (None if toolchain.RV32.missing() else True)
+    cortex = toolchain.missing("arm-none-eabi-gcc", "qemu-system-arm")
+    assert verified["self-tests, Cortex-M4F"]["passed"] is (None if cortex else True)
     path, report = folder / "pole_cascade.c", files.read_json(folder / "report.json")
     text = path.read_text()
     start = text.index("{", text.index("test_answers["))
