@@ -35,7 +35,20 @@ def refused(capsys, *arguments):
     return captured.err
 
 
-COMMANDS = ("", "train", "config", "envs", "evaluate", "figures", "export", "verify", "simulate", "bench", "logits")
+COMMANDS = (
+    "",
+    "train",
+    "config",
+    "envs",
+    "evaluate",
+    "figures",
+    "export",
+    "verify",
+    "serial",
+    "simulate",
+    "bench",
+    "logits",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -243,7 +256,7 @@ def test_verify_fails_where_the_code_was_changed(trained, tmp_path):
     shutil.copytree(trained / "export", tmp_path / "changed")
     source = tmp_path / "changed" / "policy.c"
     source.write_text(source.read_text().replace("128", "127"))
-    done = run("verify", tmp_path / "changed", "--json")
+    done = run("verify", tmp_path / "changed", "--json", "--targets", "host C")
     assert done.returncode == 1
     assert not json.loads(done.stdout)["passed"]
 

@@ -43,7 +43,7 @@ def test_the_commands(run, tmp_path, capsys):
     report = shown(capsys, "export", run, "--out", out)
     assert report["environment"]["id"] == "Thermostat-v0"
     assert report["closed_loop"]["mean"] == pytest.approx(found["policy_int8"]["mean"])
-    assert shown(capsys, "verify", out)["passed"]
+    assert shown(capsys, "verify", out, "--targets", "host C", "ATmega328P")["passed"]
     for policy in (run, out):
         played = shown(capsys, "simulate", WHAT, "--policy", policy, "--envs", 512, "--steps", 120)
         assert played["returns"]["mean"] > found["random"]["high"] + 100
