@@ -69,6 +69,7 @@ def simulation(count: int, devices: int) -> list:
     return [json.loads(out) for out, _ in answers]
 
 
+@pytest.mark.long
 def test_simulate_gives_one_processs_result_on_all_of_four():
     (alone,) = simulation(1, 2)
     several = simulation(4, 1)

@@ -24,7 +24,7 @@ from edgerl.tasks.agent_vit.agents import online
 from edgerl.tasks.agent_vit.env import PatchSelectionState
 from edgerl.util import checkpoint, config
 
-pytestmark = pytest.mark.usefixtures("quick_compile")
+pytestmark = [pytest.mark.usefixtures("quick_compile"), pytest.mark.long]
 
 TINY = (
     "source=synthetic",

@@ -18,7 +18,7 @@ from edgerl.tasks.early_exit.trunk.weights import load_weights
 from edgerl.util.checkpoint import open_checkpoints
 from edgerl.util.config import build
 
-pytestmark = pytest.mark.usefixtures("quick_compile")
+pytestmark = [pytest.mark.usefixtures("quick_compile"), pytest.mark.long]
 
 TINY = {
     "trunk": {"width": 4, "classes": 3},
