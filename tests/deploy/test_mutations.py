@@ -19,18 +19,18 @@ def test_no_change_of_what_reaches_the_chip_passes(exported):
 
 
 def test_a_verify_that_passes_everything_breaks_or_hangs_is_seen(exported, monkeypatch):
-    monkeypatch.setattr(deploy, "verify", lambda folder, num_vectors: {"passed": True})
+    monkeypatch.setattr(deploy, "verify", lambda folder, num_vectors, targets: {"passed": True})
     found = mutations.run(exported[1], 20, seed=0)
     assert len(found["bad"]) > 10
     assert {bad["outcome"] for bad in found["bad"]} == {"passed"}
 
-    def broken(folder, num_vectors):
+    def broken(folder, num_vectors, targets):
         raise TypeError("a traceback")
 
     monkeypatch.setattr(deploy, "verify", broken)
     assert mutations.judge(exported[1], exported[1])[0] == "traceback"
     monkeypatch.setattr(mutations, "LONGEST", 1)
-    monkeypatch.setattr(deploy, "verify", lambda folder, num_vectors: os.read(os.pipe()[0], 1))
+    monkeypatch.setattr(deploy, "verify", lambda folder, num_vectors, targets: os.read(os.pipe()[0], 1))
     assert mutations.judge(exported[1], exported[1])[0] == "hang"
 
 
