@@ -236,4 +236,5 @@ def run(command: Sequence[str], cwd: Path | None = None, merged: bool = False) -
 
 def _first_error(text: str) -> str:
     lines = text.strip().splitlines()
-    return next((line.strip() for line in lines if "error" in line.lower()), lines[0].strip() if lines else "")
+    telling = [line.strip() for line in lines if re.search("error|undefined|overflow", line, re.IGNORECASE)]
+    return telling[0] if telling else lines[0].strip() if lines else ""

@@ -14,12 +14,12 @@ XTENSA = Target(
     "Xtensa lx106",
     "xtensa-lx106-elf-gcc",
     flags=("-ffreestanding", "-mlongcalls"),
-    link=("-O2", "-nostdlib", "-DSIMCALLS", "-DSOFT_ARITHMETIC", "-T", toolchain.harness("xtensa.ld"), "-lgcc"),
+    link=("-O2", "-nostdlib", "-DSIMCALLS", "-T", toolchain.harness("xtensa.ld"), "-lgcc"),
     emulator=(
         *("qemu-system-xtensa", "-M", "sim", "-cpu", "lx106", "-semihosting", "-display", "none"),
         *("-serial", "none", "-monitor", "none", "-kernel"),
     ),
-    sources=(toolchain.harness("plain.c"),),
+    sources=(toolchain.harness("plain.c"), toolchain.harness("soft_arithmetic.c")),
 )
 
 

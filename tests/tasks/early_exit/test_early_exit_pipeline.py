@@ -114,6 +114,8 @@ def test_the_exported_c_decides_as_jax_does(run, table_path, tmp_path):
     assert {"policy_exits.h", "policy_exits.c", "policy.c"} <= set(report["files"])
     assert json.loads((folder / "report.json").read_text())["files"] == report["files"]
     assert report["closed_loop"]["decisions_changed"] < 0.1
+    for check in deploy.verify(folder, num_vectors=100)["checks"]:  # the features' own test on every machine
+        assert check["passed"] is not False, check
     (folder / "driver.c").write_text(DRIVER)
     strict = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-fsanitize=address,undefined"]
     subprocess.run(
