@@ -87,7 +87,8 @@ FAST static inline int32_t shifted(int32_t y, uint8_t shift)
 _SCALED = """\
 FAST static inline int32_t scaled(int32_t accumulator, struct scaling s)
 {
-    const int32_t q = upper_half(accumulator * s.factor, s.multiplier);
+    const uint32_t moved = (uint32_t)accumulator << s.left;
+    const int32_t q = upper_half((int32_t)moved, s.multiplier);
     return shifted(q + s.rounding + ((q >> 31) & s.negative), s.shift);
 }"""
 # What becomes of an accumulator. Activations leave without their zero point; accumulators leave as they are.
@@ -95,9 +96,15 @@ _EPILOGUES = {
     "relu": """\
 FAST static inline int32_t relu(int32_t accumulator, struct scaling s, int32_t high)
 {
-    int32_t y = upper_half(accumulator * s.factor, s.multiplier);
-    y = shifted(y + s.rounding, s.shift); /* exact above 0, and not above 0 below it */
-    y = (uint32_t)y <= (uint32_t)high ? y : y < 0 ? 0 : high;
+    int32_t y = 0;
+    if (accumulator > 0) { /* half of them are not */
+        y = upper_half(accumulator << s.left, s.multiplier);
+        y = shifted(y + s.rounding, s.shift);
+        if (SELDOM(y > high)) {
+            y = high;
+            IN_REGISTER(y); /* else the compiler makes a minimum of it, whose branch is taken */
+        }
+    }
     IN_REGISTER(y);
     return y;
 }""",
@@ -139,13 +146,19 @@ def helpers(kernels: list[Kernel], code: str = "") -> list[str]:
 def source(kernel: Kernel, table_type: str) -> str:
     """One dense layer, block by block: accumulators a0 …, inputs v0 …; a weight row of zeros is skipped.
 
-    An AVR has registers for few accumulators: there a block is computed a few outputs at a time, the inputs read anew.
+    Where registers are few, a block is computed some outputs at a time, the inputs read anew.
     """
-    group = next(n for n in range(_AVR_GROUP, 0, -1) if kernel.width % n == 0)
-    if kernel.width == group:
-        return _function(kernel, table_type, kernel.width)
-    narrow = _function(dataclasses.replace(kernel, unroll=1), table_type, group)
-    return f"#if defined(__AVR__)\n{narrow}\n#else\n{_function(kernel, table_type, kernel.width)}\n#endif"
+    versions: list[tuple[str, str]] = []
+    for macro, lanes in _FEW_REGISTERS:
+        group = next(n for n in range(lanes, 0, -1) if kernel.width % n == 0)
+        if group < kernel.width and 2 * group >= min(lanes, kernel.width):
+            once = dataclasses.replace(kernel, unroll=1)  # more would cost registers, too
+            versions.append((f"defined({macro})", _function(once, table_type, group)))
+    whole = _function(kernel, table_type, kernel.width)
+    if not versions:
+        return whole
+    chosen = [f"#{'el' if i else ''}if {condition}\n{text}" for i, (condition, text) in enumerate(versions)]
+    return "\n".join([*chosen, "#else", whole, "#endif"])
 
 
 def _function(kernel: Kernel, table_type: str, group: int) -> str:
@@ -174,14 +187,14 @@ def _function(kernel: Kernel, table_type: str, group: int) -> str:
         *(f"            const int v{u} = p[{u}];" for u in steps),
     ]
     for u in steps:
-        sums = _sums(kernel.width, u) if whole else _few_sums(group)
-        if kernel.epilogue != "table" and kernel.width > 4:
+        sums = _few_sums(group) if group <= 2 < kernel.width else _sums(group, u, u * kernel.width)
+        if kernel.epilogue != "table" and kernel.width > 1:
             lines += [f"            if (v{u} != 0) {{", *(f"                {line}" for line in sums), "            }"]
         else:
             lines += [f"            {line}" for line in sums]
     lines += [
         f"            p += {kernel.unroll};",
-        f"            w += {kernel.unroll * kernel.width if whole else kernel.width};",
+        f"            w += {kernel.unroll * kernel.width};",
         "        } while (p != end);",
         "        {",
         *(f"            {load}" for load in loads),
@@ -211,7 +224,8 @@ def _function(kernel: Kernel, table_type: str, group: int) -> str:
     )
 
 
-_AVR_GROUP = 2
+# Processors with registers for few accumulators, and for how many.
+_FEW_REGISTERS = (("__AVR__", 2), ("__arm__", 8))
 _GROUP = 4  # of products: a load's result is not there at once, and a product's neither on some processors
 
 
@@ -221,13 +235,13 @@ def _few_sums(lanes: int) -> list[str]:
     return ["const ROM int8_t *q = w;", *loads, *(f"a{k} += t{k} * v0;" for k in range(lanes))]
 
 
-def _sums(width: int, step: int) -> list[str]:
-    """The products of one input: loads, then multiplications, then additions, a few of each in a row."""
+def _sums(lanes: int, step: int, first: int) -> list[str]:
+    """The products of input v`step`, whose weights begin at `first`: loads, then multiplications, then additions."""
     lines = []
-    for start in range(0, width, _GROUP):
-        part = range(start, min(start + _GROUP, width))
+    for start in range(0, lanes, _GROUP):
+        part = range(start, min(start + _GROUP, lanes))
         lines.append("{")
-        lines += [f"    int t{k} = WEIGHT(w, {step * width + k});" for k in part]
+        lines += [f"    int t{k} = WEIGHT(w, {first + k});" for k in part]
         lines += [f"    t{k} *= v{step};" for k in part]
         lines += [f"    a{k} += t{k};" for k in part]
         lines.append("}")

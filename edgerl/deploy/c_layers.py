@@ -76,6 +76,6 @@ def _hidden(has_table: bool) -> str:
 def _unrolled(layer: CLayer, layers: list[CLayer], small: bool) -> CLayer:
     kind = layer.kernel
     inputs = [len(other.weights) for other in layers if other.kernel == kind]
-    choices = (1,) if small else (2, 1) if kind.width > 4 else (4, 2, 1)
+    choices = (1,) if small else (4, 2, 1)
     unroll = next(n for n in choices if all(count % n == 0 for count in inputs))
     return dataclasses.replace(layer, kernel=dataclasses.replace(kind, unroll=unroll))

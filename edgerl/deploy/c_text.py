@@ -52,9 +52,9 @@ def scaling(multiplier: int, shift: int) -> str:
     """One `struct scaling`; see the template."""
     # Below 2^-30 nothing is left of an accumulator under 2^29, and the shift would leave the word.
     multiplier, shift = (0, 0) if shift <= -30 else (multiplier, shift)
-    right, factor = max(-shift, 0), 4 << max(shift, 0)
+    right, left = max(-shift, 0), 2 + max(shift, 0)
     rounding, negative = (1, 0) if right == 0 else (1 + 2**right, -2)
-    return f"{{{multiplier}, {rounding}, {factor}, {negative}, {right + 1}}}"
+    return f"{{{multiplier}, {rounding}, {left}, {negative}, {right + 1}}}"
 
 
 def floats(values: Any) -> np.ndarray:

@@ -6,6 +6,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,25 @@ from typing import Any
 import numpy as np
 
 from edgerl import __version__
-from edgerl.deploy import calibration, contents, fidelity, int8_policy, names, perceptron, tflite_file, tflm, toolchain
+from edgerl.deploy import (
+    calibration,
+    contents,
+    counting,
+    fidelity,
+    int8_policy,
+    machines,
+    names,
+    perceptron,
+    tflite_file,
+    tflm,
+    toolchain,
+)
 from edgerl.deploy.contents import Ingredients
+from edgerl.deploy.cores import CORES
 from edgerl.deploy.extras import Extra
 from edgerl.deploy.folder import REPORT
 from edgerl.deploy.int8_policy import Argmax, Deployed, Int8Policy
+from edgerl.deploy.machines.machine import TooSmall
 from edgerl.envs import policy as float_policy
 from edgerl.envs.environment import Environment
 from edgerl.envs.policy import MLPPolicy
@@ -173,12 +188,12 @@ def _plain(played: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure(folder: Path, inputs: np.ndarray, observations: np.ndarray, name: str = names.DEFAULT) -> dict[str, Any]:
-    """Sizes of the C object, and instructions on rv32imc, for each compiler that is installed.
+    """Sizes of the C object, and what a decision costs, for each tool that is installed.
 
     Returns:
-      Target → sizes in bytes (see `toolchain.measure_object`); `instructions` on rv32imc → minimum, mean and maximum
-      of `decide` (network and argmax) and of `act` (the quantiser's software float in front of it). Where a tool is
-      missing or fails, a string that says so.
+      Target → sizes in bytes (see `toolchain.measure_object`); `instructions` on rv32imc, `instructions_cortex_m4f`,
+      and `cycles` → core → minimum, mean and maximum of `decide` (network and argmax) and of `act` (the quantiser's
+      software float in front of it). Where a tool is missing or fails, a string that says so.
     """
     measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:
@@ -188,16 +203,26 @@ def measure(folder: Path, inputs: np.ndarray, observations: np.ndarray, name: st
                 measured[target.name] = toolchain.measure_object(target, folder, out, name=name)
             except (UserError, toolchain.ToolError) as error:
                 measured[target.name] = target.missing() or str(error)
-        every = -(-len(observations) // 200)
-        try:
-            counts = toolchain.count_instructions(folder, out, inputs[::every], observations[::every], name)
-        except (UserError, toolchain.ToolError) as error:
-            return measured | {"instructions": toolchain.RV32.missing("qemu-system-riscv32") or str(error)}
-        measured["instructions"] = {
-            name: {"min": int(column.min()), "mean": float(column.mean()), "max": int(column.max())}
-            for name, column in zip(("decide", "act"), counts.T, strict=True)
+        many, few = (counting.few(n, inputs, observations) for n in (counting.ROWS, counting.CYCLE_ROWS))
+        m4f = machines.CORTEX_M4F
+        measured["instructions"] = _costs(lambda: counting.instructions(folder, out, *many, name))
+        measured["instructions_cortex_m4f"] = _costs(lambda: counting.on_cortex(m4f, folder, out, *many, name))
+        measured["cycles"] = {
+            core.name: _costs(partial(counting.cycles, core, folder, out, *few, name)) for core in CORES
         }
     return measured
+
+
+def _costs(count: Callable[[], np.ndarray]) -> dict[str, dict[str, float]] | str:
+    """Of `decide` and `act`, or why they were not counted."""
+    try:
+        counts = count()
+    except (UserError, toolchain.ToolError, TooSmall) as error:
+        return str(error)
+    return {
+        name: {"min": int(column.min()), "mean": float(column.mean()), "max": int(column.max())}
+        for name, column in zip(("decide", "act"), counts.T, strict=True)
+    }
 
 
 def _version(package: str) -> str | None:

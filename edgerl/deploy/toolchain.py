@@ -21,6 +21,7 @@ SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recove
 # Tool → Debian package that brings it.
 PACKAGES = {
     "cc": "gcc",
+    "riscv64-unknown-elf-objcopy": "binutils-riscv64-unknown-elf",
     "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf",
     "qemu-riscv32": "qemu-user",
     "qemu-system-riscv32": "qemu-system-misc",
@@ -184,27 +185,6 @@ def object_sizes(
         sizes[section] += int(size)
     usage = re.findall(r"^.*:(\w+)[^\s:]*\t(\d+)\t", made.with_suffix(".su").read_text(errors="replace"), re.MULTILINE)
     return sizes, {name: int(size) for name, size in usage}
-
-
-def count_instructions(
-    folder: Path, out: Path, inputs: np.ndarray, observations: np.ndarray, name: str = names.DEFAULT
-) -> np.ndarray:
-    """int [N, 2] retired instructions on rv32imc: of network and argmax, and with the float quantiser in front."""
-    rows = ",\n".join("{" + ", ".join(map(str, row)) + "}" for row in inputs.tolist())
-    floats = ",\n".join("{" + ", ".join(f"{value:.9e}f" for value in row) + "}" for row in observations.tolist())
-    width = inputs.shape[1]
-    (out / "inputs.h").write_text(
-        f"#include <stdint.h>\nstatic const int8_t inputs[][{width}] = {{{rows}}};\n"
-        f"static const float observations[][{width}] = {{{floats}}};\n"
-    )
-    shim(out, name)
-    program = out / "count"
-    sources = [str(folder / f"{name}.c"), harness("count.c"), "-T", harness("virt.ld")]
-    flags = [*RV32.flags, "-O2", "-mcmodel=medany", "-nostdlib", "-I", str(folder), "-I", str(out)]
-    run([RV32.compiler, *flags, *sources, "-lgcc", "-o", str(program)])
-    emulator = ["qemu-system-riscv32", "-M", "virt", "-bios", "none", "-display", "none", "-monitor", "none"]
-    printed = run([*emulator, "-serial", "stdio", "-icount", "shift=0", "-kernel", str(program)])
-    return np.array(printed.split(), np.int64).reshape(len(inputs), 2)
 
 
 def run(command: Sequence[str], cwd: Path | None = None, merged: bool = False) -> str:

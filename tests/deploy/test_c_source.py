@@ -12,7 +12,7 @@ from helpers.perceptrons import Layer, network
 
 from benchmarks.equality import deployed
 from edgerl import UserError
-from edgerl.deploy import c_source, int8_policy, toolchain
+from edgerl.deploy import c_source, counting, int8_policy, toolchain
 from edgerl.deploy.tensor import Quantisation
 
 MISSING = toolchain.RV32.missing("qemu-system-riscv32")
@@ -119,7 +119,7 @@ def test_accumulators_with_a_scale_each_are_not_compared():
 
 
 @needs_rv32
-@pytest.mark.parametrize(("activation", "limit"), [("relu", 16_000), ("tanh", 17_000)])
+@pytest.mark.parametrize(("activation", "limit"), [("relu", 16_100), ("tanh", 17_000)])
 def test_instructions_of_the_worst_case(tmp_path, activation, limit):
     """No input is zero and no ReLU closes: nothing can be skipped."""
     *hidden, last = layers_of((4, 64, 64, 2), activation)
@@ -131,7 +131,7 @@ def test_instructions_of_the_worst_case(tmp_path, activation, limit):
     inputs = np.random.default_rng(0).integers(1, 127, (20, 4)).astype(np.int8)
     found = policy.policy.program.before(inputs, 2)
     assert activation == "tanh" or (np.asarray(found) > -128).all()
-    counts = toolchain.count_instructions(tmp_path, tmp_path, inputs, inputs.astype(np.float32))
+    counts = counting.instructions(tmp_path, tmp_path, inputs, inputs.astype(np.float32))
     assert counts[:, 0].max() < limit
 
 

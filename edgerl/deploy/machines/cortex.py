@@ -40,9 +40,16 @@ class Cortex:
     def missing(self) -> str | None:
         return toolchain.missing("arm-none-eabi-gcc", "qemu-system-arm")
 
-    def call(self, sources: Sequence[str | Path], include: Sequence[str | Path], out: Path) -> None:
+    def call(
+        self, sources: Sequence[str | Path], include: Sequence[str | Path], out: Path, options: Sequence[str] = ()
+    ) -> None:
         """Builds a program and runs it in QEMU, its files `in` and `out` in the folder `out`.
 
+        Args:
+          sources: C files.
+          include: folders of headers.
+          out: for what is built, and for the files.
+          options: more of QEMU's.
         Raises:
           ToolError: it does not compile, or does not end with 0.
           TooSmall: it does not fit.
@@ -51,7 +58,7 @@ class Cortex:
         (out / "in").touch()
         command = ["qemu-system-arm", "-M", self.board, "-display", "none", "-monitor", "none", "-serial", "none"]
         semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", str(out / "program")]
-        toolchain.run([*command, *semihosting], cwd=out)
+        toolchain.run([*command, *options, *semihosting], cwd=out)
 
     def records(
         self, folder: Path, name: str, observations: np.ndarray, actions: int, score: np.typing.DTypeLike
