@@ -86,9 +86,10 @@ class Core:
         written = ["-O", "verilog", "--verilog-data-width", "4", "--change-addresses", "-0x100000"]
         toolchain.run(["riscv64-unknown-elf-objcopy", *written, str(program), str(image)])
         printed = toolchain.run([str(simulator), f"+program={image}"])
-        if "exit status" in printed:
-            raise ToolError(f"the program ended with {printed.splitlines()[-1]} on {self.name}")
-        return printed
+        said, _, status = printed.rpartition("\nexit status ")
+        if status.splitlines()[:1] != ["0"]:
+            raise ToolError(f"the program ended with status {status.splitlines()[0]} on {self.name}")
+        return said
 
 
 # Small: the multiplier of several cycles; maximum performance: one cycle, targets of branches computed beside the
