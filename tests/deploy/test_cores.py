@@ -6,7 +6,7 @@ from edgerl.deploy import toolchain
 from edgerl.deploy.cores import CORES
 from edgerl.deploy.toolchain import ToolError
 
-# 64 times the same in a loop that runs twice, the second time from VexRiscv's cache.
+# 64 times the same in a loop whose last round comes from VexRiscv's cache.
 PROGRAM = """
 #include <stdint.h>
 static uint32_t clock(void) {{ return *(volatile uint32_t *)0x80000010; }}
@@ -21,7 +21,7 @@ static int32_t memory[4];
 int main(void)
 {{
     uint32_t spent = 0;
-    for (int i = 0; i < 2; i++) {{
+    for (int i = 0; i < 3; i++) {{
         const uint32_t start = clock();
         __asm__ volatile(".rept 64\\n{instruction}\\n.endr" : : "r"(memory) : "t0", "memory");
         spent = clock() - start;
