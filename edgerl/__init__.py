@@ -37,6 +37,7 @@ register("CartPole-v0", "edgerl.tasks.cartpole.env:cartpole_v0")
 register("CartPole-v1", "edgerl.tasks.cartpole.env:cartpole_v1")
 register("EarlyExit-v0", "edgerl.tasks.early_exit.factory:early_exit_v0")
 register("LatentNAS-v0", "edgerl.tasks.latent_nas.factory:latent_nas_v0")
+register("PositionOnlyCartPole-v1", "edgerl.tasks.cartpole.env:position_only_cartpole_v1")
 register("PatchSelection-v0", "edgerl.tasks.agent_vit.factory:patch_selection_v0")
 
 extras.register("exits", "edgerl.tasks.early_exit.export.exits_files:write")

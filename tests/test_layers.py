@@ -16,7 +16,7 @@ ALLOWED = {
     "deploy": {"deploy", "envs", "util"},
     "tasks": {"tasks", "deploy", "rl", "simulator", "envs", "util"},
 }
-TASKS = ("agent_vit", "cartpole", "early_exit", "latent_nas")
+TASKS = tuple(p.name for p in sorted((PACKAGE / "tasks").iterdir()) if (p / "env.py").is_file())
 # Slow to import, or not installed with the package itself: only inside the function that uses them.
 LAZY = {"tensorflow", "tensorflow_datasets", "matplotlib", "distrax", "tflite_micro", "gymnasium", "gymnax", "PIL"}
 

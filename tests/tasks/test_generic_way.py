@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -65,12 +66,17 @@ def test_the_face(run, tmp_path):
     assert not (tmp_path / "wrong").exists()
 
 
+def inward(key, obs):
+    return 1 - jnp.sign(obs[0]).astype(int)
+
+
 @dataclasses.dataclass(frozen=True)
 class Drawn(Walk):
     """Keeps near 0, and can be drawn."""
 
     id: str = "Drawn-v0"
     colours: int = 3
+    baselines: ClassVar = {"inward": inward}
 
     def step(self, key, state, action, params=None):
         obs, state, reward, *others = super().step(key, state, action, params)
@@ -88,6 +94,9 @@ def test_an_environment_that_is_made_is_found_again(tmp_path):
     run = edgerl.train(Drawn(), tmp_path / "run", **QUICK)
     assert edgerl.open_run(tmp_path / "run").env == Drawn()
     assert {path.name for path in run.figures()} >= {"episode.gif"}
+    found = run.evaluate()
+    assert [row[0] for row in run.task.table(found)[1:5]] == ["random", "inward", "policy_float32", "policy_int8"]
+    assert found["inward"]["low"] > found["random"]["high"]
     other = edgerl.train(Drawn(colours=4), tmp_path / "other", **QUICK)
     with pytest.raises(UserError, match=r"an environment that its own program made.*env=…"):
         edgerl.open_run(tmp_path / "other")

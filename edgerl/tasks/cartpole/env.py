@@ -12,11 +12,15 @@ from typing import ClassVar
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
-from edgerl.envs.environment import Step
+from edgerl.envs.environment import Environment, Step
+from edgerl.envs.masked import Masked
 from edgerl.envs.spaces import Box, Discrete
 from edgerl.simulator.trigonometry import sincos
+from edgerl.tasks.cartpole import baselines
+from edgerl.tasks.cartpole.drawing import cart
 from edgerl.util.content import ByContent
 
 
@@ -65,6 +69,7 @@ class CartPole(ByContent):
         "pole angular velocity, rad/s",
     )
     action_names: ClassVar = ("push left", "push right")
+    baselines: ClassVar = {"linear_controller": baselines.linear_controller}
 
     id: str
     default_params: CartPoleParams = dataclasses.field(default_factory=CartPoleParams)
@@ -110,6 +115,10 @@ class CartPole(ByContent):
         truncated = (state.time >= p.max_steps_in_episode) & ~terminated
         return _observe(state), state, jnp.float32(1), terminated, truncated, {}
 
+    def render(self, state: CartPoleState) -> np.ndarray:
+        """uint8 [150, 420, 3]: the cart on its track, with the pole."""
+        return cart(float(state.x), float(state.theta))
+
 
 def _observe(state: CartPoleState) -> chex.Array:
     return jnp.stack([state.x, state.x_dot, state.theta, state.theta_dot])
@@ -120,6 +129,13 @@ def cartpole_v0() -> CartPole:
     return CartPole("CartPole-v0", CartPoleParams(max_steps_in_episode=200))
 
 
-def cartpole_v1() -> CartPole:
-    """500 steps at most; solved at a mean return of 475."""
-    return CartPole("CartPole-v1")
+def cartpole_v1(velocities: bool = True) -> Environment:
+    """500 steps at most; solved at a mean return of 475. Without velocities it is "PositionOnlyCartPole-v1", which
+    observes the cart's position and the pole's angle alone."""
+    env = CartPole("CartPole-v1")
+    return env if velocities else Masked(env, f"PositionOnly{env.id}", kept=(0, 2))
+
+
+def position_only_cartpole_v1() -> Environment:
+    """`cartpole_v1(velocities=False)`, as an id of its own, which commands and run folders can name."""
+    return cartpole_v1(velocities=False)

@@ -1,7 +1,6 @@
 """Pictures of a CartPole run: learning curve, animations, and int8 decisions against float ones."""
 
 import io
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,11 @@ import numpy as np
 
 from edgerl.envs.deciding import Policy
 from edgerl.simulator.simulate import simulate
+from edgerl.tasks.cartpole.drawing import cart
 from edgerl.tasks.cartpole.env import CartPole
 from edgerl.util import files
-from edgerl.util.plots import BLUE, GREY, ORANGE, save_figure
 from edgerl.util.plots import axes as axes_of
+from edgerl.util.plots import save_figure
 
 
 def decisions(path: Path, policy: Any, quantised: Any) -> Path:
@@ -66,23 +66,11 @@ def animation(path: Path, env: CartPole, policy: Policy, key: jax.Array, episode
 
 
 def _frame(observations: np.ndarray, numbers: Sequence[int]) -> Any:
-    """One picture of several carts, one below the other; drawn large and shrunk, which smooths the edges."""
-    from PIL import Image, ImageDraw
+    """One picture of several carts, one below the other, in a few colours."""
+    from PIL import Image
 
-    scale, width, height = 2, 420, 150
-    picture = Image.new("RGB", (scale * width, scale * height * len(observations)), "white")
-    draw = ImageDraw.Draw(picture)
-    for row, (observation, number) in enumerate(zip(observations, numbers, strict=True)):
-        x, angle = float(observation[0]), float(observation[2])
-        floor = scale * (height * (row + 1) - 30)
-        middle = scale * (width / 2 + x * width / 5.2)
-        draw.line([(0, floor), (scale * width, floor)], fill=GREY, width=scale)
-        for limit in (-2.4, 2.4):
-            at = scale * (width / 2 + limit * width / 5.2)
-            draw.line([(at, floor - 10 * scale), (at, floor + 10 * scale)], fill=GREY, width=scale)
-        box = [middle - 22 * scale, floor - 24 * scale, middle + 22 * scale, floor - 4 * scale]
-        draw.rounded_rectangle(box, radius=4 * scale, fill=BLUE)
-        top = (middle + 80 * scale * math.sin(angle), floor - 20 * scale - 80 * scale * math.cos(angle))
-        draw.line([(middle, floor - 20 * scale), top], fill=ORANGE, width=7 * scale)
-        draw.text((6 * scale, floor + 8 * scale), f"episode {number + 1}", fill=GREY, font_size=10 * scale)
-    return picture.reduce(scale).quantize(32, Image.Quantize.FASTOCTREE)
+    rows = [
+        cart(float(x), float(angle), f"episode {n + 1}")
+        for (x, _, angle, _), n in zip(observations, numbers, strict=True)
+    ]
+    return Image.fromarray(np.concatenate(rows)).quantize(32, Image.Quantize.FASTOCTREE)

@@ -1,4 +1,4 @@
-"""Whole episodes of random play, of a policy, and of the policy in the device's arithmetic."""
+"""Whole episodes of random play, of the environment's baselines, of a policy, and of its int8 form."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,11 +26,7 @@ def evaluate(run: Run, deployed: Policy) -> dict[str, Any]:
     Args:
       deployed: the int8 policy.
     """
-    players: dict[str, Policy] = {
-        "random": random_policy(run.env),
-        "policy_float32": run.policy,
-        "policy_int8": deployed,
-    }
+    players: dict[str, Policy] = {**opponents(run.env), "policy_float32": run.policy, "policy_int8": deployed}
     played = {name: episodes(run, player) for name, player in progress.each(players.items(), "episodes")}
     ahead = np.asarray(played["policy_int8"].returns, np.float64) - np.asarray(played["random"].returns, np.float64)
     return {
@@ -39,6 +35,11 @@ def evaluate(run: Run, deployed: Policy) -> dict[str, Any]:
         **{name: summary(one) for name, one in played.items()},
         "int8_ahead_of_random": _interval(ahead),
     }
+
+
+def opponents(env: Environment) -> dict[str, Policy]:
+    """Whom a policy is compared with, by name: random play, and the environment's own `baselines` if it has some."""
+    return {"random": random_policy(env), **getattr(env, "baselines", {})}
 
 
 def episodes(run: Run, policy: Policy) -> Episodes:
@@ -77,8 +78,8 @@ def summary(played: Episodes) -> dict[str, Any]:
 def table(found: Mapping[str, Any]) -> Rows:
     """A row a player, and what the int8 policy is ahead of random play."""
     rows: list[list[Any]] = [[found["environment"], "mean return", "low 95 %", "high 95 %", "least", "most", "steps"]]
-    for name in ("random", "policy_float32", "policy_int8"):
-        one = found[name]
+    players = {name: one for name, one in found.items() if isinstance(one, Mapping) and "mean_length" in one}
+    for name, one in players.items():
         rows.append([name, *(one[key] for key in ("mean", "low", "high", "min", "max", "mean_length"))])
     ahead = found["int8_ahead_of_random"]
     return [*rows, ["int8 ahead of random", ahead["mean"], ahead["low"], ahead["high"]]]

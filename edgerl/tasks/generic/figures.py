@@ -1,6 +1,7 @@
 """Pictures of a run in any environment. Each function writes one file and returns its path."""
 
 import io
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,11 @@ from flax import struct
 
 from edgerl.envs.deciding import Policy
 from edgerl.envs.environment import Environment, State, take_step
-from edgerl.simulator.simulate import random_policy
 from edgerl.tasks.generic import evaluation
 from edgerl.tasks.run import Run
 from edgerl.util import files
 from edgerl.util.errors import UserError
-from edgerl.util.plots import BLUE, GREY, ORANGE, axes, save_figure
+from edgerl.util.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, axes, save_figure
 
 FEATURES = 8  # whose course is drawn: those that change most
 FRAMES, DURATION = 200, 40  # of an animation, at most; milliseconds of each
@@ -38,7 +38,7 @@ def draw(run: Run) -> list[Path]:
     """Learning curve, returns, one episode, and an animation where the environment has `render(state)`."""
     folder = run.folder / "figures"
     steps, curve = run.learning_curve()
-    played: dict[str, Policy] = {"random play": random_policy(run.env), "policy": run.policy}
+    played: dict[str, Policy] = {**evaluation.opponents(run.env), "policy": run.policy}
     found = {name: np.asarray(evaluation.episodes(run, player).returns) for name, player in played.items()}
     episode = play_one(run.env, run.policy, run.key(1003), run.config.evaluation_steps)
     drawn = [
@@ -95,11 +95,12 @@ def learning_curve(path: Path, steps: np.ndarray, returns: np.ndarray, title: st
 
 
 def returns(path: Path, found: dict[str, np.ndarray], title: str) -> Path:
-    """How often each return was reached, by each player: name → returns [N]."""
+    """How often each return was reached, by each player: name → returns [N], random play first and the policy last."""
     figure, (axis,) = axes(size=(7, 4))
     low, high = min(x.min() for x in found.values()), max(x.max() for x in found.values())
     edges = np.linspace(low, high if high > low else low + 1, 41)
-    for (name, values), colour in zip(found.items(), (GREY, BLUE), strict=False):
+    colours = [GREY, *itertools.islice(itertools.cycle((ORANGE, GREEN, PURPLE)), len(found) - 2), BLUE]
+    for (name, values), colour in zip(found.items(), colours, strict=True):
         share = np.full(len(values), 1 / len(values))
         axis.hist(values, edges, weights=share, color=colour, alpha=0.6, label=f"{name}: mean {values.mean():.4g}")
     axis.set(xlabel="return of an episode", ylabel="share of episodes", title=f"Returns in {title}")
@@ -121,7 +122,8 @@ def course(path: Path, episode: Episode, title: str) -> Path:
     parts[0].legend(frameon=False, fontsize=8, ncols=4)
     parts[1].step(time, actions, where="post", color=ORANGE)
     parts[1].set(ylabel="action")
-    parts[1].yaxis.get_major_locator().set_params(integer=True)
+    if np.issubdtype(actions.dtype, np.integer):
+        parts[1].yaxis.get_major_locator().set_params(integer=True)
     parts[2].step(time, np.asarray(episode.rewards), where="post", color=BLUE)
     parts[2].set(ylabel="reward", xlabel=f"step; return {float(np.sum(np.asarray(episode.rewards))):.4g}")
     return save_figure(figure, path)
