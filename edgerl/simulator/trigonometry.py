@@ -37,6 +37,32 @@ def sincos(x: chex.Array) -> tuple[chex.Array, chex.Array]:
     return in_one_loop((_flip(sin, flip), _flip(cos, flip)))
 
 
+def direction(angle: chex.Array) -> tuple[chex.Array, chex.Array]:
+    """(cosine, sine) of an angle in radians, as `sincos` has them, but never outside of [-1, 1].
+
+    The polynomials overshoot by a last digit, which a simulation may; an observation would lie outside its space.
+    """
+    sin, cos = sincos(angle)
+    return jnp.clip(cos, -1.0, 1.0), jnp.clip(sin, -1.0, 1.0)
+
+
+def wrapped(angle: chex.Array) -> chex.Array:
+    """The angle in radians less its whole turns, in float32.
+
+    Returns:
+      The same direction between -pi and pi, to 1e-6 for |angle| up to a few hundred radians.
+
+    Example:
+      >>> float(wrapped(jnp.float32(3.5)))  # 3.5 - 2 pi
+      -2.78318...
+    """
+    angle = jnp.asarray(angle, jnp.float32)
+    turns = jnp.round(angle * np.float32(0.5 / np.pi))
+    for part in _PI:
+        angle = angle - turns * (2 * part)
+    return angle
+
+
 def _polynomial(coefficients: tuple[float, ...], x: chex.Array) -> chex.Array:
     """Of degree four, lowest power first, by Estrin's scheme: what waits for x waits half as long as by Horner's."""
     c0, c1, c2, c3, c4 = (np.float32(c) for c in coefficients)

@@ -1,0 +1,1 @@
+"""Pendulum: a torque too weak to lift it swings it up, and holds it."""
