@@ -33,6 +33,7 @@ __version__ = "0.2.0"
 prepare_jax()
 moved.install()
 
+register("Acrobot-v1", "edgerl.tasks.acrobot.env:Acrobot")
 register("CartPole-v0", "edgerl.tasks.cartpole.env:cartpole_v0")
 register("CartPole-v1", "edgerl.tasks.cartpole.env:cartpole_v1")
 register("EarlyExit-v0", "edgerl.tasks.early_exit.factory:early_exit_v0")

@@ -1,9 +1,10 @@
-"""How an environment is compared with another implementation: on the states that play reaches, step by step."""
+"""How an environment is compared with another implementation, on the states that play reaches, and its players."""
 
 import jax
 import numpy as np
 
 import edgerl
+from edgerl.rl.evaluation import play_episodes
 
 
 def played(env, policy, num_envs, num_steps, seed=0):
@@ -45,3 +46,14 @@ def assert_flags(got, expected, margin, tolerance, most):
     differ, near = np.asarray(got) != expected, np.abs(margin) <= tolerance
     assert not (differ & ~near).any()
     assert near.sum() <= most
+
+
+def returns_of(env, policy, num_envs=1000):
+    """float32 [num_envs]: of one whole episode each, from starts on which no baseline was tuned."""
+
+    def together(key, obs):
+        return jax.vmap(policy)(jax.random.split(key, num_envs), obs)
+
+    params = env.default_params
+    key, steps = jax.random.key(7), params.max_steps_in_episode
+    return np.asarray(play_episodes(env, together, key, params, num_envs, steps).returns)
