@@ -41,6 +41,7 @@ register("LatentNAS-v0", "edgerl.tasks.latent_nas.factory:latent_nas_v0")
 register("Pendulum-v1", "edgerl.tasks.pendulum.env:pendulum_v1")
 register("PositionOnlyCartPole-v1", "edgerl.tasks.cartpole.env:position_only_cartpole_v1")
 register("PositionOnlyPendulum-v1", "edgerl.tasks.pendulum.env:position_only_pendulum_v1")
+register("MountainCarContinuous-v0", "edgerl.tasks.mountain_car.env:MountainCarContinuous")
 register("PatchSelection-v0", "edgerl.tasks.agent_vit.factory:patch_selection_v0")
 
 extras.register("exits", "edgerl.tasks.early_exit.export.exits_files:write")
