@@ -2,6 +2,7 @@
 
 import io
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def draw(run: Run) -> list[Path]:
     drawn = [
         learning_curve(folder / "learning_curve.png", steps, curve, f"PPO on {run.env.id}"),
         returns(folder / "returns.png", found, run.env.id),
-        course(folder / "episode.png", episode, run.env.id),
+        course(folder / "episode.png", episode, run.env.id, getattr(run.env, "observation_names", ())),
     ]
     if callable(getattr(run.env, "render", None)):
         drawn.append(animation(folder / "episode.gif", run.env, episode))
@@ -108,18 +109,22 @@ def returns(path: Path, found: dict[str, np.ndarray], title: str) -> Path:
     return save_figure(figure, path)
 
 
-def course(path: Path, episode: Episode, title: str) -> Path:
-    """Observations, actions and rewards of an episode, step by step."""
+def course(path: Path, episode: Episode, title: str, names: Sequence[str] = ()) -> Path:
+    """Observations, actions and rewards of an episode, step by step.
+
+    Args:
+      names: of the numbers observed, where the environment has some.
+    """
     obs, actions = np.asarray(episode.obs), np.asarray(episode.actions)
     spread = obs.std(axis=0)
     shown = sorted(np.argsort(-spread, kind="stable")[:FEATURES])
     figure, parts = axes(rows=3, size=(8, 7), sharex=True)
     time = np.arange(len(obs))
     for feature in shown:
-        parts[0].plot(time, obs[:, feature], linewidth=1.2, label=f"feature {feature}")
+        parts[0].plot(time, obs[:, feature], linewidth=1.2, label=names[feature] if names else f"feature {feature}")
     more = "" if len(shown) == obs.shape[1] else f" (the {len(shown)} of {obs.shape[1]} that change most)"
     parts[0].set(ylabel="observation", title=f"An episode of {title}{more}")
-    parts[0].legend(frameon=False, fontsize=8, ncols=4)
+    parts[0].legend(frameon=False, fontsize=8, ncols=2 if names else 4)
     parts[1].step(time, actions, where="post", color=ORANGE)
     parts[1].set(ylabel="action")
     if np.issubdtype(actions.dtype, np.integer):
