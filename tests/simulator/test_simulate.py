@@ -111,8 +111,10 @@ sys.path.insert(0, sys.argv[1])
 from environments import Walk, WalkParams
 import edgerl
 from edgerl.simulator import simulate as module
+from edgerl.tasks.pendulum.env import Pendulum, PendulumParams
 results = {}
-for id, env in (("walk", Walk()), ("cartpole", edgerl.make("CartPole-v1"))):
+swinging = Pendulum(default_params=PendulumParams(max_steps_in_episode=20))  # whose actions are continuous
+for id, env in (("walk", Walk()), ("cartpole", edgerl.make("CartPole-v1")), ("pendulum", swinging)):
     for devices, block in ((1, 8192), (2, 8192), (3, 100)):
         module.CPU_BLOCK = module.CPU_NETWORK_BLOCK = block
         mesh = Mesh(np.array(jax.local_devices()[:devices]), ("env",))
@@ -138,7 +140,7 @@ def test_devices_and_blocks_make_no_difference():
     results = json.loads(done.stdout)
     assert results.pop("devices") == 3
     assert results.pop("limits kept")
-    for id in ("walk", "cartpole"):
+    for id in ("walk", "cartpole", "pendulum"):
         several = [value for name, value in results.items() if name.startswith(id)]
         assert len(several) == 3
         assert several[0]["episodes"] > 1000
