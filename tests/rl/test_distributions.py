@@ -41,7 +41,7 @@ def test_tensorflow_is_not_imported_and_nothing_is_left_behind():
 @pytest.mark.parametrize("first", ["tensorflow", "distrax"])
 def test_tensorflow_works_in_the_same_process(first):
     if importlib.util.find_spec("tensorflow") is None:
-        pytest.skip("TensorFlow (the extra `export`) is not installed")
+        pytest.skip("TensorFlow (the extra `tensorflow`) is not installed")
     imports = [
         "import tensorflow as tf",
         "from edgerl.rl.distributions import categorical; categorical([0.0, 1.0])",
