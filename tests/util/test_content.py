@@ -28,6 +28,13 @@ def _changed(leaf):
     return type(leaf)(array.item()) if isinstance(leaf, (int, float)) else array
 
 
+def _with(env, params):
+    """The environment with these parameters, or one around it that has none of its own."""
+    if any(field.name == "default_params" for field in dataclasses.fields(env)):
+        return dataclasses.replace(env, default_params=params)
+    return dataclasses.replace(env, env=_with(env.env, params))
+
+
 @pytest.mark.parametrize("id", IDS)
 def test_environments_that_differ_in_one_number_are_not_equal(id):
     env = edgerl.make(id)
@@ -36,7 +43,7 @@ def test_environments_that_differ_in_one_number_are_not_equal(id):
     leaves, tree = jax.tree.flatten(env.default_params)
     for i, leaf in enumerate(leaves):
         params = jax.tree.unflatten(tree, [*leaves[:i], _changed(leaf), *leaves[i + 1 :]])
-        other = dataclasses.replace(env, default_params=params)
+        other = _with(env, params)
         assert other != env
         assert Keyed(other) != Keyed(env)
 
