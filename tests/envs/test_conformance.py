@@ -23,6 +23,10 @@ def test_cartpole_conforms(id):
     assert checked.terminated > 100
 
 
+def test_pendulum_conforms():
+    assert edgerl.check_environment(edgerl.make("Pendulum-v1")).truncated > 0
+
+
 def test_the_tests_own_environments_conform():
     checked = check_environment(Walk())
     assert min(checked.terminated, checked.truncated) > 50

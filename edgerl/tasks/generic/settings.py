@@ -16,11 +16,18 @@ from edgerl.util.errors import UserError
 LANES, STEPS = 64, 256  # of the random play
 LONGEST = 1000  # steps of an episode, where the environment has no limit of its own
 DISCOUNT = 0.99
+SHIPPED = "edgerl.tasks."  # modules of their environments
 SMALL = 16  # features, for which a small network is enough
 
 
 def require_sound(env: Environment) -> None:
-    """Raises a `UserError` with the line of `edgerl.check_environment`, if the environment breaks a rule."""
+    """Raises a `UserError` with the line of `edgerl.check_environment`, if the environment breaks a rule.
+
+    The environments of the tasks that ship keep the rules, which the package's tests check: checking them again would
+    take two of the five seconds that `edgerl train cartpole` needs.
+    """
+    if type(env).__module__.startswith(SHIPPED):
+        return
     try:
         check_environment(env, num_steps=64)
     except ConformanceError as error:
