@@ -10,6 +10,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from boards import answers, arduino, esp_idf
 
 from edgerl import MLPPolicy, UserError, deploy, make
 from edgerl.deploy import exporting, fidelity, int8_policy, toolchain
@@ -117,22 +118,15 @@ def test_the_packages(exported):
 def test_the_esp_idf_example_answers(exported, tmp_path):
     """Its main program, built for this host: the serial protocol in, the deployed policy's actions out."""
     _, folder, _ = exported
-    project = folder / "esp_idf"
-    component = project / "components" / "edgerl_policy"
-    (tmp_path / "host.c").write_text("void app_main(void);\nint main(void) { app_main(); return 0; }\n")
-    sources = [tmp_path / "host.c", project / "main" / "main.c", component / "policy.c"]
-    include = ["-I", component / "include", "-I", toolchain.harness("esp_idf")]
-    flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", *include]
-    subprocess.run(["cc", *flags, *sources, "-o", tmp_path / "chip"], check=True)
     observations = np.random.default_rng(0).normal(scale=0.2, size=(50, 4)).astype(np.float32)
     lines = [f"obs: [{' '.join(repr(float(v)) for v in row)}]" for row in observations]
     sent = "\n".join([*lines, "obs: [1 2 3]", "hello", ""])
-    answers = subprocess.run([tmp_path / "chip"], input=sent, capture_output=True, text=True, check=True).stdout
+    said = answers(esp_idf(folder / "esp_idf", tmp_path), sent)
     _, scores = int8_policy.evaluate(deploy.load(folder), observations)
-    assert answers.splitlines()[0].startswith("self-test: 0 of")
-    assert answers.splitlines()[1] == "cycles: 0 a decision"
-    assert answers.splitlines()[2:52] == [f"action: {a}" for a in scores.argmax(axis=1)]
-    assert [line[:5] for line in answers.splitlines()[52:]] == ["error", "error"]
+    assert said[0].startswith("self-test: 0 of")
+    assert said[1] == "cycles: 0 a decision"
+    assert said[2:52] == [f"action: {a}" for a in scores.argmax(axis=1)]
+    assert [line[:5] for line in said[52:]] == ["error", "error"]
 
 
 def test_the_component_manager_packs_the_component(exported, tmp_path):
@@ -200,42 +194,14 @@ def test_the_tflm_variant_is_valid_cpp(exported, tmp_path):
     assert arena % 16 == 0
 
 
-ARDUINO = r"""
-#include <cstdio>
-#include <cstdlib>
-#include <type_traits>
-#define F(text) text
-#define F_CPU 16000000UL
-static unsigned long micros() { static unsigned long now; return now += 160; }
-struct Port {
-  void begin(long) {}
-  void print(const char* text) { std::fputs(text, stdout); }
-  void print(unsigned long number) { std::printf("%lu", number); }
-  void print(int number) { std::printf("%d", number); }
-  void println(const char* text) { std::puts(text); }
-  void println() { std::puts(""); }
-  int available() { return 1; }
-  int read() { const int c = std::getchar(); if (c == EOF) { std::exit(0); } return c; }
-};
-static Port Serial;
-"""
-
-
 def test_the_arduino_sketch_answers(exported, tmp_path):
     """Compiled for this host behind a stand-in for the serial port."""
-    library = exported[1] / "arduino" / "EdgeRL_Policy"
-    sketch = (library / "examples" / "serial_policy" / "serial_policy.ino").read_text()
-    (tmp_path / "sketch.cc").write_text(f"{ARDUINO}\n{sketch}\nint main() {{ setup(); for (;;) {{ loop(); }} }}\n")
-    include = ["-I", library / "src"]
-    subprocess.run(["cc", *include, "-c", library / "src" / "policy.c", "-o", tmp_path / "policy.o"], check=True)
-    sources = [tmp_path / "sketch.cc", tmp_path / "policy.o"]
-    subprocess.run(["c++", "-Wall", "-Wextra", "-Werror", *include, *sources, "-o", tmp_path / "board"], check=True)
     observations = np.random.default_rng(1).normal(scale=0.2, size=(20, 4)).astype(np.float32)
     sent = "".join(f"obs: [{', '.join(repr(float(v)) for v in row)}]\n" for row in observations) + "obs: 1 2 3 4\n"
-    answers = subprocess.run([tmp_path / "board"], input=sent, capture_output=True, text=True, check=True).stdout
+    said = answers(arduino(exported[1], tmp_path), sent)
     _, scores = int8_policy.evaluate(deploy.load(exported[1]), observations)
     wanted = ["self-test: 0 of 6 failed", "cycles: 160 a decision", *(f"action: {a}" for a in scores.argmax(axis=1))]
-    assert answers.splitlines() == [*wanted, "error: expected obs: [ numbers ]"]
+    assert said == [*wanted, "error: expected obs: [ numbers ]"]
 
 
 def test_a_broken_compiler_does_not_stop_an_export(exported, monkeypatch):

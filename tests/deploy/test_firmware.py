@@ -6,9 +6,10 @@ import subprocess
 
 import numpy as np
 import pytest
+from boards import answers, esp_idf
 
 from edgerl import UserError, deploy, make
-from edgerl.deploy import names, toolchain
+from edgerl.deploy import names
 
 NAMES = ("pole", "left_motor", "policy")
 MAIN = """
@@ -98,13 +99,8 @@ def test_the_example_stops_where_the_self_test_fails(exports, tmp_path):
     text = source.read_text()
     at = text.index("test_scores[")
     source.write_text(text[:at] + text[at:].replace("{", "{ 1 +", 2).replace("{ 1 +", "{", 1))
-    (tmp_path / "host.c").write_text("void app_main(void);\nint main(void) { app_main(); return 0; }\n")
-    include = ["-I", source.parent / "include", "-I", toolchain.harness("esp_idf")]
-    files = [tmp_path / "host.c", project / "main" / "main.c", source]
-    subprocess.run(["cc", *include, *files, "-o", tmp_path / "chip"], check=True)
-    sent = "obs: [0 0 0 0]\n"
-    said = subprocess.run([tmp_path / "chip"], input=sent, capture_output=True, text=True, check=True).stdout
-    assert said.splitlines() == ["self-test: 1 of 6 failed"]
+    said = answers(esp_idf(project, tmp_path), "obs: [0 0 0 0]\n")
+    assert said == ["self-test: 1 of 6 failed"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import tty
 
+import boards
 import jax
 import numpy as np
 import pytest
@@ -48,13 +49,7 @@ def test_an_answer_that_is_none_is_an_error():
 @pytest.fixture(scope="module")
 def program(exported, tmp_path_factory):
     """The ESP-IDF example of an export, built for this host."""
-    project, out = exported[1] / "esp_idf", tmp_path_factory.mktemp("chip")
-    (out / "host.c").write_text("void app_main(void);\nint main(void) { app_main(); return 0; }\n")
-    component = project / "components" / "edgerl_policy"
-    sources = [out / "host.c", project / "main" / "main.c", component / "policy.c"]
-    include = ["-I", component / "include", "-I", toolchain.harness("esp_idf")]
-    subprocess.run(["cc", "-std=c99", *include, *sources, "-o", out / "chip"], check=True)
-    return out / "chip"
+    return boards.esp_idf(exported[1] / "esp_idf", tmp_path_factory.mktemp("chip"))
 
 
 def _lossy_board(program, port, stop, reset_after):

@@ -8,6 +8,7 @@ import shutil
 import jax
 import numpy as np
 import pytest
+from boards import answers, arduino, esp_idf
 from whole_way import train
 
 from edgerl import UserError, cli, deploy, open_run
@@ -110,7 +111,17 @@ def test_the_folder_is_verified(run, dataset, tmp_path, monkeypatch, capsys):
     if toolchain.RV32.missing() is None:
         assert judged["size"]["flash"] < 250_000
         assert 4 * 32 * 32 * 3 <= judged["size"]["arena"] < judged["size"]["ram"] < 40_000
+    check_examples(folder, dataset.images[:5], tmp_path)
     check_self_tests(folder)
+
+
+def check_examples(folder, images, out):
+    """The programs for boards answer as the network that was compared with JAX."""
+    lines = "".join(f"image: [{' '.join(map(str, image.ravel()))}]\n" for image in images)
+    said = [answers(program, lines)[2:] for program in (arduino(folder, out), esp_idf(folder / "esp_idf", out))]
+    assert said[0] == said[1]
+    found = np.array([re.fullmatch(r"class: (\d+) exit: (\d+)", line).groups() for line in said[0]], np.int32)
+    assert cascade_checks.decisions_differ(FAST, folder, "pole", images, found[:, ::-1]) == 0
 
 
 def check_self_tests(folder):

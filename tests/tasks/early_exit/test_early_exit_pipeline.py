@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from boards import answers, arduino, esp_idf
 from whole_way import train
 
 from edgerl import cli, deploy, open_run
@@ -127,6 +128,11 @@ def test_the_exported_c_decides_as_jax_does(run, table_path, tmp_path):
     device = Device(from_table(table, "test", extras=("margin", "agreement", "probability")), table.temperatures, 10)
     expected = actions_of(deploy.load(folder), device.observe(logits)) | (np.arange(table.exits) == table.exits - 1)
     np.testing.assert_array_equal(np.frombuffer(out.stdout, np.uint8).reshape(expected.shape), expected)
+    few = logits[:20]
+    lines = [f"logits: [{i} {' '.join(f'{x:.9g}' for x in row)}]" for image in few for i, row in enumerate(image)]
+    wanted = [f"exit: {e} class: {c}" for e, c in zip(expected[:20].flat, few.argmax(axis=-1).flat, strict=True)]
+    for program in (arduino(folder, tmp_path), esp_idf(folder / "esp_idf", tmp_path)):
+        assert answers(program, "\n".join([*lines, ""]))[2:] == wanted
 
 
 def test_a_gallery_needs_the_right_images(run, tmp_path):
