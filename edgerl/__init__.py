@@ -6,7 +6,7 @@ Importing the package is cheap: JAX is imported when something that needs it is 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from edgerl.deploy import extras
+from edgerl.deploy import extras, plays
 from edgerl.envs.registry import make, register, registered
 from edgerl.util import moved
 from edgerl.util.errors import UserError
@@ -46,6 +46,9 @@ register("PatchSelection-v0", "edgerl.tasks.agent_vit.factory:patch_selection_v0
 
 extras.register("exits", "edgerl.tasks.early_exit.export.exits_files:write")
 extras.register("cascade", "edgerl.tasks.early_exit.export.cascade_files:write")
+
+plays.register("CartPole-v0", "edgerl.tasks.cartpole:demo.mjs")
+plays.register("CartPole-v1", "edgerl.tasks.cartpole:demo.mjs")
 
 _LAZY = {
     "AutoReset": "edgerl.envs.environment",

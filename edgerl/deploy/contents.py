@@ -14,15 +14,17 @@ from typing import Any
 import numpy as np
 
 from edgerl import __version__
-from edgerl.deploy import c_array, c_source, calibration, extras, int8_policy, names, perceptron, tflite_file
+from edgerl.deploy import c_array, c_source, calibration, extras, int8_policy, names, perceptron, plays, tflite_file
 from edgerl.deploy.extras import Extra, Firmware
 from edgerl.deploy.int8_policy import Deployed
-from edgerl.deploy.targets import arduino, esp_idf, readme
+from edgerl.deploy.plays import Play
+from edgerl.deploy.targets import arduino, demo, esp_idf, readme
 from edgerl.deploy.targets import tflm as tflm_package
 from edgerl.deploy.targets.example import POLICY, Example
 from edgerl.envs import policy as float_policy
 from edgerl.envs.policy import MLPPolicy
 from edgerl.util import files
+from edgerl.util.errors import UserError
 
 _VECTOR_BYTES = 128  # of embedded test vectors, at most; but two at least
 
@@ -40,6 +42,7 @@ class Ingredients:
       environment: as the report has it, {id, params, observations, actions}, or None.
       extra: what a task adds, by its generator's name.
       name: prefix of what goes into firmware.
+      program: the WebAssembly in the page, empty for no page; None: it is compiled, where a compiler is.
     """
 
     policy: MLPPolicy
@@ -50,11 +53,14 @@ class Ingredients:
     environment: Mapping[str, Any] | None = None
     extra: Mapping[str, Extra] = field(default_factory=dict)
     name: str = names.DEFAULT
+    program: bytes | None = None
 
 
-def write(folder: Path, made_of: Ingredients) -> None:
+def write(folder: Path, made_of: Ingredients) -> list[str]:
     """Writes all files of an export into a folder, its report excepted.
 
+    Returns:
+      A line for each file that could not be made here, with what to install.
     Raises:
       UserError: an extra's values or files are wrong.
     """
@@ -67,12 +73,28 @@ def write(folder: Path, made_of: Ingredients) -> None:
     arrays = {"observations": made_of.observations, "calibration": made_of.calibration}
     files.write_npz(folder / "observations.npz", arrays)
     _write(folder, _policy(made_of, words["model"]))
-    example = POLICY
+    example, play = POLICY, plays.of(made_of.environment)
     for kind, extra in made_of.extra.items():
         firmware = Firmware(deployed.policy, words)
-        example = extras.generate(kind, extra.source or folder, folder, extra.said, firmware) or example
+        made = extras.generate(kind, extra.source or folder, folder, extra.said, firmware)
+        example = made if isinstance(made, Example) else example
+        play = made if isinstance(made, Play) else play
+    remarks = _page(folder, made_of, play)
     _write(folder, _packages(folder, made_of, example.named(words)))
     _write(folder, c_array.generate(model, name) | tflm_package.generate(deployed.graph, made_of.arena, words))
+    return remarks
+
+
+def _page(folder: Path, made_of: Ingredients, play: Play) -> list[str]:
+    """Writes the page, or returns the line that says why there is none."""
+    try:
+        program = demo.build(folder, made_of.name, play) if made_of.program is None else made_of.program
+    except UserError as error:
+        return [f"{demo.NONE}: {error}"]
+    if program:
+        parts = made_of.environment, made_of.deployed, made_of.observations, play, program
+        _write(folder, {demo.PAGE: demo.generate(made_of.name, *parts)})
+    return []
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> None:

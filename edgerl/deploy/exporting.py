@@ -96,7 +96,7 @@ def export(
         _, arena = tflm.run(model, inputs[:1])
         begin("files")
         added = dict(extra or {})
-        contents.write(folder, Ingredients(policy, deployed, kept, seen, arena, environment, added, name))
+        lacking = contents.write(folder, Ingredients(policy, deployed, kept, seen, arena, environment, added, name))
         begin("measurements")
         report = {
             "edgerl": __version__,
@@ -109,7 +109,7 @@ def export(
             "closed_loop": _plain(closed_loop(deployed.policy)) if closed_loop else None,
             "size": {"tflite": len(model), "tflm_arena": arena},
             "c": measure(folder, inputs, kept, name),
-            "remarks": [*calibration.remarks(fitted), *fidelity.silent_layers(policy, fitted)],
+            "remarks": [*calibration.remarks(fitted), *fidelity.silent_layers(policy, fitted), *lacking],
             "versions": {name: _version(name) for name in _PACKAGES},
             "extra": {name: dict(one.said) for name, one in added.items()},
             "files": {name: _digest(path) for name, path in contents.paths(folder).items()},

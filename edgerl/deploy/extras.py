@@ -2,8 +2,8 @@
 
 A generator is `generate(source, out, said, firmware)`: it writes its files into the folder `out`, from the plain values
 `said`, which the report keeps, from files in the folder `source`, each of which it writes to `out` too, and from the
-deployed policy. It returns what the packages' examples do from then on, or None. The same arguments give the same
-bytes. What is wrong with `said` or a file is a `UserError`.
+deployed policy. It returns what the packages' examples do from then on, what the page plays, or None. The same
+arguments give the same bytes. What is wrong with `said` or a file is a `UserError`.
 """
 
 import importlib
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgerl.deploy.plays import Play
 from edgerl.deploy.targets.example import Example
 from edgerl.util.errors import UserError
 
@@ -32,7 +33,7 @@ class Firmware:
     words: Mapping[str, str]
 
 
-Generator = Callable[[Path, Path, Mapping[str, Any], Firmware], Example | None]
+Generator = Callable[[Path, Path, Mapping[str, Any], Firmware], Example | Play | None]
 # name -> "module:function"; imported only when it is called.
 _GENERATORS: dict[str, str] = {}
 
@@ -55,7 +56,7 @@ def register(name: str, entry_point: str) -> None:
     _GENERATORS[name] = entry_point
 
 
-def generate(name: str, source: Path, out: Path, said: Mapping[str, Any], firmware: Firmware) -> Example | None:
+def generate(name: str, source: Path, out: Path, said: Mapping[str, Any], firmware: Firmware) -> Example | Play | None:
     """Calls a generator by its name.
 
     Raises:
@@ -64,5 +65,5 @@ def generate(name: str, source: Path, out: Path, said: Mapping[str, Any], firmwa
     if name not in _GENERATORS:
         raise UserError(f"no generator is called '{name}'; known: {', '.join(sorted(_GENERATORS)) or 'none'}")
     module, _, function = _GENERATORS[name].partition(":")
-    made: Example | None = getattr(importlib.import_module(module), function)(source, out, said, firmware)
+    made: Example | Play | None = getattr(importlib.import_module(module), function)(source, out, said, firmware)
     return made

@@ -1,33 +1,25 @@
 // Runs a generated policy, as WebAssembly, on observations from standard input; its records go to standard output, laid
-// out as in vectors.c. Arguments: the program, the export's name, features, bytes of the scores, bytes of a record, and
-// where in it scores, input, action and act are. Exit status: how many of its own tests fail.
+// out as in vectors.c. Arguments: the program, the export's name, features, actions, bytes of a score, bytes of a
+// record, and where in it scores, input, action and act are. Exit status: how many of its own tests fail.
 import fs from 'node:fs';
+import {openPolicy} from '../templates/demo/policy.mjs';
 
 const [, , program, name, ...numbers] = process.argv;
-const [features, scoreBytes, size, atScores, atInput, atAction, atAct] = numbers.map(Number);
-const { instance } = await WebAssembly.instantiate(fs.readFileSync(program), {});
-const exported = instance.exports;
-// Each function's symbol ends with the model's hash.
-const find = (word) => exported[Object.keys(exported).find((key) => key.startsWith(`${name}_${word}_`))];
-const [quantise, infer, argmax, act, selfTest] = ['quantise', 'infer', 'argmax', 'act', 'self_test'].map(find);
-
-const obs = exported.__heap_base.value;
-const input = obs + 4 * features;
-const scores = (input + features + 7) & ~7;
-while (exported.memory.buffer.byteLength < scores + scoreBytes) exported.memory.grow(1);
-const memory = new Uint8Array(exported.memory.buffer);
-
+const [features, actions, scoreBytes, size, atScores, atInput, atAction, atAct] = numbers.map(Number);
+const policy = await openPolicy(fs.readFileSync(program), {name, features, actions, scoreBytes});
+const {obs, input, scores} = policy.at;
 const given = fs.readFileSync(0);
 const count = given.length / (4 * features);
 const out = Buffer.alloc(count * size);
 for (let i = 0; i < count; i++) {
+  const memory = policy.view(Uint8Array, 0);
   memory.set(given.subarray(4 * features * i, 4 * features * (i + 1)), obs);
-  quantise(obs, input);
-  infer(input, scores);
-  out.set(memory.subarray(scores, scores + scoreBytes), i * size + atScores);
+  policy.quantise(obs, input);
+  policy.infer(input, scores);
+  out.set(memory.subarray(scores, scores + scoreBytes * actions), i * size + atScores);
   out.set(memory.subarray(input, input + features), i * size + atInput);
-  out.writeInt32LE(argmax(scores), i * size + atAction);
-  out.writeInt32LE(act(obs), i * size + atAct);
+  out.writeInt32LE(policy.argmax(scores), i * size + atAction);
+  out.writeInt32LE(policy.act(obs), i * size + atAct);
 }
 fs.writeSync(1, out);
-process.exitCode = selfTest();
+process.exitCode = Math.min(policy.selfTest(), 255); // of which a shell sees the lowest byte

@@ -1,0 +1,46 @@
+// An export's C as WebAssembly, for the page and for `edgerl verify`. The program imports nothing; it has one memory,
+// in which a caller's arrays lie from `__heap_base` on.
+
+/**
+ * Loads a program.
+ * @param {BufferSource} program The WebAssembly.
+ * @param {{name: string, features: number, actions: number, scoreBytes: number}} about The export's name and sizes.
+ */
+export async function openPolicy(program, {name, features, actions, scoreBytes}) {
+  const {instance} = await WebAssembly.instantiate(program, {});
+  const exported = instance.exports;
+  // Each function's symbol ends with a hash: eight hexadecimal digits.
+  const find = (word) => exported[Object.keys(exported).find((key) => key.slice(0, -9) === `${name}_${word}`)];
+  const [quantise, infer, argmax, act] = ['quantise', 'infer', 'argmax', 'act'].map(find);
+  const selfTests = Object.keys(exported).filter((key) => /_self_test_[0-9a-f]{8}$/.test(key));
+
+  const obs = (exported.__heap_base.value + 7) & ~7;
+  const input = obs + 4 * features;
+  const scores = (input + features + 7) & ~7;
+  const free = (scores + scoreBytes * actions + 7) & ~7;
+  /** Makes room for `size` bytes more behind the policy's own arrays, and says where they begin. */
+  const reserve = (size) => {
+    while (exported.memory.buffer.byteLength < free + size) exported.memory.grow(1);
+    return free;
+  };
+  reserve(0);
+  const view = (kind, at, length) => new kind(exported.memory.buffer, at, length);
+
+  return {
+    find, reserve, view, quantise, infer, argmax, act,
+    at: {obs, input, scores},
+    /** How many of the program's own tests fail: 0 where it computes as it should. */
+    selfTest: () => selfTests.reduce((failures, key) => failures + exported[key](), selfTests.length > 0 ? 0 : 1),
+    /** Decides about the observation that lies at `at.obs`. */
+    decide() {
+      quantise(obs, input);
+      infer(input, scores);
+      return {
+        observation: view(Float32Array, obs, features).slice(),
+        input: view(Int8Array, input, features).slice(),
+        scores: view(scoreBytes === 1 ? Int8Array : Int32Array, scores, actions).slice(),
+        action: argmax(scores),
+      };
+    },
+  };
+}
