@@ -45,6 +45,7 @@ register("MountainCarContinuous-v0", "edgerl.tasks.mountain_car.env:MountainCarC
 register("PatchSelection-v0", "edgerl.tasks.agent_vit.factory:patch_selection_v0")
 
 extras.register("exits", "edgerl.tasks.early_exit.export.exits_files:write")
+extras.register("images", "edgerl.tasks.early_exit.export.images:write")
 extras.register("cascade", "edgerl.tasks.early_exit.export.cascade_files:write")
 
 plays.register("CartPole-v0", "edgerl.tasks.cartpole:demo.mjs")

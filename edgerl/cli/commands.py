@@ -165,6 +165,17 @@ def _serial(options: argparse.Namespace) -> int:
     return 0
 
 
+def _demo(options: argparse.Namespace) -> int:
+    from edgerl.cli import demo
+
+    found = demo.show(options.export, not options.no_open)
+    with failures.printing():
+        print(to_json(found) if options.json else found["page"])
+    if not (options.no_open or found["opened"]):
+        print("edgerl demo: no browser was found here: open the file yourself", file=sys.stderr)
+    return 0
+
+
 def _verify(options: argparse.Namespace) -> int:
     from edgerl import deploy
 
@@ -207,6 +218,7 @@ _COMMANDS = {
     "figures": _figures,
     "export": _export,
     "serial": _serial,
+    "demo": _demo,
     "verify": _verify,
     "simulate": _simulate,
     "bench": _bench,

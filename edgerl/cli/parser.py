@@ -119,6 +119,9 @@ def parser() -> argparse.ArgumentParser:
     serial.add_argument(
         "--episodes", type=whole_number(1, 10_000), default=10, metavar="N", help="how many to play (default: 10)"
     )
+    demo = command("demo", "open an export's page: its C plays its environment in a browser", "edgerl demo runs/pole_c")
+    demo.add_argument("export", type=_path, metavar="EXPORT", help="folder that `edgerl export` wrote")
+    demo.add_argument("--no-open", action="store_true", help="only say where the page is")
     verify = command(
         "verify",
         "compare JAX, TFLM and the C on this host and emulated processors, bit for bit",
@@ -154,7 +157,7 @@ def parser() -> argparse.ArgumentParser:
 
     import_, build = _add_logits(command)
 
-    for sub in (envs, evaluate, figures, export, serial, verify, simulate, bench, import_, build):
+    for sub in (envs, evaluate, figures, export, serial, demo, verify, simulate, bench, import_, build):
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return whole
 

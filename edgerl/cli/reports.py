@@ -41,8 +41,11 @@ def of_export(folder: str, report: Mapping[str, Any]) -> str:
         rows.append(["instructions a decision, rv32imc", round(counts["act"]["mean"])])
     if "cascade" in report:
         rows += _cascade(report["cascade"])
+    from edgerl.deploy.folder import PAGE  # which brings NumPy
+
+    commands = f"demo {folder} · verify {folder}" if PAGE in report["files"] else f"verify {folder}"
     lines = [aligned(rows), *(f"note: {remark}" for remark in report.get("remarks", ()))]
-    return "\n".join([*lines, f"\nall figures: {folder}/report.json, or --json; next: edgerl verify {folder}"])
+    return "\n".join([*lines, f"\nall figures: {folder}/report.json, or --json; next: edgerl {commands}"])
 
 
 def _numbers(played: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

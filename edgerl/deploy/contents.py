@@ -16,6 +16,7 @@ import numpy as np
 from edgerl import __version__
 from edgerl.deploy import c_array, c_source, calibration, extras, int8_policy, names, perceptron, plays, tflite_file
 from edgerl.deploy.extras import Extra, Firmware
+from edgerl.deploy.folder import NO_PAGE, PAGE
 from edgerl.deploy.int8_policy import Deployed
 from edgerl.deploy.plays import Play
 from edgerl.deploy.targets import arduino, demo, esp_idf, readme
@@ -90,10 +91,10 @@ def _page(folder: Path, made_of: Ingredients, play: Play) -> list[str]:
     try:
         program = demo.build(folder, made_of.name, play) if made_of.program is None else made_of.program
     except UserError as error:
-        return [f"{demo.NONE}: {error}"]
+        return [f"{NO_PAGE}: {error}"]
     if program:
         parts = made_of.environment, made_of.deployed, made_of.observations, play, program
-        _write(folder, {demo.PAGE: demo.generate(made_of.name, *parts)})
+        _write(folder, {PAGE: demo.generate(made_of.name, *parts)})
     return []
 
 
@@ -132,7 +133,9 @@ def _packages(folder: Path, made_of: Ingredients, example: Example) -> dict[str,
     described = [line.removeprefix(" *").strip() for line in _described(made_of.environment)[1].splitlines()]
     about = [f"Environment: {described[0]}.", *([f"Parameters: {'; '.join(described[1:])}."] if described[1:] else [])]
     code = [name for name in sources if name.endswith(".c")]
-    whole, package = readme.generate(made_of.name, __version__, title, about, code, example)
+    whole, package = readme.generate(
+        made_of.name, __version__, title, about, code, example, page=(folder / PAGE).is_file()
+    )
     packages = esp_idf.generate(sources, made_of.name, example, package)
     return {"README.md": whole} | packages | arduino.generate(sources, made_of.name, example, package)
 

@@ -14,6 +14,8 @@ from edgerl.util import files
 from edgerl.util.errors import UserError
 
 REPORT = "report.json"
+PAGE = "demo/index.html"
+NO_PAGE = f"no {PAGE}, the page that plays in a browser"  # how the remark of an export without it begins
 NEEDED = (".h", ".c", ".npz", "_int8.tflite", "_int8.npz", "_model_data.h", "_model_data.cc")  # behind the name
 _LARGEST_FILE = 2**28  # bytes; no export comes near
 _LARGEST_REPORT = 2**24
@@ -71,6 +73,21 @@ class Folder:
         if not isinstance(value, dict) or not all(isinstance(said, dict) for said in value.values()):
             raise self._wrong("extra", value, "an object of objects")
         return value
+
+    def page(self) -> Path:
+        """The page that plays in a browser, as `export` wrote it.
+
+        Raises:
+          UserError: there is none, or it was changed.
+        """
+        if PAGE not in self.listed:
+            remarks = self.report.get("remarks")
+            told = [str(line) for line in remarks if str(line).startswith(NO_PAGE)] if isinstance(remarks, list) else []
+            why = f"{told[0]}; then export again" if told else f"no {PAGE}: export again"
+            raise UserError(f"{self.path} has {why}")
+        if PAGE in self.changed:
+            raise UserError(f"{self.path / PAGE} changed since the export: export again, or see `edgerl verify`")
+        return self.path / PAGE
 
     def _section(self, name: str) -> dict[str, Any]:
         value = self.report.get(name)

@@ -31,7 +31,7 @@ from edgerl.deploy import (
 from edgerl.deploy.calibration import check_observations
 from edgerl.deploy.contents import Ingredients
 from edgerl.deploy.extras import Extra
-from edgerl.deploy.folder import Folder, open_folder, shown
+from edgerl.deploy.folder import PAGE, Folder, open_folder, shown
 from edgerl.deploy.machines.cortex import Cortex
 from edgerl.deploy.machines.machine import Machine, TooSmall
 from edgerl.deploy.machines.streams import Streams
@@ -48,7 +48,7 @@ UNCHECKED = (
     "None of these reaches the chip."
 )
 Check = dict[str, Any]
-_PAGE = "page"  # name of the check of the program in it
+_PROGRAM = "page"  # name of the check that runs the program in it
 _WITH_SELF_TESTS = (Streams, Cortex)  # machines that also run the tests of a task's own files
 
 
@@ -79,7 +79,7 @@ def verify(
     chosen = machines.chosen(targets)
     folder = open_folder(out)
     made_of = _ingredients(folder)
-    machines_of_it = (*chosen, Program(_PAGE, made_of.program or b"", f"the export has no {demo.PAGE}"))
+    machines_of_it = (*chosen, Program(_PROGRAM, made_of.program or b"", f"the export has no {PAGE}"))
     with tempfile.TemporaryDirectory() as temporary:
         clean = Path(temporary)
         contents.write(clean, made_of)
@@ -116,7 +116,7 @@ def _ingredients(folder: Folder) -> Ingredients:
         environment=folder.environment,
         extra={name: Extra(said, folder.path) for name, said in folder.extra.items()},
         name=folder.name,
-        program=demo.program_of(folder.path / demo.PAGE),
+        program=demo.program_of(folder.path / PAGE),
     )
 
 
@@ -223,7 +223,7 @@ def _check(name: str, passed: bool | None, detail: str, **more: Any) -> Check:
 def _not_run(clean: Path, foreign: set[str], prefix: str, machines_of_it: Sequence[Machine]) -> list[Check]:
     """For each implementation a failed check where what it needs was changed, else one that was not made."""
     needs: dict[str, tuple[str, ...]] = {"TFLM": (f"{prefix}_int8.tflite",)}
-    needs |= {machine.name: (f"{prefix}.h", f"{prefix}.c") for machine in machines_of_it} | {_PAGE: (demo.PAGE,)}
+    needs |= {machine.name: (f"{prefix}.h", f"{prefix}.c") for machine in machines_of_it} | {_PROGRAM: (PAGE,)}
     made = contents.paths(clean)
     if self_tests.find(clean, made, prefix):
         code = tuple(name for name in made if self_tests.is_code(name))

@@ -8,7 +8,6 @@ runs the program on its own.
 import base64
 import binascii
 import html
-import json
 import re
 import tempfile
 from collections.abc import Mapping
@@ -25,9 +24,8 @@ from edgerl.deploy.machines import wasm
 from edgerl.deploy.plays import Play
 from edgerl.deploy.toolchain import ToolError
 from edgerl.util.errors import UserError
+from edgerl.util.json_text import to_json
 
-PAGE = "demo/index.html"
-NONE = f"no {PAGE}, the page that plays in a browser"  # how the remark of an export without one begins
 _RECORDED_BYTES = 4096  # of observations in the page, at most; but one at least
 _PROGRAM = re.compile(rb'<script type="application/wasm" id="program">([A-Za-z0-9+/=]+)</script>')
 
@@ -89,17 +87,16 @@ def generate(
         "recorded": _recorded(observations),
         "play": dict(play.data),
     }
+    own = _read(play.script) if play.script else "const createPlay = () => null;\n"
+    first, last = [_template(f"{part}.mjs") for part in ("policy", "panel", "recorded")], _template("page.mjs")
     values = {
         "title": html.escape(title),
-        "style": _read("edgerl.deploy:templates/demo/page.css"),
+        "style": _template("page.css"),
         "program": base64.b64encode(program).decode(),
-        "data": json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
-        "policy": _read("edgerl.deploy:templates/demo/policy.mjs"),
-        "recorded": _read("edgerl.deploy:templates/demo/recorded.mjs"),
-        "play": _read(play.script) if play.script else "const createPlay = () => null;",
-        "page": _read("edgerl.deploy:templates/demo/page.mjs"),
+        "data": to_json(data).replace("<", "\\u003c"),
+        "script": "\n".join([*first, own, last]),
     }
-    return Template(_read("edgerl.deploy:templates/demo/page.html")).substitute(values)
+    return Template(_template("page.html")).substitute(values)
 
 
 def _names(environment: Mapping[str, Any] | None, key: str, count: int, word: str) -> list[str]:
@@ -113,6 +110,10 @@ def _recorded(observations: np.ndarray) -> str:
     count = max(1, _RECORDED_BYTES // observations[0].nbytes)
     rows = observations[:: -(-len(observations) // count)]
     return base64.b64encode(np.ascontiguousarray(rows, "<f4").tobytes()).decode()
+
+
+def _template(name: str) -> str:
+    return _read(f"edgerl.deploy:templates/demo/{name}")
 
 
 def _read(place: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from edgerl.deploy.folder import PAGE
 from edgerl.deploy.targets.arduino import library
 from edgerl.deploy.targets.esp_idf import component
 from edgerl.deploy.targets.example import Example
@@ -19,7 +20,7 @@ Written by EdgeRL {version}; do not edit. `edgerl verify` of this folder compare
 | C99 for any microcontroller: integers inside, no heap, no library | {code} |
 | an ESP-IDF project with the component `{component}` | `esp_idf/` |
 | an Arduino library, which PlatformIO takes as well | `arduino/{library}/` |
-| the model for TensorFlow Lite for Microcontrollers | `{name}_int8.tflite` |
+{page}| the model for TensorFlow Lite for Microcontrollers | `{name}_int8.tflite` |
 | the same as a C array, and a program around it | `{name}_model_data.h`, `{name}_model_data.cc`, `tflm/` |
 | what Python reads: float and int8 policy, observations, measurements | `.npz` files, `report.json` |
 
@@ -47,6 +48,8 @@ PlatformIO: `lib_deps = symlink://PATH/arduino/{library}` in `platformio.ini`.
 {console}
 
 {analysis}"""
+
+_PAGE = "| a page in which this C, as WebAssembly, plays: open it in a browser, or `edgerl demo FOLDER` | `{page}` |\n"
 
 _USE = """\
 ## In your own program
@@ -85,7 +88,7 @@ Written by EdgeRL {version}: an int8 network in C99, integers inside, no heap, n
 
 
 def generate(
-    name: str, version: str, title: str, environment: Sequence[str], code: Sequence[str], example: Example
+    name: str, version: str, title: str, environment: Sequence[str], code: Sequence[str], example: Example, page: bool
 ) -> tuple[str, str]:
     """(README of the export, README of its packages).
 
@@ -93,6 +96,7 @@ def generate(
       title: what the export is, in a line.
       environment: lines on the environment.
       code: the C sources.
+      page: whether the export has one that plays in a browser.
     """
     sources = ", ".join(f"`{file}`" for file in code)
     use = _USE.format(code=sources, header=example.header, tests=example.tests)
@@ -101,6 +105,6 @@ def generate(
     values = {"name": name, "version": version, "title": title, "environment": "\n".join(environment)}
     packages = {"component": component(name), "library": library(name), "code": sources}
     return (
-        _WHOLE.format(**values, **packages, use=use.rstrip(), console=console.rstrip(), analysis=section()),
+        _WHOLE.format(**values, **packages, page=_PAGE.format(page=PAGE) if page else "", use=use.rstrip(), console=console.rstrip(), analysis=section()),
         _PACKAGE.format(**values, use=use, console=console),
     )

@@ -1,6 +1,6 @@
 // CartPole in an export's page: the simulator's step, and its picture. `recorded.mjs` says what a play is.
 
-const PUSH = 1; // m/s that a visitor's push adds to the cart's velocity
+const PUSH = 0.8; // m/s that a visitor's push adds to the cart's velocity
 
 /**
  * The state after one step: what `env.py` computes, with numbers of 64 bits inside of a step and of 32 between steps.
@@ -48,7 +48,7 @@ export function createPlay(data) {
     about: 'A cart balances a pole. Fifty times a second the exported C sees four numbers and pushes the cart left or ' +
       'right. Push it yourself, with the buttons or the arrow keys, and see whether it recovers.',
     stepsPerSecond: 1 / p.tau,
-    shape: 0.42,
+    shape: 0.36,
     pushes: [
       {label: 'Push left', key: 'ArrowLeft', press: () => push(-1)},
       {label: 'Push right', key: 'ArrowRight', press: () => push(1)},
@@ -68,9 +68,9 @@ export function createPlay(data) {
     },
     counters: () => [['step', time], ['return', time], ['best return', Math.max(best, time)]],
     draw(canvas, {width, height, fraction, colours, decision}) {
-      const metre = width / (2 * p.x_threshold + 0.5);
+      const metre = width / (2 * p.x_threshold + 0.7);
       const between = (i) => before[i] + (state[i] - before[i]) * fraction;
-      const [x, angle, floor] = [width / 2 + between(0) * metre, between(2), height * 0.8];
+      const [x, angle, floor] = [width / 2 + between(0) * metre, between(2), height - 32];
       const pole = 2 * p.length * metre;
       const [cartWide, cartHigh] = [0.5 * metre, 0.26 * metre];
       const hinge = floor - cartHigh;
@@ -97,13 +97,13 @@ export function createPlay(data) {
       canvas.fill();
       // The track and its ends.
       line(colours.muted, 2, [0, floor], [width, floor]);
-      canvas.font = `${Math.max(11, 0.1 * metre)}px system-ui, sans-serif`;
+      canvas.font = '12px system-ui, sans-serif';
       canvas.textAlign = 'center';
       for (const end of [-p.x_threshold, 0, p.x_threshold]) {
         const at = width / 2 + end * metre;
-        line(end === 0 ? colours.muted : colours.bad, 2, [at, floor], [at, floor + 0.1 * metre]);
+        line(end === 0 ? colours.muted : colours.bad, 2, [at, floor], [at, floor + 8]);
         canvas.fillStyle = colours.muted;
-        canvas.fillText(`${end} m`, at, floor + 0.1 * metre + 16);
+        canvas.fillText(`${end} m`, at, floor + 27);
       }
       // The cart, its wheels, the pole.
       canvas.fillStyle = colours.accent;
@@ -123,13 +123,13 @@ export function createPlay(data) {
       canvas.beginPath();
       canvas.arc(x, hinge, 0.035 * metre, 0, 2 * Math.PI);
       canvas.fill();
-      // What pushes: the policy below, a visitor at the side of the cart.
+      // What pushes: the policy ahead of the cart, a visitor above it.
       const direction = decision.action === 1 ? 1 : -1;
       arrow(colours.accent, x + (direction * cartWide) / 2 + direction * 0.06 * metre, floor - cartHigh * 0.55,
         direction * 0.22 * metre);
       if (flash !== null && flash.left > 0) {
         canvas.globalAlpha = flash.left;
-        arrow(colours.bad, x - flash.direction * (cartWide / 2 + 0.6 * metre), floor - cartHigh * 0.55,
+        arrow(colours.bad, x - flash.direction * 0.7 * metre, hinge - 0.12 * metre,
           flash.direction * 0.55 * metre);
         canvas.globalAlpha = 1;
         flash.left -= 0.03;

@@ -26,6 +26,7 @@ from edgerl.tasks.early_exit.evaluation.evaluate import actions_of, evaluate_pol
 from edgerl.tasks.early_exit.evaluation.stopping import fit_stopping
 from edgerl.tasks.early_exit.export import cascade as cascades
 from edgerl.tasks.early_exit.export import exits_c, exits_files
+from edgerl.tasks.early_exit.export import images as page_images
 from edgerl.tasks.early_exit.room import budget_note, decision_note
 from edgerl.tasks.early_exit.table.calibration import expected_calibration_error
 from edgerl.tasks.early_exit.table.features import features
@@ -173,7 +174,10 @@ class EarlyExitTask(Task):
             }
 
         with cascades.prepared(settings, table, data, name) if cascade else contextlib.nullcontext() as network:
-            extra = {exits_files.NAME: Extra(exits_files.said_of(device.exits))}
+            extra = {
+                exits_files.NAME: Extra(exits_files.said_of(device.exits)),
+                page_images.NAME: Extra(page_images.said_of(table, test.env, Path(settings.profile).stem)),
+            }
             return deploy.export(
                 run.policy,
                 _calibration(settings, table, device),

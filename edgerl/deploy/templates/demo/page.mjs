@@ -1,35 +1,10 @@
-/** Runs the self-test and, if it passes, the play: decides, steps, draws, and says so in the page. */
-async function startPage() {
-  const ROWS = 12; // of observations that are shown
+/** An episode after the other: the policy decides, the play steps. Time passes in `pass`. */
+function createEpisodes(play, policy, features, say) {
   const PAUSE = 1.3; // seconds between an episode and the next
-  const byId = (id) => document.getElementById(id);
-  const made = (kind, text = '', className = '') => Object.assign(document.createElement(kind), {textContent: text, className});
-  const tell = document.body.dataset; // what tests read
-  const data = JSON.parse(byId('data').textContent);
-  const program = Uint8Array.from(atob(byId('program').textContent), (character) => character.charCodeAt(0));
-  const [features, actions] = [data.sizes[0], data.sizes.at(-1)];
-  const policy = await openPolicy(program, {name: data.name, features, actions, scoreBytes: data.scoreBytes});
-
-  const failures = policy.selfTest();
-  tell.selfTest = failures;
-  const badge = byId('self-test');
-  badge.classList.add(failures === 0 ? 'good' : 'bad');
-  badge.textContent = failures === 0
-    ? '\u2713 self-test: 0 failed, this browser computes as the chip does'
-    : `self-test: ${failures} failed, this browser computes something else, so nothing is decided`;
-  byId('foot').textContent =
-    `The decisions come from ${data.name}.c of this export, a network of ${data.sizes.join('-')} neurons in integers: ` +
-    `the file that goes onto the microcontroller, here as ${program.length.toLocaleString('en')} bytes of WebAssembly. ` +
-    `edgerl verify runs these bytes against JAX. The page loads nothing. Written by EdgeRL ${data.edgerl}.`;
-  if (failures !== 0) return;
-
-  const play = createPlay(data, policy) ?? createRecorded(data);
-  const counted = {steps: 0, frames: 0, episodes: 0, episode: 0, sum: 0};
+  const counted = {steps: 0, episodes: 0, episode: 0, sum: 0};
   let decision;
   let owed = 0; // steps that time asks for and were not made
   let waiting = 0; // seconds until the next episode
-  let paused = false;
-  let speed = 1;
 
   const decide = () => {
     if (play.decide) return play.decide();
@@ -40,7 +15,7 @@ async function startPage() {
     play.reset(Math.random);
     Object.assign(counted, {episode: 0, sum: 0});
     owed = waiting = 0;
-    byId('message').textContent = '';
+    say('');
     decision = decide();
   };
   const step = () => {
@@ -52,138 +27,110 @@ async function startPage() {
     if (ended === null) return;
     counted.episodes++;
     waiting = play.pause ?? PAUSE;
-    byId('message').textContent = ended;
+    say(ended);
   };
+  return {
+    counted,
+    reset,
+    refresh: () => { decision = decide(); },
+    decision: () => decision,
+    fraction: () => Math.min(owed, 1),
+    over: () => waiting > 0,
+    pass(seconds, speed) {
+      if (waiting > 0) {
+        waiting -= seconds;
+        if (waiting <= 0) reset();
+        return;
+      }
+      owed += seconds * speed * play.stepsPerSecond;
+      for (; owed >= 1 && waiting === 0; owed--) step();
+    },
+    counters: () => play.counters?.() ?? [['step', counted.episode], ['return', counted.sum.toFixed(0)]],
+  };
+}
 
-  // What is written beside the picture.
-  const nameAndUnit = (text) => { // of "cart position, m" or "margin: what it means"
-    const [colon, comma] = [text.indexOf(': '), text.lastIndexOf(', ')];
-    if (colon >= 0) return [text.slice(0, colon), ''];
-    return comma < 0 ? [text, ''] : [text.slice(0, comma), text.slice(comma + 2)];
-  };
-  const bar = (row) => {
-    const cell = made('td', '', 'bar');
-    const box = made('div');
-    const fill = made('i');
-    box.append(fill);
-    cell.append(box);
-    row.append(cell);
-    return (share) => {
-      fill.style.left = `${50 + 50 * Math.min(share, 0)}%`;
-      fill.style.width = `${50 * Math.abs(share)}%`;
-    };
-  };
-  const seenRows = data.observations.slice(0, ROWS).map((text) => {
-    const [name, unit] = nameAndUnit(text);
-    const row = byId('observation').tBodies[0].insertRow();
-    row.append(made('td', name));
-    row.title = text;
-    const [value, integer] = [made('td', '', 'number'), made('td', '', 'number')];
-    const number = made('span');
-    value.append(number, made('small', unit && ` ${unit}`));
-    row.append(value, integer);
-    return {number, integer, fill: bar(row)};
-  });
-  if (features > ROWS) byId('observation').tBodies[0].insertRow().append(made('td', `and ${features - ROWS} more`));
-  const scoreRows = data.actions.map((text) => {
-    const row = byId('scores').tBodies[0].insertRow();
-    const number = made('td', '', 'number');
-    row.append(made('td', text), number);
-    return {row, number, fill: bar(row)};
-  });
-  const write = () => {
-    seenRows.forEach(({number, integer, fill}, i) => {
-      number.textContent = decision.observation[i].toFixed(3);
-      integer.textContent = decision.input[i];
-      fill(decision.input[i] / 128);
-    });
-    const largest = data.scoreBytes === 1 ? 128 : Math.max(...decision.scores.map(Math.abs), 1);
-    scoreRows.forEach(({row, number, fill}, i) => {
-      number.textContent = decision.scores[i];
-      fill(decision.scores[i] / largest);
-      row.className = i === decision.action ? 'chosen' : '';
-    });
-    const all = play.counters?.() ?? [
-      ['step', counted.episode], ['return', counted.sum.toFixed(0)], ['episode', counted.episodes + (waiting > 0 ? 0 : 1)],
-    ];
-    byId('counters').replaceChildren(...all.map(([name, text]) => {
-      const pair = made('div');
-      pair.append(made('dt', name), made('dd', text));
-      return pair;
-    }));
-    Object.assign(tell, {steps: counted.steps, frames: counted.frames, episodes: counted.episodes});
-  };
-
-  // The picture.
-  const canvas = byId('stage');
-  const colours = {};
-  const readColours = () => {
-    const style = getComputedStyle(document.documentElement);
-    for (const name of ['surface', 'ink', 'muted', 'line', 'accent', 'warm', 'good', 'bad', 'soft']) {
-      colours[name] = style.getPropertyValue(`--${name}`).trim();
-    }
-  };
-  readColours();
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', readColours);
-  const draw = () => {
-    const [width, ratio] = [canvas.clientWidth, devicePixelRatio || 1];
-    const height = Math.round(width * play.shape);
-    const [across, down] = [Math.round(width * ratio), Math.round(height * ratio)];
-    if (canvas.width !== across || canvas.height !== down) Object.assign(canvas, {width: across, height: down});
-    const context = canvas.getContext('2d');
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
-    play.draw(context, {width, height, fraction: Math.min(owed, 1), colours, decision});
-  };
-
-  // Controls.
-  const press = ({press: act}) => {
-    if (waiting === 0) act();
+/** Buttons and keys. `state.paused` and `state.speed` follow them. */
+function connectControls(play, episodes, state) {
+  const byId = (id) => document.getElementById(id);
+  const press = (push) => {
+    if (!episodes.over()) push.press();
   };
   for (const push of play.pushes) {
-    const button = made('button', `${push.label} `);
-    button.type = 'button';
-    button.append(made('kbd', push.key.replace('ArrowLeft', '\u2190').replace('ArrowRight', '\u2192')));
+    const button = Object.assign(document.createElement('button'), {type: 'button', textContent: `${push.label} `});
+    const key = push.key.replace('ArrowLeft', '\u2190').replace('ArrowRight', '\u2192');
+    button.append(Object.assign(document.createElement('kbd'), {textContent: key}));
     button.addEventListener('click', () => press(push));
     byId('pushes').append(button);
   }
   const pause = () => {
-    paused = !paused;
-    byId('pause').firstChild.data = paused ? 'Go on ' : 'Pause ';
+    state.paused = !state.paused;
+    byId('pause').firstChild.data = state.paused ? 'Go on ' : 'Pause ';
   };
   byId('pause').addEventListener('click', pause);
-  byId('reset').addEventListener('click', reset);
-  byId('speed').addEventListener('change', (event) => { speed = Number(event.target.value); });
+  byId('reset').addEventListener('click', episodes.reset);
+  byId('speed').addEventListener('change', (event) => { state.speed = Number(event.target.value); });
   addEventListener('keydown', (event) => {
-    if (event.target.matches('input, select, button') && event.key !== 'r') return; // they have keys of their own
     const push = play.pushes.find(({key}) => key === event.key);
+    // What has the focus has keys of its own: arrows move a slider, space presses a button.
+    const taken = event.target.matches('input, select') || (event.target.matches('button') && event.key === ' ');
+    if (taken || event.ctrlKey || event.metaKey || event.altKey) return;
     if (push) press(push);
     else if (event.key === ' ') pause();
-    else if (event.key.toLowerCase() === 'r') reset();
+    else if (event.key === 'r' || event.key === 'R') episodes.reset();
     else return;
     event.preventDefault();
   });
-  byId('about').textContent = play.about;
-  if (play.controls) byId('own').append(play.controls(() => { decision = decide(); }));
+  if (play.controls) byId('own').append(play.controls(episodes.refresh));
+}
 
+/** Runs the self-test and says what came out; true if the play may begin. */
+function selfTestPasses(policy, data, size) {
+  const failures = policy.selfTest();
+  document.body.dataset.selfTest = failures;
+  const badge = document.getElementById('self-test');
+  badge.classList.add(failures === 0 ? 'good' : 'bad');
+  badge.textContent = failures === 0
+    ? '\u2713 self-test: 0 failed, this browser computes as the chip does'
+    : `self-test: ${failures} failed, this browser computes something else, so nothing is decided`;
+  document.getElementById('foot').textContent =
+    `The decisions come from ${data.name}.c of this export, a network of ${data.sizes.join('-')} neurons in integers: ` +
+    `the file that goes onto the microcontroller, here as ${size.toLocaleString('en')} bytes of WebAssembly. ` +
+    `edgerl verify runs these bytes against JAX. The page loads nothing. Written by EdgeRL ${data.edgerl}.`;
+  return failures === 0;
+}
+
+async function startPage() {
+  const byId = (id) => document.getElementById(id);
+  const data = JSON.parse(byId('data').textContent);
+  const program = Uint8Array.from(atob(byId('program').textContent), (character) => character.charCodeAt(0));
+  const [features, actions] = [data.sizes[0], data.sizes[data.sizes.length - 1]];
+  const policy = await openPolicy(program, {name: data.name, features, actions, scoreBytes: data.scoreBytes});
+  if (!selfTestPasses(policy, data, program.length)) return;
+
+  const play = createPlay(data, policy) ?? createRecorded(data);
+  const episodes = createEpisodes(play, policy, features, (text) => { byId('message').textContent = text; });
+  const [draw, write] = [createPicture(byId('stage')), createPanel(data)];
+  const state = {paused: false, speed: 1};
+  connectControls(play, episodes, state);
+  byId('about').textContent = play.about;
+  episodes.reset();
+
+  let frames = 0;
   let last = performance.now();
   const frame = (now) => {
     const seconds = Math.min(Math.max(now - last, 0), 250) / 1000; // a tab in the background sleeps
     last = now;
-    if (!paused && waiting > 0) {
-      waiting -= seconds;
-      if (waiting <= 0) reset();
-    } else if (!paused) {
-      owed += seconds * speed * play.stepsPerSecond;
-      for (; owed >= 1 && waiting === 0; owed--) step();
-    }
-    draw();
-    counted.frames++;
-    write();
+    if (!state.paused) episodes.pass(seconds, state.speed);
+    draw(play, episodes.fraction(), episodes.decision());
+    write(episodes.decision(), episodes.counters());
+    const {steps, episodes: ended} = episodes.counted;
+    Object.assign(document.body.dataset, {frames: ++frames, steps, episodes: ended}); // what tests read
     requestAnimationFrame(frame);
   };
-  reset();
   requestAnimationFrame(frame);
 }
 
-await startPage();
+startPage().catch((error) => {
+  document.getElementById('self-test').textContent = `self-test: not run (${error.message})`;
+  throw error;
+});

@@ -15,8 +15,8 @@
  *   controls(changed)       optional: an element with controls of its own; changed() asks for a decision without a step
  *   pause            optional: seconds between an episode and the next
  *
- * A play's module defines `createPlay(data, policy)`. It shares one scope with the page, in which `openPolicy`,
- * `createRecorded` and `startPage` are taken.
+ * A play's module defines `createPlay(data, policy)`, which may return null where an export is not as it expects. It
+ * shares one scope with the modules of this folder: their functions' names are taken.
  */
 export function createRecorded(data) {
   const features = data.sizes[0];
