@@ -16,11 +16,11 @@ needs_chromium = pytest.mark.skipif(shutil.which("chromium") is None, reason="no
 class Browser:
     """One tab. `complaints` has a line for each error on its console, each exception and each request but the page's.
 
-    Used as a context: `with Browser() as tab: tab.open(path)`.
+    Used as a context: `with Browser() as tab: tab.open(path)`. Width and height are the page's, in pixels.
     """
 
     def __init__(self, width=1200, height=800):
-        self.size = f"--window-size={width},{height}"
+        self.size = {"width": width, "height": height}
         self.complaints, self._count, self._text, self._loaded = [], 0, b"", False
 
     def __enter__(self):
@@ -28,7 +28,7 @@ class Browser:
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         # Chromium reads from file descriptor 3 and writes to 4; a shell is what can hand them over by these numbers.
         shell = f'exec chromium "$@" 3<&{theirs_in} 4>&{theirs_out}'
-        options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", self.size]
+        options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"]
         options += ["--no-first-run", "--disable-background-networking", f"--user-data-dir={self._folder.name}"]
         self._process = subprocess.Popen(
             ["bash", "-c", shell, "chromium", *options, "about:blank"],
@@ -44,6 +44,8 @@ class Browser:
         self._session = self.call("Target.attachToTarget", targetId=tab, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+        # Not by Chromium's option, which takes no window narrower than 500.
+        self.call("Emulation.setDeviceMetricsOverride", **self.size, deviceScaleFactor=1, mobile=False)
         return self
 
     def __exit__(self, *exception):
