@@ -50,6 +50,7 @@ extras.register("cascade", "edgerl.tasks.early_exit.export.cascade_files:write")
 
 plays.register("CartPole-v0", "edgerl.tasks.cartpole:demo.mjs")
 plays.register("CartPole-v1", "edgerl.tasks.cartpole:demo.mjs")
+plays.register("PositionOnlyCartPole-v1", "edgerl.tasks.cartpole:demo.mjs")
 
 _LAZY = {
     "AutoReset": "edgerl.envs.environment",

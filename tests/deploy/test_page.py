@@ -1,4 +1,4 @@
-"""The page of an export: what is in it, what `verify` finds of it, and that it decides as JAX in Node and in Chromium."""
+"""The page of an export: what is in it, what `verify` finds of it, that it decides as JAX and plays in Chromium."""
 
 import base64
 import hashlib
@@ -198,12 +198,14 @@ def test_cartpole_plays_in_chromium(exported):
         print(f"{drawn / seconds:.1f} frames a second")
         assert tab.value("document.body.dataset.selfTest") == "0"
         assert "0 failed" in tab.value("document.getElementById('self-test').textContent")
-        velocity = "Number(document.querySelector('#observation tr:nth-child(2) td:nth-child(2) span').textContent)"
+        velocity = "Number(document.querySelector('#observation tr:nth-child(2) td:nth-child(2)').textContent)"
         before = tab.value(velocity)
         tab.press("ArrowRight")
         tab.wait(f"{velocity} > {before} + 0.4 || document.body.dataset.episodes > 0")
         tab.press(" ")
-        stopped = tab.wait("document.getElementById('pause').textContent.includes('Go on') && document.body.dataset.steps")
+        stopped = tab.wait(
+            "document.getElementById('pause').textContent.includes('Go on') && document.body.dataset.steps"
+        )
         frames = tab.value("Number(document.body.dataset.frames)")
         tab.wait(f"document.body.dataset.frames > {frames + 5}")
         assert tab.value("document.body.dataset.steps") == stopped
@@ -222,7 +224,7 @@ def test_recorded_observations_play_in_chromium(plain):
         tab.value(f"(() => {{ {slide} one.dispatchEvent(new Event('input')); }})()")
         tab.wait("document.querySelector('#counters dd').textContent === 'yours'")
         high = data_of(plain / PAGE)["high"][0]
-        shown = float(tab.value("document.querySelector('#observation td:nth-child(2) span').textContent"))
+        shown = float(tab.value("document.querySelector('#observation td:nth-child(2)').textContent"))
         assert shown == pytest.approx(high, abs=0.01 * abs(high))
         assert tab.complaints == []
 

@@ -105,6 +105,13 @@ def generate(
     values = {"name": name, "version": version, "title": title, "environment": "\n".join(environment)}
     packages = {"component": component(name), "library": library(name), "code": sources}
     return (
-        _WHOLE.format(**values, **packages, page=_PAGE.format(page=PAGE) if page else "", use=use.rstrip(), console=console.rstrip(), analysis=section()),
+        _WHOLE.format(
+            **values,
+            **packages,
+            page=_PAGE.format(page=PAGE) if page else "",
+            use=use.rstrip(),
+            console=console.rstrip(),
+            analysis=section(),
+        ),
         _PACKAGE.format(**values, use=use, console=console),
     )

@@ -15,7 +15,8 @@ export function stepCartPole([x, xDot, theta, thetaDot], action, p) {
   const temp = (force + p.masspole * p.length * thetaDot ** 2 * sin) / mass;
   const thetaAcc = (p.gravity * sin - cos * temp) / (p.length * (4 / 3 - (p.masspole * cos ** 2) / mass));
   const xAcc = temp - (p.masspole * p.length * thetaAcc * cos) / mass;
-  return [x + p.tau * xDot, xDot + p.tau * xAcc, theta + p.tau * thetaDot, thetaDot + p.tau * thetaAcc].map(Math.fround);
+  const next = [x + p.tau * xDot, xDot + p.tau * xAcc, theta + p.tau * thetaDot, thetaDot + p.tau * thetaAcc];
+  return next.map(Math.fround);
 }
 
 /** Whether the cart is out of its track or the pole fell. */
@@ -27,7 +28,8 @@ export function createPlay(data) {
   const p = data.params;
   const needed = ['gravity', 'masscart', 'masspole', 'length', 'force_mag', 'tau', 'theta_threshold_radians',
     'x_threshold', 'max_steps_in_episode'];
-  if (data.sizes[0] !== 4 || data.sizes.at(-1) !== 2 || needed.some((name) => !Number.isFinite(p[name]))) return null;
+  const kept = {4: [0, 1, 2, 3], 2: [0, 2]}[data.sizes[0]]; // what is observed of the state; two without velocities
+  if (!kept || data.sizes.at(-1) !== 2 || needed.some((name) => !Number.isFinite(p[name]))) return null;
 
   let state = [0, 0, 0, 0];
   let before = state;
@@ -45,8 +47,9 @@ export function createPlay(data) {
   };
 
   return {
-    about: 'A cart balances a pole. Fifty times a second the exported C sees four numbers and pushes the cart left or ' +
-      'right. Push it yourself, with the buttons or the arrow keys, and see whether it recovers.',
+    about: `A cart balances a pole. ${Math.round(1 / p.tau)} times a second the exported C sees ${kept.length} ` +
+      'numbers and pushes the cart left or right. Push it yourself, with the buttons or the arrow keys, and see ' +
+      'whether it recovers.',
     stepsPerSecond: 1 / p.tau,
     shape: 0.36,
     pushes: [
@@ -59,7 +62,7 @@ export function createPlay(data) {
       time = 0;
       flash = null;
     },
-    observe: () => state,
+    observe: () => kept.map((i) => state[i]),
     step(action) {
       before = state;
       state = stepCartPole(state, action, p);

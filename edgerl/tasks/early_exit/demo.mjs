@@ -39,7 +39,7 @@ export function createPlay(data, policy) {
   const {play, name} = data;
   const images = readImages(play);
   const {exits} = images;
-  const call = Object.fromEntries(['exits_init', 'observe', 'should_exit', 'prediction'].map((word) => [word, policy.find(word)]));
+  const [init, observe, shouldExit] = ['exits_init', 'observe', 'should_exit'].map(policy.find);
   // In the program's memory: struct NAME_exits, of an int for each exit, one more and perhaps a float, then the logits.
   const struct = policy.reserve(4 * (exits + 2) + 4 * images.classes + 4);
   const logitsAt = struct + 4 * (exits + 2);
@@ -54,7 +54,8 @@ export function createPlay(data, policy) {
   const isRight = (exit) => answer(exit).prediction === play.labels[state.image];
   const tell = () => {
     const {prediction, probability} = answer(state.exit);
-    Object.assign(tiles.at(-1), {exit: state.exit, text: [`class ${prediction}`, `${Math.round(100 * probability)} %`]});
+    const text = [`class ${prediction}`, `${Math.round(100 * probability)} %`];
+    Object.assign(tiles.at(-1), {exit: state.exit, text});
   };
   const stop = () => {
     const right = isRight(state.exit);
@@ -69,9 +70,10 @@ export function createPlay(data, policy) {
   const rounded = (number) => Number(number.toPrecision(3)).toLocaleString('en');
 
   return {
-    about: `A network answers after each of its ${exits} stages; the exported C sees how sure an answer is and decides ` +
-      'whether to stop there, which spares energy. Green answers were right, red ones wrong. Energy and time are those ' +
-      `of the board profile "${play.board}"; of ${images.count} test images the page has the answers, not the pixels.`,
+    about: `A network answers after each of its ${exits} stages; the exported C sees how sure an answer is and ` +
+      'decides whether to stop there, which spares energy; at the last exit it stops whatever the scores are. Green ' +
+      'answers were right, red ones wrong. Energy and time are those of the board profile ' +
+      `"${play.board}"; of ${images.count} test images the page has the answers, not the pixels.`,
     stepsPerSecond: 3,
     shape: 0.56,
     pause: 0.5,
@@ -79,7 +81,7 @@ export function createPlay(data, policy) {
     reset(random) {
       if (order.length === 0) order = play.labels.map((_, i) => [random(), i]).sort(([a], [b]) => a - b);
       state = {image: order.pop()[1], exit: 0};
-      call.exits_init(struct);
+      init(struct);
       if (tiles.at(-1)?.stopped === false) tiles.pop(); // an image that a visitor's reset cut short
       tiles.push({text: [], kind: 'accent', exit: 0, stopped: false, x: -0.5, y: 0});
       if (tiles.length > 60) tiles.shift();
@@ -89,8 +91,8 @@ export function createPlay(data, policy) {
     decide() {
       policy.view(Float32Array, logitsAt, images.classes).set(images.logits(state.image, state.exit));
       if (asks) policy.view(Float32Array, struct + 4 * (exits + 1), 1)[0] = preference;
-      call.observe(struct, logitsAt, state.exit, policy.at.obs);
-      return {...policy.decide(), action: call.should_exit(struct, logitsAt, state.exit)};
+      observe(struct, logitsAt, state.exit, policy.at.obs);
+      return {...policy.decide(), action: shouldExit(struct, logitsAt, state.exit)};
     },
     step(action) {
       const {state: next, reward, terminated} = stepEarlyExit(state, action, isRight(state.exit), data);

@@ -93,9 +93,10 @@ function selfTestPasses(policy, data, size) {
     ? '\u2713 self-test: 0 failed, this browser computes as the chip does'
     : `self-test: ${failures} failed, this browser computes something else, so nothing is decided`;
   document.getElementById('foot').textContent =
-    `The decisions come from ${data.name}.c of this export, a network of ${data.sizes.join('-')} neurons in integers: ` +
-    `the file that goes onto the microcontroller, here as ${size.toLocaleString('en')} bytes of WebAssembly. ` +
-    `edgerl verify runs these bytes against JAX. The page loads nothing. Written by EdgeRL ${data.edgerl}.`;
+    `The decisions come from ${data.name}.c of this export, a network of ${data.sizes.join('-')} neurons in ` +
+    'integers: the file that goes onto the microcontroller, here as ' +
+    `${size.toLocaleString('en')} bytes of WebAssembly. "edgerl verify" runs these bytes against JAX. The page loads ` +
+    `nothing. Written by EdgeRL ${data.edgerl}.`;
   return failures === 0;
 }
 
@@ -104,7 +105,10 @@ async function startPage() {
   const data = JSON.parse(byId('data').textContent);
   const program = Uint8Array.from(atob(byId('program').textContent), (character) => character.charCodeAt(0));
   const [features, actions] = [data.sizes[0], data.sizes[data.sizes.length - 1]];
-  const policy = await openPolicy(program, {name: data.name, features, actions, scoreBytes: data.scoreBytes});
+  const about = {name: data.name, features, actions, scoreBytes: data.scoreBytes};
+  const policy = await openPolicy(program, about).catch((error) => {
+    throw new Error(`the WebAssembly in it does not run, so no self-test was made; export again (${error.message})`);
+  });
   if (!selfTestPasses(policy, data, program.length)) return;
 
   const play = createPlay(data, policy) ?? createRecorded(data);
@@ -131,6 +135,8 @@ async function startPage() {
 }
 
 startPage().catch((error) => {
-  document.getElementById('self-test').textContent = `self-test: not run (${error.message})`;
+  const badge = document.getElementById('self-test');
+  badge.className = 'badge bad';
+  badge.textContent = `This page is damaged: ${error.message}`;
   throw error;
 });

@@ -28,13 +28,11 @@ export function createPanel(data) {
     const [name, unit] = nameAndUnit(text);
     const row = newRow('observation');
     row.title = text;
-    add(row, 'td', name);
-    const cell = add(row, 'td', '', 'number');
-    const number = add(cell, 'span');
-    add(cell, 'small', unit && ` ${unit}`);
-    return {number, integer: add(row, 'td', '', 'number'), fill: addBar(row)};
+    add(add(row, 'td', `${name} `), 'small', unit);
+    return {number: add(row, 'td', '', 'number'), integer: add(row, 'td', '', 'number'), fill: addBar(row)};
   });
-  if (data.observations.length > ROWS) add(newRow('observation'), 'td', `and ${data.observations.length - ROWS} more`).colSpan = 4;
+  const hidden = data.observations.length - ROWS;
+  if (hidden > 0) add(newRow('observation'), 'td', `and ${hidden} more`).colSpan = 4;
   const actions = data.actions.map((text) => {
     const row = newRow('scores');
     add(row, 'td', text);

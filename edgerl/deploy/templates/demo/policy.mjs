@@ -10,7 +10,11 @@ export async function openPolicy(program, {name, features, actions, scoreBytes})
   const {instance} = await WebAssembly.instantiate(program, {});
   const exported = instance.exports;
   // Each function's symbol ends with a hash: eight hexadecimal digits.
-  const find = (word) => exported[Object.keys(exported).find((key) => key.slice(0, -9) === `${name}_${word}`)];
+  const find = (word) => {
+    const symbol = Object.keys(exported).find((key) => key.slice(0, -9) === `${name}_${word}`);
+    if (symbol === undefined) throw new Error(`it has no function ${name}_${word}`);
+    return exported[symbol];
+  };
   const [quantise, infer, argmax, act] = ['quantise', 'infer', 'argmax', 'act'].map(find);
   const selfTests = Object.keys(exported).filter((key) => /_self_test_[0-9a-f]{8}$/.test(key));
 

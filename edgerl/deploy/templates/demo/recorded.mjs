@@ -23,6 +23,7 @@ export function createRecorded(data) {
   const bytes = Uint8Array.from(atob(data.recorded), (character) => character.charCodeAt(0));
   const rows = new Float32Array(bytes.buffer);
   const count = rows.length / features;
+  const names = data.observations.map((text) => text.split(/[:,] /)[0]);
   const inputs = [];
   let row = 0;
   let seen = rows.slice(0, features);
@@ -64,7 +65,7 @@ export function createRecorded(data) {
           seen[i] = Number(input.value);
           changed();
         });
-        label.append(data.observations[i].split(/[:,] /)[0], input);
+        label.append(names[i], input);
         element.append(label);
         inputs.push(input);
       }
@@ -74,14 +75,18 @@ export function createRecorded(data) {
     draw(canvas, {width, height, colours, decision}) {
       const wide = width / features;
       decision.input.forEach((value, i) => {
-        const tall = (value / 128) * (height / 2 - 8);
+        const tall = (value / 128) * (height / 2 - 22);
         canvas.fillStyle = value < 0 ? colours.warm : colours.accent;
         canvas.fillRect(i * wide + wide * 0.15, height / 2 - Math.max(tall, 0), wide * 0.7, Math.abs(tall));
       });
       canvas.fillStyle = colours.muted;
       canvas.fillRect(0, height / 2, width, 1);
       canvas.font = '12px system-ui, sans-serif';
+      canvas.textAlign = 'left';
       canvas.fillText('the int8 inputs', 6, 14);
+      if (wide < 60) return;
+      canvas.textAlign = 'center';
+      names.forEach((name, i) => canvas.fillText(name, (i + 0.5) * wide, height - 6, wide - 6));
     },
   };
 }
