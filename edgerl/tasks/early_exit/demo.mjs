@@ -26,13 +26,15 @@ export function answerOf(logits, temperature) {
  * @param {number} action 0: go on, 1: stop.
  * @param {boolean} correct Whether this exit's answer is right.
  * @param {{params: object, play: object}} data The page's.
+ * @param {number | null} preference What the policy is told, from 0 to 1; null: it takes none.
  */
-export function stepEarlyExit({image, exit}, action, correct, {params: p, play}) {
+export function stepEarlyExit({image, exit}, action, correct, {params: p, play}, preference) {
   const terminated = action === 1 || exit === play.temperatures.length - 1;
   if (!terminated) return {state: {image, exit: exit + 1}, reward: 0, terminated};
   const cost = (p.beta * play.latency_ms[exit]) / p.max_latency_ms + (p.gamma * play.macs[exit]) / p.max_macs +
     (p.delta * play.energy_mj[exit]) / p.max_energy_mj;
-  return {state: {image, exit}, reward: p.alpha * Number(correct) - cost, terminated};
+  const factor = preference === null ? 1 : p.preference_low * (p.preference_high / p.preference_low) ** preference;
+  return {state: {image, exit}, reward: p.alpha * Number(correct) - cost * factor, terminated};
 }
 
 export function createPlay(data, policy) {
@@ -75,7 +77,7 @@ export function createPlay(data, policy) {
       'answers were right, red ones wrong. Energy and time are those of the board profile ' +
       `"${play.board}"; of ${images.count} test images the page has the answers, not the pixels.`,
     stepsPerSecond: 3,
-    shape: 0.56,
+    shape: 0.48,
     pause: 0.5,
     pushes: [],
     reset(random) {
@@ -95,7 +97,8 @@ export function createPlay(data, policy) {
       return {...policy.decide(), action: shouldExit(struct, logitsAt, state.exit)};
     },
     step(action) {
-      const {state: next, reward, terminated} = stepEarlyExit(state, action, isRight(state.exit), data);
+      const told = asks ? preference : null;
+      const {state: next, reward, terminated} = stepEarlyExit(state, action, isRight(state.exit), data, told);
       state = next;
       if (terminated) stop();
       else tell();
