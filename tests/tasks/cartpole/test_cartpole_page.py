@@ -1,4 +1,4 @@
-"""CartPole in the page of an export: its JavaScript against the JAX environment, and an episode against the simulator."""
+"""CartPole in the page of an export: the JavaScript of its steps and episodes against the JAX environment."""
 
 import dataclasses
 import math

@@ -1,5 +1,8 @@
 """Early exits in an export's page: images stop where the int8 policy stops them, and pay what the environment says."""
 
+import dataclasses
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import node
@@ -8,36 +11,63 @@ import pytest
 from browser import Browser, needs_chromium
 from node import data_of, needs_node
 from synthetic import synthetic_table
-from whole_way import train
 
-from edgerl import UserError, deploy, open_run
+from edgerl import MLPPolicy, UserError, deploy
+from edgerl.deploy.extras import Extra
 from edgerl.deploy.folder import PAGE
 from edgerl.deploy.machines import wasm
 from edgerl.deploy.targets import demo
-from edgerl.tasks.early_exit import config
-from edgerl.tasks.early_exit.env import EarlyExitState
-from edgerl.tasks.early_exit.evaluation.evaluate import actions_of
-from edgerl.tasks.early_exit.evaluation.baselines import first_stop
-from edgerl.tasks.early_exit.export import images
+from edgerl.tasks.early_exit.env import EXTRAS, EarlyExitState
+from edgerl.tasks.early_exit.evaluation.evaluate import Images, exits_of, load_images
+from edgerl.tasks.early_exit.export import exits_files, images
 from edgerl.tasks.early_exit.export.exits_c import Device
-from edgerl.tasks.early_exit.table.table import load_table, save_table
+from edgerl.tasks.early_exit.table.table import Table
 from edgerl.tasks.early_exit.trunk.data import TEST
 from edgerl.util import files
 
 SCRIPTS = ["deploy/templates/demo/policy.mjs", "tasks/early_exit/demo.mjs"]
-SMALL = ["num_seeds=1", "front=0", "evaluation_envs=256", "ppo.num_updates=20"]
 pytestmark = pytest.mark.skipif(wasm.missing() is not None, reason=f"{wasm.missing()}")
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["one goal", "preference"])
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """An export, what it was made of, and what its policy is told."""
+
+    folder: Path
+    table: Table
+    test: Images
+    preference: float | None
+
+    @property
+    def device(self):
+        told = 0.5 if self.preference is None else self.preference
+        return Device(self.test.env, self.table.temperatures, self.table.classes, told)
+
+    @property
+    def page(self):
+        return self.folder / PAGE
+
+
+@pytest.fixture(scope="module", params=[None, 0.85], ids=["one goal", "preference"])
 def exported(request, tmp_path_factory):
-    """(run, export) of a policy on made-up logits: 4 exits, 10 classes, 200 test images."""
-    folder = tmp_path_factory.mktemp("exits")
-    save_table(folder / "table.npz", synthetic_table(400, 10))
-    liking = f"preference={str(request.param).lower()}"
-    train("early-exit", [f"table={folder / 'table.npz'}", *SMALL, liking], folder / "run")
-    open_run(folder / "run").export(folder / "out", name="eye")
-    return folder / "run", folder / "out"
+    """A policy that stops where an answer is sure enough; made-up logits: 4 exits, 10 classes, 200 test images."""
+    table = synthetic_table(400, 10)
+    range_of_it = {"preference_low": 0.25, "preference_high": 4.0}
+    test = load_images(table, "test", "medium_power", EXTRAS, request.param, **range_of_it)
+    made = Exported(tmp_path_factory.mktemp("exits") / "out", table, test, request.param)
+    seen = made.device.observe(table.logits(table.rows(TEST)))
+    weights = np.array([{"confidence": 1.0, "preference": 0.3}.get(name, 0.0) for name in test.env.names])
+    scores = seen @ weights
+    first = np.eye(len(weights), dtype=np.float32)
+    last = np.stack([0 * weights, weights], axis=1).astype(np.float32)
+    biases = np.zeros(len(weights), np.float32), np.float32([0, -np.median(scores)])
+    extra = {
+        exits_files.NAME: Extra(exits_files.said_of(made.device.exits)),
+        images.NAME: Extra(images.said_of(table, test.env, "medium_power")),
+    }
+    observations = seen.reshape(-1, len(weights))
+    deploy.export(MLPPolicy((first, last), biases), observations, made.folder, name="eye", env=test.env, extra=extra)
+    return made
 
 
 # All images in their order, each until it stops. What stands in for the document has a slider that can be moved.
@@ -71,21 +101,15 @@ PLAY = """await (async () => {
 
 @needs_node
 def test_images_stop_where_jax_stops_them(exported):
-    run, folder = exported
-    settings = open_run(run).config
-    preference = 0.85 if settings.preference else None
-    table, data = load_table(settings.table), data_of(folder / PAGE)
-    given = {"data": data, "program": list(demo.program_of(folder / PAGE)), "preference": preference}
+    table, test, data = exported.table, exported.test, data_of(exported.page)
+    given = {"data": data, "program": list(demo.program_of(exported.page)), "preference": exported.preference}
     found = node.run(SCRIPTS, PLAY, given)
-
-    test = config.images(settings, table, "test", preference)
     count = len(data["play"]["labels"])
     chosen = np.arange(0, len(test.reward), len(test.reward) // count)[:count]
     rows = table.rows(TEST)[chosen]
     assert data["play"]["labels"] == table.labels[rows].tolist()
-    device = Device(test.env, table.temperatures, 10, preference or 0.5)
-    seen, policy = device.observe(table.logits(rows)), deploy.load(folder)
-    stops = first_stop(actions_of(policy, seen) == 1)
+    seen = exported.device.observe(table.logits(rows))
+    stops = exits_of(deploy.load(exported.folder), seen)
     assert len(set(stops)) > 1
     assert [len(image["seen"]) - 1 for image in found] == stops.tolist()
     for image, expected, stop in zip(found, seen, stops, strict=True):
@@ -109,18 +133,15 @@ def _check_counters(said, test, chosen, stops):
 @needs_node
 def test_a_step_is_the_environments(exported):
     """Of every image, at every exit, whatever is done."""
-    run, folder = exported
-    settings = open_run(run).config
-    preference = 0.2 if settings.preference else None
-    test = config.images(settings, load_table(settings.table), "test", preference)
-    liking = None if preference is None else jnp.float32(preference)
+    test, preference = exported.test, exported.preference
+    told = None if preference is None else jnp.float32(preference)
     positions = np.arange(test.correct.size, dtype=np.int32)
     for action in (0, 1):
-        states = jax.vmap(lambda position: EarlyExitState(position, None, liking))(jnp.asarray(positions))
+        states = jax.vmap(lambda position: EarlyExitState(position, None, told))(jnp.asarray(positions))
         step = jax.jit(jax.vmap(test.env.step, in_axes=(None, 0, None)))
         _, after, reward, ended, _, _ = step(jax.random.key(0), states, jnp.int32(action))
         states = [{"image": int(p // test.env.exits), "exit": int(p % test.env.exits)} for p in positions]
-        given = {"data": data_of(folder / PAGE), "action": action, "states": states, "preference": preference}
+        given = {"data": data_of(exported.page), "action": action, "states": states, "preference": preference}
         given["correct"] = test.correct.reshape(-1).tolist()
         call = "stepEarlyExit(state, given.action, given.correct[i], given.data, given.preference)"
         found = node.run(SCRIPTS[1:], f"given.states.map((state, i) => {call})", given)
@@ -131,10 +152,9 @@ def test_a_step_is_the_environments(exported):
 
 
 @needs_node
-def test_verify_passes_and_sees_other_images(exported, tmp_path):
-    folder = exported[1]
-    assert len((folder / PAGE).read_bytes()) <= 100_000
-    checks = {check["name"]: check for check in deploy.verify(folder, num_vectors=200, targets=[])["checks"]}
+def test_verify_makes_the_page_anew_and_runs_it(exported):
+    assert len(exported.page.read_bytes()) <= 100_000
+    checks = {check["name"]: check for check in deploy.verify(exported.folder, num_vectors=200, targets=[])["checks"]}
     assert all(check["passed"] for check in checks.values()), checks
     assert "200 vectors" in checks["page"]["detail"]
 
@@ -152,22 +172,22 @@ def test_verify_passes_and_sees_other_images(exported, tmp_path):
     ids=["missing", "text", "a label less", "bytes less", "no base64", "not a number"],
 )
 def test_images_that_do_not_fit_are_refused(exported, tmp_path, change):
-    said = files.read_json(exported[1] / "report.json")["extra"][images.NAME]
+    said = files.read_json(exported.folder / "report.json")["extra"][images.NAME]
     change(said)
-    with pytest.raises(UserError, match="report.json: extra.images"):
-        images.write(exported[1], tmp_path, said, None)
+    with pytest.raises(UserError, match=r"report\.json: extra\.images"):
+        images.write(exported.folder, tmp_path, said, None)
 
 
 @needs_chromium
 def test_images_stop_in_chromium(exported):
     with Browser(width=390) as tab:
-        tab.open(exported[1] / PAGE)
+        tab.open(exported.page)
         faster = "const speed = document.getElementById('speed'); speed.value = '4'"
         tab.value(f"(() => {{ {faster}; speed.dispatchEvent(new Event('change')); }})()")
         tab.wait("document.body.dataset.episodes >= 5")
         assert tab.value("document.body.dataset.selfTest") == "0"
-        pairs = "[...document.querySelectorAll('#counters div')].map((pair) => [...pair.children].map((x) => x.textContent))"
-        counted = dict(tab.value(pairs))
+        pairs = "[...document.querySelectorAll('#counters div')]"
+        counted = dict(tab.value(f"{pairs}.map((pair) => [...pair.children].map((part) => part.textContent))"))
         assert int(counted["images"]) >= 5
         assert counted["energy"].endswith(" mJ")
         assert tab.value("document.documentElement.scrollWidth") <= 390

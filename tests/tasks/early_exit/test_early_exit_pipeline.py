@@ -13,6 +13,8 @@ from boards import answers, arduino, esp_idf
 from whole_way import train
 
 from edgerl import cli, deploy, open_run
+from edgerl.deploy.folder import PAGE
+from edgerl.deploy.machines import wasm
 from edgerl.tasks.early_exit.evaluation.evaluate import actions_of
 from edgerl.tasks.early_exit.export.exits_c import Device
 from edgerl.tasks.early_exit.factory import from_table
@@ -117,6 +119,8 @@ def test_the_exported_c_decides_as_jax_does(run, table_path, tmp_path):
     assert report["closed_loop"]["decisions_changed"] < 0.1
     for check in deploy.verify(folder, num_vectors=100)["checks"]:  # the features' own test on every machine
         assert check["passed"] is not False, check
+    assert (PAGE in report["files"]) is (wasm.missing() is None)
+    assert "images" in report["extra"]  # which the page plays
     (folder / "driver.c").write_text(DRIVER)
     strict = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-fsanitize=address,undefined"]
     subprocess.run(
