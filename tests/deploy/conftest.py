@@ -47,6 +47,14 @@ def exported(tmp_path_factory, make_policy, observations):
     return policy, folder, deploy.export(policy, observations, folder, env=make("CartPole-v1"))
 
 
+@pytest.fixture(scope="session")
+def plain(make_policy, observations, tmp_path_factory):
+    """An export without an environment, of another name, that decides by its accumulators."""
+    folder = tmp_path_factory.mktemp("plain") / "left_motor"
+    deploy.export(make_policy((8,), "tanh"), observations, folder, name="left_motor", argmax="accumulators")
+    return folder
+
+
 @pytest.fixture
 def copy(exported, tmp_path):
     folder = tmp_path / "copy"

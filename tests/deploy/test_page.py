@@ -1,16 +1,13 @@
-"""The page of an export: what is in it, what `verify` finds of it, that it decides as JAX and plays in Chromium."""
+"""The page of an export: what is in it, what `verify` finds of it, that its program decides as JAX does."""
 
-import base64
-import hashlib
 import json
 import re
 import shutil
-import time
 
 import numpy as np
 import pytest
-from browser import Browser, needs_chromium
-from node import data_of, needs_node
+from node import needs_node
+from pages import data_of, replace, with_changed_weights, with_program
 
 from edgerl import UserError, deploy, make
 from edgerl.deploy import int8_policy, toolchain, vectors
@@ -25,27 +22,6 @@ SIZE = 100_000  # bytes, at most
 
 def _checks(folder, num_vectors=200):
     return {check["name"]: check for check in deploy.verify(folder, num_vectors=num_vectors, targets=[])["checks"]}
-
-
-def _replace(folder, data):
-    """Another page, with its hash in the report."""
-    (folder / PAGE).write_bytes(data)
-    report = files.read_json(folder / "report.json")
-    report["files"][PAGE] = hashlib.sha256(data).hexdigest()
-    files.write_json(folder / "report.json", report)
-
-
-def _with_program(page, program):
-    text = base64.b64encode(program).decode()
-    return re.sub(r'(id="program">)[^<]*', rf"\g<1>{text}", page.decode()).encode()
-
-
-@pytest.fixture(scope="module")
-def plain(make_policy, observations, tmp_path_factory):
-    """An export without an environment, of another name, that decides by its accumulators."""
-    folder = tmp_path_factory.mktemp("plain") / "left_motor"
-    deploy.export(make_policy((8,), "tanh"), observations, folder, name="left_motor", argmax="accumulators")
-    return folder
 
 
 @needs_node
@@ -106,27 +82,17 @@ def test_verify_runs_the_program_in_the_page(exported, plain, name):
 @needs_node
 def test_another_program_is_found(exported, plain, copy):
     """All hashes fit, and the page is byte for byte that of its program: only running it tells."""
-    page, program = (copy / PAGE).read_bytes(), demo.program_of(copy / PAGE)
-    weights = np.ascontiguousarray(_blocks(copy)).tobytes()
-    at = program.index(weights[:32])
-    changed = program[: at + 20] + bytes([program[at + 20] ^ 64]) + program[at + 21 :]
+    page = (copy / PAGE).read_bytes()
     for other, detail in (
-        (changed, "differ from JAX|test vectors failed"),
+        (with_changed_weights(copy, 1), "differ from JAX|test vectors failed"),
         (demo.program_of(plain / PAGE), "ended with"),  # whose functions have other names
         (b"\0asm\1\0\0\0", "ended with"),
         (b"no program", "ended with"),
     ):
-        _replace(copy, _with_program(page, other))
+        replace(copy, with_program(page, other))
         checks = _checks(copy)
         assert {name for name, check in checks.items() if check["passed"] is False} == {"page"}
         assert re.search(detail, checks["page"]["detail"])
-
-
-def _blocks(folder):
-    """int8 of the first layer's weights as they lie in the C, and so in the program."""
-    text = (folder / "policy.c").read_text()
-    numbers = re.search(r"weights_0\[\d+\] WEIGHTS = \{(.*?)\}", text, re.DOTALL)[1]
-    return np.array([int(number) for number in re.findall(r"-?\d+", numbers)], np.int8)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +108,7 @@ def _blocks(folder):
 def test_a_changed_page_is_found(copy, change):
     changed = change((copy / PAGE).read_bytes())
     assert changed != (copy / PAGE).read_bytes()
-    _replace(copy, changed)
+    replace(copy, changed)
     checks = _checks(copy)
     assert PAGE in checks["generated files"]["detail"]
     assert checks["page"]["passed"] is False
@@ -185,62 +151,6 @@ def test_zig_compiles_it_where_clang_is_missing(exported, tmp_path, monkeypatch)
     _, scores = int8_policy.evaluate(deploy.load(exported[1]), obs)
     records = wasm.run(program, "policy", obs, 2, scores.dtype)
     np.testing.assert_array_equal(records["scores"], scores)
-
-
-@needs_chromium
-def test_cartpole_plays_in_chromium(exported):
-    with Browser() as tab:
-        tab.open(exported[1] / PAGE)
-        tab.wait("document.body.dataset.steps > 5")
-        frames, start = tab.value("Number(document.body.dataset.frames)"), time.monotonic()
-        tab.wait(f"document.body.dataset.steps > 40 && document.body.dataset.frames > {frames + 30}")
-        drawn, seconds = tab.value("Number(document.body.dataset.frames)") - frames, time.monotonic() - start
-        print(f"{drawn / seconds:.1f} frames a second")
-        assert tab.value("document.body.dataset.selfTest") == "0"
-        assert "0 failed" in tab.value("document.getElementById('self-test').textContent")
-        velocity = "Number(document.querySelector('#observation tr:nth-child(2) td:nth-child(2)').textContent)"
-        before = tab.value(velocity)
-        tab.press("ArrowRight")
-        tab.wait(f"{velocity} > {before} + 0.4 || document.body.dataset.episodes > 0")
-        tab.press(" ")
-        stopped = tab.wait(
-            "document.getElementById('pause').textContent.includes('Go on') && document.body.dataset.steps"
-        )
-        frames = tab.value("Number(document.body.dataset.frames)")
-        tab.wait(f"document.body.dataset.frames > {frames + 5}")
-        assert tab.value("document.body.dataset.steps") == stopped
-        assert tab.complaints == []
-
-
-@needs_chromium
-def test_recorded_observations_play_in_chromium(plain):
-    """Where an environment has no play of its own; a slider makes an observation."""
-    with Browser(width=390) as tab:
-        tab.open(plain / PAGE)
-        tab.wait("document.body.dataset.steps > 1")
-        assert tab.value("document.body.dataset.selfTest") == "0"
-        assert tab.value("document.documentElement.scrollWidth") <= 390
-        slide = "const one = document.querySelector('.sliders input'); one.value = one.max; "
-        tab.value(f"(() => {{ {slide} one.dispatchEvent(new Event('input')); }})()")
-        tab.wait("document.querySelector('#counters dd').textContent === 'yours'")
-        high = data_of(plain / PAGE)["high"][0]
-        shown = float(tab.value("document.querySelector('#observation td:nth-child(2)').textContent"))
-        assert shown == pytest.approx(high, abs=0.01 * abs(high))
-        assert tab.complaints == []
-
-
-@needs_chromium
-def test_a_page_whose_program_fails_its_self_test_decides_nothing(copy):
-    program = demo.program_of(copy / PAGE)
-    weights = _blocks(copy).tobytes()
-    at = program.index(weights[:32])
-    changed = program[:at] + bytes(byte ^ 64 for byte in weights[:32]) + program[at + 32 :]
-    (copy / PAGE).write_bytes(_with_program((copy / PAGE).read_bytes(), changed))
-    with Browser() as tab:
-        tab.open(copy / PAGE)
-        assert int(tab.wait("document.body.dataset.selfTest")) > 0
-        assert "nothing is decided" in tab.value("document.getElementById('self-test').textContent")
-        assert tab.value("document.body.dataset.steps") is None
 
 
 def test_the_same_export_has_the_same_page(exported, make_policy, observations, tmp_path):

@@ -1,6 +1,5 @@
 """A headless Chromium for tests, spoken to in DevTools' protocol over two pipes."""
 
-import base64
 import json
 import os
 import shutil
@@ -92,9 +91,12 @@ class Browser:
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key)
 
-    def picture(self, path):
-        """Writes a PNG of what is seen."""
-        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
+    def click(self, selector):
+        """The mouse's left button, in the middle of an element."""
+        box = self.value(f"document.querySelector({json.dumps(selector)}).getBoundingClientRect().toJSON()")
+        middle = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **middle)
 
     def _next(self):
         while b"\0" not in self._text:

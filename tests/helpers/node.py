@@ -1,7 +1,6 @@
 """Runs JavaScript of the house in Node.js: JSON goes in, JSON comes out."""
 
 import json
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -34,8 +33,3 @@ def run(modules, expression, given):
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
-
-
-def data_of(page):
-    """The values in a page."""
-    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text())[1])

@@ -9,7 +9,8 @@ import node
 import numpy as np
 import pytest
 from browser import Browser, needs_chromium
-from node import data_of, needs_node
+from node import needs_node
+from pages import data_of
 from synthetic import synthetic_table
 
 from edgerl import MLPPolicy, UserError, deploy

@@ -69,6 +69,8 @@ function connectControls(play, episodes, state) {
   byId('pause').addEventListener('click', pause);
   byId('reset').addEventListener('click', episodes.reset);
   byId('speed').addEventListener('change', (event) => { state.speed = Number(event.target.value); });
+  // A button that the mouse presses takes no focus, with which the space bar would press it again.
+  addEventListener('mousedown', (event) => { if (event.target.closest('button')) event.preventDefault(); });
   addEventListener('keydown', (event) => {
     const push = play.pushes.find(({key}) => key === event.key);
     // What has the focus has keys of its own: arrows move a slider, space presses a button.
