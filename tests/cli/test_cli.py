@@ -45,6 +45,7 @@ COMMANDS = (
     "export",
     "verify",
     "serial",
+    "demo",
     "simulate",
     "bench",
     "logits",

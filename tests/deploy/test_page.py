@@ -9,7 +9,7 @@ import pytest
 from node import needs_node
 from pages import data_of, replace, with_changed_weights, with_program
 
-from edgerl import UserError, deploy, make
+from edgerl import UserError, cli, deploy, make
 from edgerl.deploy import int8_policy, toolchain, vectors
 from edgerl.deploy.folder import NO_PAGE, PAGE, open_folder
 from edgerl.deploy.machines import wasm
@@ -157,3 +157,27 @@ def test_the_same_export_has_the_same_page(exported, make_policy, observations, 
     deploy.export(exported[0], observations, tmp_path / "again", env=make("CartPole-v1"))
     assert (tmp_path / "again" / PAGE).read_bytes() == (exported[1] / PAGE).read_bytes()
     assert json.loads((tmp_path / "again" / "report.json").read_text())["files"] == exported[2]["files"]
+
+
+def test_demo_opens_the_page(exported, monkeypatch, capsys):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda address: bool(opened.append(address)))
+    page = exported[1] / PAGE
+    assert cli.main(["demo", str(exported[1])]) == 0
+    said = capsys.readouterr()
+    assert opened == [page.as_uri()]
+    assert said.out == f"{page}\n"
+    assert "no browser was found" in said.err
+    assert cli.main(["demo", str(exported[1]), "--no-open", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"page": str(page), "opened": False}
+    assert len(opened) == 1
+
+
+def test_demo_opens_no_page_that_was_changed(copy, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("webbrowser.open", lambda address: pytest.fail(address))
+    (copy / PAGE).write_bytes((copy / PAGE).read_bytes() + b"<script>alert(1)</script>")
+    for folder, detail in ((copy, "changed since the export"), (tmp_path, "report.json")):
+        assert cli.main(["demo", str(folder)]) == 2
+        line = capsys.readouterr().err
+        assert detail in line
+        assert line.count("\n") == 1
