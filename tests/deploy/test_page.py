@@ -1,6 +1,8 @@
 """The page of an export: what is in it, what `verify` finds of it, that its program decides as JAX does."""
 
+import importlib.util
 import json
+import os
 import re
 import shutil
 
@@ -10,7 +12,7 @@ from node import needs_node
 from pages import data_of, replace, with_changed_weights, with_program
 
 from edgerl import UserError, cli, deploy, make
-from edgerl.deploy import int8_policy, toolchain, vectors
+from edgerl.deploy import int8_policy, plays, toolchain, vectors
 from edgerl.deploy.folder import NO_PAGE, PAGE, open_folder
 from edgerl.deploy.machines import wasm
 from edgerl.deploy.targets import demo
@@ -115,7 +117,8 @@ def test_a_changed_page_is_found(copy, change):
 
 
 def test_without_a_compiler_there_is_no_page_and_the_report_says_why(make_policy, observations, tmp_path, monkeypatch):
-    monkeypatch.setattr(wasm, "_compiler", lambda: None)
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "ziglang" else real(name, *a))
     monkeypatch.setattr(shutil, "which", lambda tool, *a, **k: None)
     report = deploy.export(make_policy((4,), "relu"), observations, tmp_path / "out")
     assert [line for line in report["remarks"] if line.startswith(NO_PAGE) and "clang, lld" in line]
@@ -130,9 +133,12 @@ def test_without_a_compiler_there_is_no_page_and_the_report_says_why(make_policy
 
 
 def test_a_compiler_that_cannot_do_it_leaves_its_line(make_policy, observations, tmp_path, monkeypatch):
-    monkeypatch.setattr(wasm, "_FLAGS", ("-fno-such-option",))
+    clang = tmp_path / "clang"
+    clang.write_text("#!/bin/sh\necho 'clang: error: no such target' >&2\nexit 1\n")
+    clang.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     report = deploy.export(make_policy((4,), "relu"), observations, tmp_path / "out")
-    assert [line for line in report["remarks"] if line.startswith(NO_PAGE) and "no-such-option" in line]
+    assert [line for line in report["remarks"] if line.startswith(NO_PAGE) and "no such target" in line]
 
 
 def test_without_node_the_check_is_not_made(exported, monkeypatch):
@@ -157,6 +163,23 @@ def test_the_same_export_has_the_same_page(exported, make_policy, observations, 
     deploy.export(exported[0], observations, tmp_path / "again", env=make("CartPole-v1"))
     assert (tmp_path / "again" / PAGE).read_bytes() == (exported[1] / PAGE).read_bytes()
     assert json.loads((tmp_path / "again" / "report.json").read_text())["files"] == exported[2]["files"]
+
+
+def test_an_environment_of_ones_own_has_a_page_of_its_own(make_policy, observations, tmp_path, monkeypatch):
+    class Lamp(type(make("CartPole-v1"))):
+        """An environment of another name."""
+
+    (tmp_path / "lamp_package").mkdir()
+    (tmp_path / "lamp_package" / "__init__.py").touch()
+    for name in ("lamp", "other"):
+        (tmp_path / "lamp_package" / f"{name}.mjs").write_text(f"function createPlay() {{ return '{name}'; }}")
+    monkeypatch.syspath_prepend(tmp_path)
+    plays.register("Lamp-v0", "lamp_package:lamp.mjs")
+    deploy.export(make_policy((4,), "relu"), observations, tmp_path / "out", env=Lamp("Lamp-v0"))
+    assert "return 'lamp'" in (tmp_path / "out" / PAGE).read_text()
+    assert _checks(tmp_path / "out")["generated files"]["passed"]
+    plays.register("Lamp-v0", "lamp_package:other.mjs")
+    assert PAGE in _checks(tmp_path / "out")["generated files"]["detail"]
 
 
 def test_demo_opens_the_page(exported, monkeypatch, capsys):
