@@ -89,12 +89,8 @@ def verify(
             checks += _implementations(clean, made_of, num_vectors, machines_of_it)
         else:
             checks += _not_run(clean, {*folder.changed} or {*foreign}, folder.name, machines_of_it)
-    return {
-        "passed": all(check["passed"] is not False for check in checks),
-        "vectors": num_vectors,
-        "checks": checks,
-        "unchecked": UNCHECKED,
-    }
+    passed = all(check["passed"] is not False for check in checks)
+    return {"passed": passed, "vectors": num_vectors, "checks": checks, "unchecked": UNCHECKED}
 
 
 def _ingredients(folder: Folder) -> Ingredients:
