@@ -127,6 +127,15 @@ def _figures(options: argparse.Namespace) -> int:
     return 0
 
 
+def _certify(options: argparse.Namespace) -> int:
+    from edgerl.tasks.registry import open_run
+
+    found = open_run(options.run).certify(options.loss, options.delta)
+    with failures.printing():
+        print(to_json(found) if options.json else reports.of_certify(options.run, found))
+    return 0
+
+
 def _export(options: argparse.Namespace) -> int:
     from edgerl.tasks.registry import open_run, task_of_run
 
@@ -216,6 +225,7 @@ _COMMANDS = {
     "envs": _envs,
     "evaluate": _evaluate,
     "figures": _figures,
+    "certify": _certify,
     "export": _export,
     "serial": _serial,
     "demo": _demo,

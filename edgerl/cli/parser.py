@@ -94,7 +94,18 @@ def parser() -> argparse.ArgumentParser:
     export = command(
         "export", "write tflite, C array, C source, ESP-IDF, Arduino", "edgerl export runs/pole --out runs/pole_c"
     )
-    for sub in (evaluate, figures, export):
+    certify = command(
+        "certify",
+        "early-exit: the cheapest rule that is proven to keep the last exit's accuracy but for a promised loss",
+        "edgerl certify runs/exits --loss 0.01 --delta 0.1 && edgerl export runs/exits --out runs/exits_c",
+    )
+    certify.add_argument(
+        "--loss", type=float, required=True, help="accuracy that may be lost against the last exit; 0.01 is one point"
+    )
+    certify.add_argument(
+        "--delta", type=float, default=0.1, help="probability that this is exceeded, at most (default: 0.1)"
+    )
+    for sub in (evaluate, figures, certify, export):
         sub.add_argument("run", type=_path, metavar="RUN", help="folder that `edgerl train` wrote")
     export.add_argument("--out", type=_path, metavar="FOLDER", required=True, help="new folder for the files")
     export.add_argument(
@@ -157,7 +168,7 @@ def parser() -> argparse.ArgumentParser:
 
     import_, build = _add_logits(command)
 
-    for sub in (envs, evaluate, figures, export, serial, demo, verify, simulate, bench, import_, build):
+    for sub in (envs, evaluate, figures, certify, export, serial, demo, verify, simulate, bench, import_, build):
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return whole
 

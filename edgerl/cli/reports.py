@@ -1,4 +1,4 @@
-"""What `edgerl train`, `export` and `verify` say on a terminal: a dozen rows. The rest is in files and `--json`."""
+"""What `edgerl train`, `certify`, `export` and `verify` say on a terminal: a dozen rows. The rest: files and `--json`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -69,6 +69,26 @@ def _cascade(cascade: Mapping[str, Any]) -> Iterator[list[Any]]:
         yield ["RAM on rv32imc, bytes", cascade["size"]["ram"]]
     for check in cascade["checks"]:
         yield [check["name"], _WORDS[check["passed"]]]
+
+
+def of_certify(folder: str, found: Mapping[str, Any]) -> str:
+    """The promise, the rule that keeps it, and what it costs, beside the rule chosen without a bound."""
+    made, test = found["certificate"], found["test"] or {}
+    rows: list[list[Any]] = [
+        ["promised accuracy loss, at most", percent(made["loss"], 2)],
+        ["with probability", percent(1 - made["delta"], 4)],
+        ["stop where the largest probability is at least", made["threshold"] / 65536],
+        ["calibration images", made["images"]],
+        ["accuracy loss on them", percent(made["measured_loss"], 2)],
+        ["its upper bound", percent(made["bound"], 2)],
+        ["p-value", made["p_value"]],
+        [f"{made['cost']}, share of the last exit's", percent(made["cost_share"])],
+    ]
+    for name, called in (("certified", "test images"), ("naive", "test images, chosen without a bound")):
+        if rule := test.get(name):
+            rows.append([f"{called}: accuracy loss", percent(rule["accuracy_loss"], 2)])
+            rows.append([f"{called}: {made['cost']}", percent(rule["cost_share"])])
+    return "\n".join([aligned(rows), f"\nassumed: {made['assumption']}", f"next: edgerl export {folder} --out FOLDER"])
 
 
 def of_verify(report: Mapping[str, Any]) -> str:

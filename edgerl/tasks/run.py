@@ -78,6 +78,22 @@ class Run:
         """
         return self.task.export(self, out, name=name, **options)
 
+    def certify(self, loss: float, delta: float = 0.1) -> dict[str, Any]:
+        """The cheapest rule proven to lose at most `loss` of the accuracy with probability 1 - delta; kept in the run.
+
+        Args:
+          loss: promised, against computing everything, as a share of images: 0.01 is one point.
+          delta: the probability, at most, that the promise is broken.
+        Returns:
+          What `edgerl certify --json` prints; what `export` writes from then on decides by that rule.
+        Raises:
+          UserError: a run of a task that has nothing to certify, numbers out of range, images that prove nothing.
+
+        Example:
+          >>> edgerl.open_run("runs/exits").certify(loss=0.01, delta=0.1)["certificate"]  # doctest: +SKIP
+        """
+        return self.task.certify(self, loss, delta)
+
     def key(self, number: int) -> jax.Array:
         """A random key of this run for one purpose, which training does not use."""
         return jax.random.fold_in(jax.random.key(self.config.seed), number)

@@ -101,6 +101,11 @@ class Task:
             raise UserError(f"--data: the figures of {self.name} need no data")
         return figures.draw(run)
 
+    def certify(self, run: Run, loss: float, delta: float) -> dict[str, Any]:
+        """A promise of accuracy, proven on images; see `Run.certify`. By default there is none to give."""
+        del loss, delta
+        raise UserError(f"{run.folder} is a run of {self.name or run.env.id}: only early-exit runs can be certified")
+
     def calibration(self, run: Run) -> np.ndarray:
         """float32 [N, features]: what the policy sees, and what it would see if now and then it were disturbed."""
         return calibration.visited(run.env, run.policy, run.key(1002), run.config.evaluation_steps)

@@ -8,6 +8,7 @@ from edgerl.tasks.early_exit import factory
 from edgerl.tasks.early_exit.env import EXTRAS, EarlyExit
 from edgerl.tasks.early_exit.evaluation.evaluate import Images, load_images
 from edgerl.tasks.early_exit.goals import KEYS, Goal, goal_for
+from edgerl.tasks.early_exit.promise.certificate import DELTA, LOSS
 from edgerl.tasks.early_exit.table.table import Table, load_table
 from edgerl.util.config import field
 
@@ -28,6 +29,18 @@ _PPO = PPOConfig(
     max_grad_norm=10.0,
     adam_b2=0.95,
 )
+
+
+@dataclasses.dataclass(frozen=True)
+class PromiseConfig:
+    """What accuracy a run promises to keep; see `edgerl certify`."""
+
+    loss: float | None = field(
+        None, "accuracy lost against the last exit, at most, 0.01 is one point; none: nothing promised", *LOSS
+    )
+    delta: float = field(0.1, "probability that a promise is broken, at most", *DELTA)
+
+
 _FRONT_PPO = dataclasses.replace(_PPO, num_updates=60, epochs=4, entropy_coefficient=0.1)
 
 
@@ -56,6 +69,7 @@ class EarlyExitConfig(RunConfig):
     preference_high: float = field(4.0, "times the cost weights at preference 1", low=1e-6)
     front: int = field(256, "policies of the front, each for a price of compute; 0: none", low=0)
     front_ppo: PPOConfig = _FRONT_PPO
+    promise: PromiseConfig = PromiseConfig()
 
 
 def goal(settings: EarlyExitConfig) -> Goal:

@@ -1,6 +1,6 @@
 """Pictures of an early-exit run. Each function writes one PNG and returns its path."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +167,31 @@ def reliability(path: Path, before: np.ndarray, after: np.ndarray, correct: np.n
         axis.set(xlabel="probability", title=f"exit {k + 1}", xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axis.legend(frameon=False, fontsize=8, loc="lower right")
     axes[0].set_ylabel("accuracy")
+    return save_figure(figure, path)
+
+
+def promised_loss(path: Path, rows: Sequence[Mapping[str, Any]], delta: float) -> Path:
+    """Against the promised loss: what the certified rule and the one without a bound cost and lose on test images.
+
+    Args:
+      rows: of `promise.kept.sweep`.
+      delta: of all promises.
+    """
+    figure, (cost, kept) = axes_of(2, (10.5, 4))
+    loss = np.array([100 * row["loss"] for row in rows])
+    for name, colour, label in (
+        ("certified", BLUE, f"certified, probability {1 - delta:g}"),
+        ("naive", ORANGE, "chosen without a bound"),
+    ):
+        for axis, key in ((cost, "cost_share"), (kept, "accuracy_loss")):
+            axis.plot(loss, [100 * row[name][key] for row in rows], "o-", color=colour, markersize=4, label=label)
+    kept.plot(loss, loss, "--", color=GREY, linewidth=1, label="promised")
+    cost.set(ylabel="compute, % of the last exit's")
+    kept.set(ylabel="accuracy lost on test images (points)")
+    for axis in (cost, kept):
+        axis.set(xlabel="promised loss against the last exit (points)")
+        axis.grid(alpha=0.25)
+        axis.legend(frameon=False, fontsize=9)
     return save_figure(figure, path)
 
 

@@ -11,28 +11,27 @@ import jax
 import numpy as np
 
 from edgerl import deploy
-from edgerl.deploy.extras import Extra
 from edgerl.deploy.names import DEFAULT
 from edgerl.envs.policy import MLPPolicy
 from edgerl.rl import ppo
 from edgerl.rl.run import loop, runner
-from edgerl.tasks.early_exit import figures as pictures
+from edgerl.tasks.early_exit import run_figures
 from edgerl.tasks.early_exit.config import EarlyExitConfig, environment, goal, images, modes
-from edgerl.tasks.early_exit.env import EXIT, EarlyExit
+from edgerl.tasks.early_exit.env import EarlyExit
 from edgerl.tasks.early_exit.evaluation import budgets
 from edgerl.tasks.early_exit.evaluation import front as fronts
-from edgerl.tasks.early_exit.evaluation.baselines import chosen, first_stop, stop_by_threshold
-from edgerl.tasks.early_exit.evaluation.evaluate import actions_of, evaluate_policy, exits_of, report, share_of_bound
-from edgerl.tasks.early_exit.evaluation.stopping import fit_stopping
+from edgerl.tasks.early_exit.evaluation.baselines import chosen, stop_by_threshold
+from edgerl.tasks.early_exit.evaluation.evaluate import evaluate_policy, exits_of, report, share_of_bound
 from edgerl.tasks.early_exit.export import cascade as cascades
 from edgerl.tasks.early_exit.export import exits_c, exits_files
 from edgerl.tasks.early_exit.export import images as page_images
+from edgerl.tasks.early_exit.promise import kept as promises
 from edgerl.tasks.early_exit.room import budget_note, decision_note
 from edgerl.tasks.early_exit.table.calibration import expected_calibration_error
 from edgerl.tasks.early_exit.table.features import features
 from edgerl.tasks.early_exit.table.table import SHIPPED, Table, load_table
-from edgerl.tasks.early_exit.trunk.data import POLICY, TEST, load_cifar100
-from edgerl.tasks.run import JUDGEMENT, Run, tell
+from edgerl.tasks.early_exit.trunk.data import POLICY, TEST
+from edgerl.tasks.run import Run, tell
 from edgerl.tasks.task import Task
 from edgerl.util import config as configuration
 from edgerl.util import files
@@ -57,14 +56,18 @@ class EarlyExitTask(Task):
 
     def train(self, config: EarlyExitConfig, out: str | Path, progress: bool = True) -> dict[str, Any]:
         """Trains the policy, or goes on with an unfinished run of the same configuration; then the front."""
-        env = environment(config)
-        notes = _budget_notes(config, load_table(config.table or SHIPPED))
-        tell(notes)
+        env, table, promise = environment(config), load_table(config.table or SHIPPED), config.promise
+        # It needs no policy: what cannot be promised is told before anything is trained.
+        promised = None if promise.loss is None else promises.calibrated(table, promise.loss, promise.delta)
+        notes = _budget_notes(config, table)
+        tell([*notes, *(promised or {}).get("notes", ())])
         about = {"system": self.name, **({"notes": notes} if notes else {})}
         result = runner.train_run(env, config, out, about=about, progress=progress)
         first = processes.is_first()
         if first:
             fronts.save_front(Path(out) / SEEDS, _all_seeds(env, config, Path(out)))
+            if promised is not None:
+                files.write_json(Path(out) / promises.FILE, promised)
         if config.front:
             seconds = time.perf_counter()
             plain = dataclasses.replace(config, preference=False)
@@ -108,46 +111,22 @@ class EarlyExitTask(Task):
 
     def figures(self, run: Run, data: str | None = None) -> list[Path]:
         """All pictures of a run, in RUN/figures. `data`: a folder with CIFAR-100's binary files, for the gallery."""
-        settings, table = run.config, load_table(run.config.table or SHIPPED)
-        kept = run.folder / JUDGEMENT
-        judged = files.read_json(kept) if kept.is_file() else run.evaluate()
-        mode, preference = list(modes(settings).items())[len(modes(settings)) // 2]
-        test = images(settings, table, "test", preference)
-        logits = table.logits(table.rows(TEST))
-        labels = table.labels[table.rows(TEST)]
-        true = np.take_along_axis(_probabilities(logits, table), labels[:, None, None], 2)[..., 0]
-        stop = actions_of(run.policy, test.observations) == EXIT
-        exits = first_stop(stop)
-        raw = _probabilities(logits, dataclasses.replace(table, temperatures=np.ones_like(table.temperatures))).max(-1)
-        steps, returns = run.learning_curve()
-        bound = None if settings.preference else _bound_in_training(settings, table)
-        folder = run.folder / "figures"
-        drawn = [
-            pictures.exits_by_difficulty(folder / "exit_distribution.png", exits, true[:, -1], table.exits),
-            pictures.decisions_by_confidence(folder / "confidence.png", test.features.confidence, stop),
-            pictures.reward_curve(folder / "reward_curve.png", steps, returns, bound),
-            pictures.reliability(
-                folder / "reliability.png",
-                raw,
-                test.features.probability,
-                test.correct,
-                np.array([expected_calibration_error(p, test.correct) for p in (raw, test.features.probability)]),
-            ),
-        ]
-        if "front" in judged:
-            path = folder / "accuracy_against_cost.png"
-            rules = judged["modes"][mode]["rules"]
-            drawn.append(pictures.accuracy_against_cost(path, judged["front"], rules, table.exits, settings.profile))
-        if data is not None:
-            drawn.append(_gallery(folder / "gallery.png", data, table, exits))
-        return drawn
+        return run_figures.draw(run, data)
+
+    def certify(self, run: Run, loss: float, delta: float) -> dict[str, Any]:
+        """The cheapest threshold that keeps a promise, beside the one chosen without a bound; see `Run.certify`."""
+        found = promises.calibrated(load_table(run.config.table or SHIPPED), loss, delta)
+        tell(found.get("notes", ()))
+        files.write_json(run.folder / promises.FILE, found)
+        return found
 
     def export(
         self, run: Run, out: str | Path, name: str = DEFAULT, cascade: bool = False, data: str | None = None
     ) -> dict[str, Any]:
         """The deployment folder (see `deploy.export`), with `NAME_exits.h` and `.c`: raw logits in, decision out.
 
-        Its report says what the deployed policy, fed by the device's own features, reaches on the test images.
+        Its report says what the deployed policy, fed by the device's own features, reaches on the test images. Where
+        the run has a certificate, the exits decide by its rule; one that the integers do not give is refused.
 
         Args:
           name: begins every file, symbol, macro and package that goes into firmware.
@@ -161,6 +140,7 @@ class EarlyExitTask(Task):
         preference = list(modes(settings).values())[len(modes(settings)) // 2]
         test = images(settings, table, "test", preference)
         told = 0.5 if preference is None else preference
+        promised = promises.of_run(run.folder, table)
         device = exits_c.Device(test.env, table.temperatures, table.classes, told)
         seen = device.observe(table.logits(table.rows(TEST)))
 
@@ -171,11 +151,16 @@ class EarlyExitTask(Task):
                 "decisions_changed": float((deployed != exact).mean()),
                 "float32": report(test, exact),
                 "int8": report(test, deployed),
+                **({} if promised is None or cascade else {"promise": promises.on_test_images(table, promised)}),
             }
 
-        with cascades.prepared(settings, table, data, name) if cascade else contextlib.nullcontext() as network:
+        with contextlib.ExitStack() as stack:
+            network = None
+            if cascade:
+                network = stack.enter_context(cascades.prepared(settings, table, data, name, promised))
+                promised = network.promise
             extra = {
-                exits_files.NAME: Extra(exits_files.said_of(device.exits)),
+                exits_files.NAME: stack.enter_context(exits_files.extra_of(device.exits, promised)),
                 page_images.NAME: Extra(page_images.said_of(table, test.env, Path(settings.profile).stem)),
             }
             return deploy.export(
@@ -262,11 +247,6 @@ def _judged_front(run: Run, table: Table) -> dict[str, Any] | None:
     return budgets.evaluate_front(front, fronts.prices(settings.front), fit, test)
 
 
-def _bound_in_training(settings: EarlyExitConfig, table: Table) -> float:
-    fit = images(settings, table, "policy", None)
-    return float(chosen(fit.reward, fit_stopping(fit.observed, fit.reward).exits(fit.observed)).mean())
-
-
 def _exits(table: Table) -> dict[str, Any]:
     """Accuracy and calibration of the exits on the test images."""
     rows = table.rows(TEST)
@@ -281,25 +261,12 @@ def _exits(table: Table) -> dict[str, Any]:
     }
 
 
-def _probabilities(logits: np.ndarray, table: Table) -> np.ndarray:
-    """float32 [n, K, C] at the table's temperatures."""
-    return np.asarray(jax.nn.softmax(logits / table.temperatures[:, None]))
-
-
 def _calibration(settings: EarlyExitConfig, table: Table, device: exits_c.Device) -> np.ndarray:
     """float32 [N, F]: what the device sees on the policy split at every exit, for a few preferences if one is told."""
     logits = table.logits(table.rows(POLICY))
     told = np.linspace(0, 1, 5) if settings.preference else [0.5]
     seen = [dataclasses.replace(device, preference=float(p)).observe(logits) for p in told]
     return np.concatenate(seen).reshape(-1, len(device.env.names))
-
-
-def _gallery(path: Path, data: str, table: Table, exits: np.ndarray) -> Path:
-    pixels, labels = load_cifar100(data).part(TEST)
-    if len(pixels) != len(exits) or (labels != table.labels[table.rows(TEST)]).any():
-        raise UserError(f"{data} does not hold the images of the table: its test labels differ")
-    captions = [f"class {label}" for label in labels]
-    return pictures.gallery(path, pixels, exits, captions, table.exits)
 
 
 TASK = EarlyExitTask("early-exit")

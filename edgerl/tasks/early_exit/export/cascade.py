@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,16 +13,19 @@ import numpy as np
 from edgerl import deploy
 from edgerl.deploy.extras import Extra
 from edgerl.tasks.early_exit.config import EarlyExitConfig, goal
-from edgerl.tasks.early_exit.evaluation.baselines import chosen
-from edgerl.tasks.early_exit.evaluation.evaluate import exits_of
+from edgerl.tasks.early_exit.evaluation.baselines import chosen, first_stop
+from edgerl.tasks.early_exit.evaluation.evaluate import actions_of
 from edgerl.tasks.early_exit.export import cascade_checks, cascade_files
 from edgerl.tasks.early_exit.export.exits_c import Device
 from edgerl.tasks.early_exit.factory import from_table
+from edgerl.tasks.early_exit.promise import evidence
+from edgerl.tasks.early_exit.promise.certificate import certify
+from edgerl.tasks.early_exit.promise.kept import Promise
 from edgerl.tasks.early_exit.table.logits import WEIGHTS
 from edgerl.tasks.early_exit.table.table import Table
 from edgerl.tasks.early_exit.trunk import int8 as trunk_int8
 from edgerl.tasks.early_exit.trunk import weights as trunk_weights
-from edgerl.tasks.early_exit.trunk.data import FIT, TEST, Dataset, load_cifar100
+from edgerl.tasks.early_exit.trunk.data import FIT, POLICY, TEST, Dataset, load_cifar100
 from edgerl.tasks.early_exit.trunk.int8 import Int8Trunk
 from edgerl.tasks.early_exit.trunk.model import Trunk, TrunkConfig, predict
 from edgerl.util.errors import UserError
@@ -38,14 +42,18 @@ class Cascade:
     Attributes:
       extra: its files, by their generator's name.
       inspect: evaluates and checks them in the folder, for the report.
+      promise: the run's, kept by a rule that was calibrated on what the int8 network answers; None: there is none.
     """
 
     extra: dict[str, Extra]
     inspect: Callable[[Path], dict[str, Any]]
+    promise: Promise | None
 
 
 @contextlib.contextmanager
-def prepared(settings: EarlyExitConfig, table: Table, data: str | None, name: str) -> Iterator[Cascade]:
+def prepared(
+    settings: EarlyExitConfig, table: Table, data: str | None, name: str, promised: Promise | None = None
+) -> Iterator[Cascade]:
     """The network of a run in int8: `NAME_network.{h,c}`, `NAME_cascade.{h,c}`, `*.tflite`, while an export is written.
 
     `edgerl verify` checks the policy of such a folder, and that the network's files follow from `network_int8.npz`;
@@ -55,20 +63,33 @@ def prepared(settings: EarlyExitConfig, table: Table, data: str | None, name: st
     Args:
       data: folder of CIFAR-100's binary files; None: through tensorflow-datasets.
       name: of the export.
+      promised: of the run, for the float network. The int8 network answers otherwise, so the same loss and delta are
+        calibrated again, on its answers.
     Raises:
-      UserError: no weights; weights or images are not the table's.
+      UserError: no weights; weights or images are not the table's; no rule keeps the promise with the int8 network.
     """
     dataset = load_cifar100(data)
     config, variables = _weights(settings.table, table, dataset)
     trunk = trunk_int8.quantise(config, variables, dataset.part(FIT)[0][:CALIBRATION])
     extras: Any = settings.extras
     env = from_table(table, "test", goal(settings), extras, draw_preference=settings.preference)
-    device = Device(env, table.temperatures, table.classes)
+    again = None if promised is None else _promised(promised, trunk, dataset, table)
+    certificate = None if again is None else again.certificate
+    device = Device(env, table.temperatures, table.classes, certificate=certificate)
     images = dataset.part(TEST)[0][:JUDGED]
     with tempfile.TemporaryDirectory() as temporary:
         cascade_files.save(Path(temporary), trunk)
         extra = {cascade_files.NAME: Extra(source=Path(temporary))}
-        yield Cascade(extra, lambda folder: {"cascade": evaluate(folder, name, trunk, device, images, table)})
+        yield Cascade(extra, lambda folder: {"cascade": evaluate(folder, name, trunk, device, images, table)}, again)
+
+
+def _promised(promised: Promise, trunk: Int8Trunk, dataset: Dataset, table: Table) -> Promise:
+    """The same promise, calibrated on what the int8 network answers on the images of the policy split."""
+    images, labels = dataset.part(POLICY)
+    parts = [images[start : start + JUDGED] for start in range(0, len(images), JUDGED)]
+    logits = np.concatenate([trunk.logits(trunk.answers(trunk.outputs(part))) for part in parts])
+    seen = evidence.of_logits(logits.astype(np.float32), labels, *evidence.cost_of(table))
+    return Promise(certify(seen, promised.certificate.loss, promised.certificate.delta), seen)
 
 
 def _weights(named: str | None, table: Table, dataset: Dataset) -> tuple[TrunkConfig, Any]:
@@ -103,8 +124,8 @@ def evaluate(
     outputs = trunk.outputs(images)
     logits = trunk.logits(trunk.answers(outputs))
     player = deploy.load(folder / f"{name}_int8.npz")
-    predictions, stops = logits.argmax(-1), exits_of(player, device.observe(logits))
-    float_stops = exits_of(player, device.observe(floats))
+    stopping = functools.partial(device.exits.stops, lambda obs: actions_of(player, obs))
+    predictions, stops, float_stops = logits.argmax(-1), first_stop(stopping(logits)), first_stop(stopping(floats))
     macs = np.array(cascade_files.macs(trunk))
 
     def reached(predicted: np.ndarray, exits: np.ndarray) -> dict[str, Any]:

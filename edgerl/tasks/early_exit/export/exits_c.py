@@ -1,9 +1,4 @@
-"""From raw logits to the policy's observation on the device: C99 in fixed point, and the same arithmetic in NumPy.
-
-Probabilities are powers of two of whole 4096ths, looked up and interpolated; entropy comes from their sum and their
-weighted distance from the largest, H = log2(sum) + mean distance, so that there is one logarithm and no exponential
-function. Both sides are integers after one float product, so they are equal bit for bit.
-"""
+"""From raw logits to the decision on the device: `exits.h` and `exits.c`, C99 in fixed point."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -15,76 +10,23 @@ from edgerl import __version__
 from edgerl.deploy import c_text, names
 from edgerl.tasks.early_exit.env import EXIT, EXTRAS, EarlyExit
 from edgerl.tasks.early_exit.evaluation.evaluate import everywhere
+from edgerl.tasks.early_exit.export import promise_c
+from edgerl.tasks.early_exit.export.integer_answers import (
+    LIMIT,
+    LOGS,
+    PLAIN_GAIN,
+    POWERS,
+    answers,
+    gain_of,
+    per_log_classes,
+)
+from edgerl.tasks.early_exit.promise.certificate import Certificate
 from edgerl.util.errors import UserError
 
-STEPS = 4096
-LIMIT = 2**30
-ONE = 2**30
-POWERS = np.rint(ONE * 2.0 ** (-np.arange(65) / 64)).astype(np.uint64)
-LOGS = np.rint(65536 * np.log2(1 + np.arange(65) / 64)).astype(np.uint64)
 MAX_CLASSES = 2**16
 TESTS = 16  # made-up logits in the self-test, at least; a multiple of the exits
 
 Decide = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclasses.dataclass(frozen=True)
-class Answers:
-    """What the device knows of exits' logits; shares are whole 65536ths, int64 [...]."""
-
-    confidence: np.ndarray
-    margin: np.ndarray
-    probability: np.ndarray
-    prediction: np.ndarray  # int64 [...]
-
-
-def answers(logits: np.ndarray, gain: np.ndarray) -> Answers:
-    """Of float32 logits [..., C] with the gain float32 [...] of their exit: what `answer_of` in exits.c computes."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        x = np.asarray(logits, np.float32) * np.asarray(gain, np.float32)[..., None]
-    low, high = ~(x > -LIMIT), ~(x < LIMIT)
-    units = np.where(low, -LIMIT, np.where(high, LIMIT, np.where(low | high, 0, x).astype(np.int64)))
-    prediction = np.where(np.isnan(logits), -np.inf, logits).argmax(-1)
-    # Among NaN and minus infinity, the first that is a number, as a comparison in C finds it.
-    least = np.isnan(logits) | (logits == -np.inf)
-    prediction = np.where(least.all(-1), (~np.isnan(logits)).argmax(-1), prediction)
-    distance = (np.take_along_axis(units, prediction[..., None], -1) - units).astype(np.uint64)
-    e = _power(distance)
-    total = e.sum(-1)
-    others = np.where(np.arange(logits.shape[-1]) == prediction[..., None], np.uint64(0), e)
-    weighted = (e * np.minimum(distance, np.uint64(2**17))).sum(-1)
-    sixteen = np.uint64(16)
-    bits = _logarithm(total) + weighted // total * sixteen + weighted % total * sixteen // total
-    entropy = bits * np.uint64(per_log_classes(logits.shape[-1])) >> np.uint64(31)
-    scale = np.uint64(16)
-    return Answers(
-        np.maximum(65536 - entropy.astype(np.int64), 0),
-        (((np.uint64(ONE) - others.max(-1)) << scale) // total).astype(np.int64),
-        ((np.uint64(ONE) << scale) // total).astype(np.int64),
-        prediction,
-    )
-
-
-def per_log_classes(classes: int) -> int:
-    """2^31 / log2(classes), whole."""
-    return round(2**31 / np.log2(classes))
-
-
-def _power(distance: np.ndarray) -> np.ndarray:
-    i = (distance % np.uint64(STEPS)) >> np.uint64(6)
-    between = ((POWERS[i] - POWERS[i + np.uint64(1)]) * (distance & np.uint64(63))) >> np.uint64(6)
-    shift = distance >> np.uint64(12)
-    return np.where(shift > 31, np.uint64(0), (POWERS[i] - between) >> np.minimum(shift, np.uint64(31)))
-
-
-def _logarithm(x: np.ndarray) -> np.ndarray:
-    whole = np.zeros_like(x)
-    for bit in range(31, 31 + 17):
-        whole += (x >> np.uint64(bit)) != 0
-    mantissa = (x >> whole) - np.uint64(ONE)
-    i, rest = mantissa >> np.uint64(24), (mantissa >> np.uint64(8)) & np.uint64(0xFFFF)
-    step = LOGS[i + np.uint64(1)] - LOGS[i]
-    return (whole << np.uint64(16)) + LOGS[i] + (step * rest >> np.uint64(16))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +38,7 @@ class Exits:
       known: float32 [K, F], the environment's observation, of which only what no image changes is meant.
       temperatures: float32 [K].
       preference: what a policy that takes one is told.
+      certificate: of the rule that decides in the policy's place, if there is one.
     """
 
     names: tuple[str, ...]
@@ -103,6 +46,7 @@ class Exits:
     temperatures: np.ndarray
     classes: int
     preference: float
+    certificate: Certificate | None = None
 
     @property
     def count(self) -> int:
@@ -132,6 +76,19 @@ class Exits:
         ]
         return np.stack(columns, -1)
 
+    def stops(self, decide: Decide, logits: np.ndarray) -> np.ndarray:
+        """bool [n, K]: whether the device stops at each exit, of raw logits float32 [n, K, C], bit for bit.
+
+        Args:
+          decide: the deployed policy, int actions [m] of observations float32 [m, F].
+        """
+        if self.certificate is not None:
+            found = answers(logits, np.full(logits.shape[:2], PLAIN_GAIN)).probability >= self.certificate.threshold
+        else:
+            found = decide(self.observe(logits).reshape(-1, len(self.names))).reshape(logits.shape[:2]) == EXIT
+        found[:, -1] = True
+        return found
+
 
 @dataclasses.dataclass(frozen=True)
 class Device:
@@ -141,13 +98,14 @@ class Device:
     temperatures: np.ndarray  # float32 [K]
     classes: int
     preference: float = 0.5  # what a policy that takes one is told
+    certificate: Certificate | None = None  # of the rule that decides in the policy's place
 
     @property
     def exits(self) -> Exits:
         """The same in plain numbers."""
         preference = self.preference if self.env.draw_preference else None
         known = everywhere(self.env, self.env.default_params, preference)[0][0]
-        return Exits(self.env.names, known, self.temperatures, self.classes, self.preference)
+        return Exits(self.env.names, known, self.temperatures, self.classes, self.preference, self.certificate)
 
     @property
     def gain(self) -> np.ndarray:
@@ -157,11 +115,6 @@ class Device:
     def observe(self, logits: np.ndarray) -> np.ndarray:
         """float32 [n, K, F] of raw logits float32 [n, K, C], bit for bit as the device."""
         return self.exits.observe(logits)
-
-
-def gain_of(temperatures: np.ndarray) -> np.ndarray:
-    """float32 [K]: units of a scaled logit for one of the logits of an exit with this temperature."""
-    return (STEPS * np.log2(np.e) / temperatures.astype(np.float64)).astype(np.float32)
 
 
 def generate(device: Device | Exits, decide: Decide, words: Mapping[str, str]) -> dict[str, str]:
@@ -177,13 +130,14 @@ def generate(device: Device | Exits, decide: Decide, words: Mapping[str, str]) -
     if exits.classes > MAX_CLASSES:
         raise UserError(f"the C code holds at most {MAX_CLASSES} classes; the network has {exits.classes}")
     common = {**words, "version": __version__, "exits": exits.count, "classes": exits.classes}
-    source = c_text.template("exits.c.in", common | _source(exits, decide), PACKAGE)
+    source = c_text.template("exits.c.in", common | _source(exits, decide, words["p"]), PACKAGE)
     stamp = names.words(words["p"], names.stamp_of(source, words["model"]))["stamp"]
-    header = c_text.template("exits.h.in", common | _header(exits) | {"stamp": stamp}, PACKAGE)
+    header = c_text.template("exits.h.in", common | _header(exits, words["p"]) | {"stamp": stamp}, PACKAGE)
     return {f"{words['p']}_exits.h": header, f"{words['p']}_exits.c": source}
 
 
-def _header(exits: Exits) -> dict[str, Any]:
+def _header(exits: Exits, p: str) -> dict[str, Any]:
+    promised = exits.certificate
     field = "    float preference;            /* what to spare, from 0 (nothing) to 1 (most) */\n"
     goal = (
         " * What the policy spares is yours to say: exits.preference, from 0 (nothing) to 1 (most), "
@@ -193,7 +147,8 @@ def _header(exits: Exits) -> dict[str, Any]:
         " * left of them is in its observation."
     )
     return {
-        "goal": goal,
+        "goal": goal if promised is None else promise_c.comment(promised, p),
+        "promise_macros": "" if promised is None else promise_c.macros(promised, p),
         "largest_logit": f"{LIMIT / exits.gain.max():.0f}",
         "temperatures": ", ".join(_float(t) for t in exits.temperatures),
         "observation_rows": "\n".join(f" *   [{i}] {name}" for i, name in enumerate(exits.names)),
@@ -201,7 +156,7 @@ def _header(exits: Exits) -> dict[str, Any]:
     }
 
 
-def _source(exits: Exits, decide: Decide) -> dict[str, Any]:
+def _source(exits: Exits, decide: Decide, p: str) -> dict[str, Any]:
     names, known, lines = exits.names, exits.known, []
     for i, name in enumerate(names):
         if name == "agreement":
@@ -213,13 +168,12 @@ def _source(exits: Exits, decide: Decide) -> dict[str, Any]:
         lines.append(f"    obs[{i}] = {value};")
     logits = made_up_logits(exits)
     seen = answers(logits, np.broadcast_to(exits.gain, logits.shape[:2]))
-    decisions = (decide(exits.observe(logits).reshape(-1, len(names))) == EXIT).reshape(logits.shape[:2])
-    decisions[:, -1] = True
+    decisions = exits.stops(decide, logits)
     size = decisions.size
     constants = [
         _array(f"float gain[{exits.count}]", [_float(g) for g in exits.gain]),
         _array(f"float known[{exits.count}][3]", ["{" + ", ".join(map(_float, row)) + "}" for row in known[:, 1:4]]),
-        _array("uint32_t powers[65]", [f"{p}u" for p in POWERS]),
+        _array("uint32_t powers[65]", [f"{x}u" for x in POWERS]),
         _array("uint32_t logs[65]", [f"{x}u" for x in LOGS]),
         f"static const uint64_t per_log_classes = {per_log_classes(exits.classes)}u;",
         *(_array(f"uint32_t test_{n}[{size}]", [f"{x}u" for x in getattr(seen, n).reshape(-1)]) for n in _TESTED),
@@ -234,6 +188,7 @@ def _source(exits: Exits, decide: Decide) -> dict[str, Any]:
         "tests": size,
         "preference_start": start,
         "unused": "    (void)exits;" if not any("exits->" in line for line in lines) else "",
+        **promise_c.decision(exits.certificate, p),
     }
 
 

@@ -1,20 +1,27 @@
 """`NAME_exits.h` and `.c` as an export's extra files: what the report keeps of them, how they are made of that."""
 
-from collections.abc import Mapping
+import contextlib
+import dataclasses
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgerl.deploy.extras import Firmware
+from edgerl.deploy.extras import Extra, Firmware
 from edgerl.deploy.targets.example import Example
 from edgerl.tasks.early_exit.env import EXTRAS
 from edgerl.tasks.early_exit.evaluation.evaluate import actions_of
 from edgerl.tasks.early_exit.export.exits_c import MAX_CLASSES, Exits, generate
+from edgerl.tasks.early_exit.promise import certificate, evidence
+from edgerl.tasks.early_exit.promise.certificate import Certificate
+from edgerl.tasks.early_exit.promise.kept import Promise
 from edgerl.util import files
 from edgerl.util.errors import UserError
 
 NAME = "exits"
+EVIDENCE = "certificate.npz"  # what a certificate was computed from
 _FIRST = ("confidence", "exit", "latency", "remaining compute")
 _MOST_EXITS = 1000
 
@@ -28,7 +35,19 @@ def said_of(exits: Exits) -> dict[str, Any]:
         "temperatures": np.asarray(exits.temperatures, np.float32).tolist(),
         "classes": int(exits.classes),
         "preference": float(np.float32(exits.preference)) if exits.takes_preference else None,
+        "certificate": None if exits.certificate is None else dataclasses.asdict(exits.certificate),
     }
+
+
+@contextlib.contextmanager
+def extra_of(exits: Exits, promise: Promise | None) -> Iterator[Extra]:
+    """What an export is told of the exits, which decide by the promise's rule if there is one."""
+    if promise is None:
+        yield Extra(said_of(exits))
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        evidence.save(Path(temporary) / EVIDENCE, promise.evidence)
+        yield Extra(said_of(dataclasses.replace(exits, certificate=promise.certificate)), Path(temporary))
 
 
 EXAMPLE = Example(
@@ -51,20 +70,21 @@ def write(source: Path, out: Path, said: Mapping[str, Any], firmware: Firmware) 
     """The extra's generator; see `edgerl.deploy.extras`.
 
     Raises:
-      UserError: `said` is not of `said_of`.
+      UserError: `said` is not of `said_of`, or its certificate does not follow from `certificate.npz`.
     """
-    del source
-    exits, deployed = _read(said), firmware.policy
+    exits, deployed = _read(said, source), firmware.policy
     if deployed.sizes[0] != len(exits.names) or deployed.sizes[-1] != 2:
         raise UserError(
             f"the policy of {deployed.sizes} neurons is not that of these exits' {len(exits.names)} features"
         )
     for name, text in generate(exits, lambda obs: actions_of(deployed, obs), firmware.words).items():
         files.write_bytes(out / name, text.encode())
+    if exits.certificate is not None:
+        evidence.save(out / EVIDENCE, evidence.load(source / EVIDENCE))
     return EXAMPLE
 
 
-def _read(said: Mapping[str, Any]) -> Exits:
+def _read(said: Mapping[str, Any], source: Path) -> Exits:
     try:
         names = tuple(said["names"])
         with np.errstate(over="ignore"):
@@ -80,7 +100,20 @@ def _read(said: Mapping[str, Any]) -> Exits:
     sane = np.isfinite(preference) and np.isfinite(known).all() and np.isfinite(temperatures).all()
     if not known_names or not fit or not sane or not (temperatures > 2.0**-100).all():
         raise UserError("report.json: extra.exits does not describe exits: names, numbers or their shapes do not fit")
-    exits = Exits(names, known, temperatures, classes, preference)
+    promised = said.get("certificate")
+    certified = None if promised is None else _certificate(promised, source / EVIDENCE, len(temperatures))
+    exits = Exits(names, known, temperatures, classes, preference, certified)
     if said_of(exits) != dict(said):
         raise UserError("report.json: extra.exits is not as export wrote it: a number is no float32, or not used")
     return exits
+
+
+def _certificate(said: Any, path: Path, exits: int) -> Certificate:
+    """The report's certificate, computed again from the evidence in the folder."""
+    proof = evidence.load(path)
+    if proof.right.shape[1] != exits:
+        raise UserError(f"{path} is not the evidence of this export: it has {proof.right.shape[1]} exits, not {exits}")
+    try:
+        return certificate.read(said, proof)
+    except UserError as error:
+        raise UserError(f"report.json and {path}: {error}") from error

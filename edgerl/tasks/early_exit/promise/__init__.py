@@ -1,0 +1,1 @@
+"""A promised accuracy loss: the cheapest threshold that is proven to keep it, and the proof's numbers."""
