@@ -76,7 +76,7 @@ def of_certify(folder: str, found: Mapping[str, Any]) -> str:
     made, test = found["certificate"], found["test"] or {}
     rows: list[list[Any]] = [
         ["promised accuracy loss, at most", percent(made["loss"], 2)],
-        ["with probability", percent(1 - made["delta"], 4)],
+        ["with probability", round(1 - made["delta"], 6)],
         ["stop where the largest probability is at least", made["threshold"] / 65536],
         ["calibration images", made["images"]],
         ["accuracy loss on them", percent(made["measured_loss"], 2)],

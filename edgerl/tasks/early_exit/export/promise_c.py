@@ -29,7 +29,7 @@ def macros(certificate: Certificate, p: str) -> str:
     c = certificate
     return (
         f"#define {p.upper()}_PROMISED_LOSS {c.loss:g}\n#define {p.upper()}_PROMISED_DELTA {c.delta:g}\n"
-        f"#define {p.upper()}_THRESHOLD {c.threshold} /* of the largest probability, in 65536ths */\n"
+        f"#define {p.upper()}_THRESHOLD {c.threshold}u /* of the largest probability, in 65536ths */\n"
     )
 
 

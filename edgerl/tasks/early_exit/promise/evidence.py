@@ -69,10 +69,10 @@ class Evidence:
     def outcome(self, threshold: int) -> dict[str, float]:
         """Accuracy, its loss against the last exit, and the cost as a share of the last exit's, of one rule."""
         exits = self.exits(np.array([threshold]))[0]
-        accuracy = float(chosen(self.right, exits).mean())
+        right = chosen(self.right, exits)
         return {
-            "accuracy": accuracy,
-            "accuracy_loss": float(self.right[:, -1].mean() - accuracy),
+            "accuracy": float(right.mean()),
+            "accuracy_loss": (int(self.right[:, -1].sum()) - int(right.sum())) / len(right),
             "cost_share": float(self.cost[exits].mean() / self.cost[-1]),
         }
 
