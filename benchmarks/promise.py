@@ -35,14 +35,15 @@ class Resplits:
     def __init__(self, seen: Evidence, count: int, seed: int = 0) -> None:
         rng, images = np.random.default_rng(seed), len(seen.right)
         self.halves = [rng.permutation(images)[: images // 2] for _ in range(count)]
-        self.losses = np.concatenate(list(seen.blocks()))  # int8 [L, n]
+        losses = np.concatenate(list(seen.blocks()))  # int8 [L, n]
+        self._of_image = np.ascontiguousarray(losses.T)  # where a half is copied row by row
         exits = np.concatenate([seen.exits(THRESHOLDS[i : i + BLOCK]) for i in range(0, len(THRESHOLDS), BLOCK)])
         cost = (seen.cost / seen.cost[-1]).astype(np.float32)[exits]
         calibrates = np.zeros((images, count), np.float32)
         for i, half in enumerate(self.halves):
             calibrates[half, i] = 1
         size, rest = images // 2, images - images // 2
-        losses = self.losses.astype(np.float32)
+        losses = losses.astype(np.float32)
         self.calibration_loss = losses @ calibrates / size  # [L, R]
         self.test_loss = (losses.sum(1, keepdims=True) - losses @ calibrates) / rest
         self.test_cost = (cost.sum(1, keepdims=True) - cost @ calibrates) / rest
@@ -68,13 +69,12 @@ class Resplits:
 
     def _certified(self, promise: float, delta: float) -> np.ndarray:
         """int [R]: the last rule that passes in a row, -1 where none does."""
-        starts = range(0, len(self.losses), BLOCK)
-        return np.array(
-            [
-                bound.passing((self.losses[i : i + BLOCK, half] for i in starts), promise, delta) - 1
-                for half in self.halves
-            ]
-        )
+        starts = range(0, len(self.calibration_loss), BLOCK)
+        passed = []
+        for half in self.halves:
+            losses = self._of_image[half].T
+            passed.append(bound.passing((losses[i : i + BLOCK] for i in starts), promise, delta) - 1)
+        return np.array(passed)
 
     def _hoeffding_bentkus(self, promise: float, delta: float) -> np.ndarray:
         """The same by the smaller of both p-values, for losses moved into [0, 1]."""

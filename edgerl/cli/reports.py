@@ -1,4 +1,4 @@
-"""What `edgerl train`, `certify`, `export` and `verify` say on a terminal: a dozen rows. The rest: files and `--json`."""
+"""What `train`, `certify`, `export` and `verify` say on a terminal: a dozen rows. The rest is in files and `--json`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

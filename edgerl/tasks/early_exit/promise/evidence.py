@@ -17,11 +17,11 @@ from edgerl.util import files
 from edgerl.util.errors import UserError
 
 ONE = 65536  # a probability of 1
-_LOGITS = np.arange(11 * 64, -11 * 64 - 1, -1) / 64  # of a probability that any network up to 65,536 classes has
+_LOGITS = np.arange(11 * 32, -11 * 32 - 1, -1) / 32  # of a probability that any network up to 65,536 classes has
 # From safest to cheapest, evenly spaced in log(p / (1 - p)). Nothing of a table goes into them: a proof needs that.
 THRESHOLDS = np.rint(ONE / (1 + np.exp(-_LOGITS))).astype(np.uint32)
 MEASURES = ("multiply-accumulates", "latency")
-BLOCK = 32  # rules looked at together
+BLOCK = 16  # rules looked at together
 _SHUFFLE = 2405  # seed of the order in which images are bet on: they may lie sorted in a file
 
 
