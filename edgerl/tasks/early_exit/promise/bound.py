@@ -1,10 +1,14 @@
-"""Whether a mean loss is at most what was promised: a test by betting, for losses from -1 to 1.
+"""Whether a mean loss is at most what was promised: a test by betting, for losses of -1, 0 or 1.
 
 Against the hypothesis that the mean loss is above the promise somebody bets on each image in turn that its loss will be
-below. While the hypothesis holds no bet is favourable, so the capital, 1 at the start, ever reaches 1 / delta with
-probability delta at most (Ville's inequality). Waudby-Smith and Ramdas (2024), "Estimating means of bounded random
-variables by betting", arXiv 2010.09686; rules are tested in a fixed order as in Angelopoulos et al. (2021), "Learn then
-Test", arXiv 2110.01052: none is tested after the first that fails, so that all of them share one delta.
+below. While the hypothesis holds no bet is favourable: the capital, 1 at the start, is at most 1 on average in the end,
+so with probability delta at most it is 1 / delta or more. Waudby-Smith and Ramdas (2024), "Estimating means of bounded
+random variables by betting", arXiv 2010.09686. Rules are tested in a fixed order, and none after the first that fails,
+so that all of them share one delta: Angelopoulos et al. (2021), "Learn then Test", arXiv 2110.01052.
+
+The paper decides on a bet before every image, and looks at the largest capital on the way. Here the bet is decided anew
+before each of a few parts, and the capital counts that is there in the end. It depends then on how many losses there are
+in each part alone, hardly on the order of images, and the proof is the same.
 """
 
 from collections.abc import Iterable
@@ -12,67 +16,72 @@ from collections.abc import Iterable
 import numpy as np
 
 # The proof holds for whatever these are; they decide how soon a small loss is recognised.
-FIRST_VARIANCE = 0.05  # of losses, before any was seen
+FIRST_VARIANCE, FIRST_IMAGES = 0.05, 10  # variance of losses before any was seen, and what that counts beside images
 MOST = 0.75  # of the largest bet that can never lose more than all
-PARTS = 16  # after each the rules whose capital is large enough need not be followed any further
+PARTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2)  # where the bet is decided anew, as shares of all images
 
 
-class Bettor:
-    """Who bets, on the losses of several rules at once, part by part.
+def part_of(images: int) -> np.ndarray:
+    """int [n]: which of the parts each image is in."""
+    places = np.ceil(np.array(PARTS) * images).astype(int)
+    return np.searchsorted(places, np.arange(images), side="right")
+
+
+def count(losses: np.ndarray) -> np.ndarray:
+    """float64 [2, parts, ...]: how often each part of losses [..., n] has 1, and -1; what `log_capital` reads.
 
     Args:
-      rules: B.
-      images: how many losses there will be in all.
+      losses: -1, 0 or 1, in an order that tells nothing of them.
+    """
+    parts = part_of(losses.shape[-1])
+    inside = (parts[:, None] == np.arange(len(PARTS) + 1)).astype(np.float32)  # [n, parts]; counts exactly below 2^24
+    return np.stack([np.moveaxis((losses == value) @ inside, -1, 0) for value in (1, -1)]).astype(np.float64)
+
+
+def log_capital(counts: np.ndarray, images: int, promise: float, delta: float) -> np.ndarray:
+    """Logarithm of the capital in the end, float64 [...].
+
+    Args:
+      counts: [2, parts, ...], of `count`.
+      images: n, how many losses were counted, zeros included.
       promise: the mean loss that is bet against, from 0 to below 1.
       delta: how often the test may be wrong, between 0 and 1.
     """
-
-    def __init__(self, rules: int, images: int, promise: float, delta: float) -> None:
-        self._promise, self._most, self._seen = promise, MOST / (1 - promise), 0
-        self._wanted = 2 * np.log(1 / delta) / images
-        self._sums = np.zeros((3, rules, 1))  # of losses, of their squared distances from the mean, of log factors
-
-    def bet(self, losses: np.ndarray) -> np.ndarray:
-        """Logarithm of the capital after each of the next losses, float64 [B, m] of [B, m]."""
-        losses = np.asarray(losses, np.float64)
-        count = np.arange(self._seen + 1, self._seen + 1 + losses.shape[-1])
-        # Only what was seen before an image may decide the bet on it.
-        mean = self._before(0, losses) / count
-        variance = (FIRST_VARIANCE + self._before(1, (losses - mean) ** 2)) / count
-        bet = np.minimum(np.sqrt(self._wanted / variance), self._most)
-        capital = self._sums[2] + np.cumsum(np.log1p(-bet * (losses - self._promise)), axis=-1)
-        self._sums[2], self._seen = capital[:, -1:], int(count[-1])
-        return capital
-
-    def follow(self, rules: np.ndarray) -> None:
-        """Goes on with some of the rules only: indices or bool [B]."""
-        self._sums = self._sums[:, rules]
-
-    def _before(self, which: int, values: np.ndarray) -> np.ndarray:
-        """At each place of the last axis the sum of all values before it."""
-        sums = self._sums[which] + np.cumsum(values, axis=-1)
-        self._sums[which], shifted = sums[:, -1:], np.empty_like(sums)
-        shifted[:, 0], shifted[:, 1:] = (sums - values)[:, 0], sums[:, :-1]
-        return shifted
+    sizes = np.bincount(part_of(images), minlength=len(PARTS) + 1)
+    before, seen, capital = np.zeros((2, *counts.shape[2:])), 0, np.zeros(counts.shape[2:])
+    for part, size in enumerate(sizes):
+        # Only what was seen before a part may decide the bets in it.
+        up, down = before
+        squares = up + down - (up - down) ** 2 / max(seen, 1)
+        variance = (FIRST_IMAGES * FIRST_VARIANCE + squares) / (FIRST_IMAGES + seen)
+        bet = np.minimum(np.sqrt(2 * np.log(1 / delta) / (images * variance)), MOST / (1 - promise))
+        up, down = counts[:, part]
+        capital = (
+            capital
+            + up * np.log1p(-bet * (1 - promise))
+            + down * np.log1p(bet * (1 + promise))
+            + (size - up - down) * np.log1p(bet * promise)
+        )
+        before, seen = before + counts[:, part], seen + int(size)
+    return capital
 
 
-def log_capital(losses: np.ndarray, promise: float, delta: float) -> np.ndarray:
-    """Logarithm of the capital after each image, float64 [B, n] of losses [B, n] from -1 to 1; see `Bettor`."""
-    return Bettor(*losses.shape, promise, delta).bet(losses)
+def p_value(counts: np.ndarray, images: int, promise: float, delta: float) -> np.ndarray:
+    """How likely such a capital is, at most, where the mean loss is above the promise: float64 [...] in [0, 1]."""
+    return np.exp(-np.maximum(log_capital(counts, images, promise, delta), 0))
 
 
-def p_value(losses: np.ndarray, promise: float, delta: float) -> np.ndarray:
-    """How likely such a capital is, at most, where the mean loss is above the promise: float64 [B] of losses [B, n]."""
-    return np.exp(-np.maximum(log_capital(losses, promise, delta).max(-1), 0))
+def passes(counts: np.ndarray, images: int, promise: float, delta: float) -> np.ndarray:
+    """bool [...]: whether the capital is 1 / delta or more."""
+    return log_capital(counts, images, promise, delta) >= np.log(1 / delta)
 
 
 def upper_bound(losses: np.ndarray, delta: float) -> float:
     """The least promise that losses [n] pass: with probability 1 - delta the mean loss of this rule is not above it."""
-    low, high = 0.0, 1.0 - 1e-9
-    for _ in range(30):
+    counts, low, high = count(losses), 0.0, 1.0 - 1e-9
+    for _ in range(40):
         middle = (low + high) / 2
-        passed = p_value(losses[None], middle, delta)[0] <= delta
-        low, high = (low, middle) if passed else (middle, high)
+        low, high = (low, middle) if passes(counts, len(losses), middle, delta) else (middle, high)
     return high
 
 
@@ -84,37 +93,21 @@ def passing(blocks: Iterable[np.ndarray], promise: float, delta: float) -> int:
     """
     passed = 0
     for losses in blocks:
-        failed = np.flatnonzero(~_passes(losses, promise, delta))
+        failed = np.flatnonzero(~passes(count(losses), losses.shape[1], promise, delta))
         if failed.size:
             return passed + int(failed[0])
         passed += len(losses)
     return passed
 
 
-def _passes(losses: np.ndarray, promise: float, delta: float) -> np.ndarray:
-    """bool [B]."""
-    rules, images = losses.shape
-    left, bettor, size = np.arange(rules), Bettor(rules, images, promise, delta), -(-images // PARTS)
-    for start in range(0, images, size):
-        poor = bettor.bet(losses[left, start : start + size]).max(-1) < np.log(1 / delta)
-        left = left[poor]
-        bettor.follow(poor)
-        if not left.size:
-            break
-    return ~np.isin(np.arange(rules), left)
-
-
 def fewest_images(promise: float, delta: float) -> int:
     """How many images it takes to pass without a single loss."""
+    none = np.zeros((2, len(PARTS) + 1))
     enough = 1
-    while _too_few(enough, promise, delta):
+    while not passes(none, enough, promise, delta):
         enough *= 2
     low = enough // 2  # which is too few, or 0
     while enough - low > 1:
         middle = (low + enough) // 2
-        low, enough = (middle, enough) if _too_few(middle, promise, delta) else (low, middle)
+        low, enough = (low, middle) if passes(none, middle, promise, delta) else (middle, enough)
     return enough
-
-
-def _too_few(images: int, promise: float, delta: float) -> bool:
-    return bool(p_value(np.zeros((1, images)), promise, delta)[0] > delta)

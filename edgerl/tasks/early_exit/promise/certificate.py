@@ -95,15 +95,15 @@ def certify(evidence: Evidence, loss: float, delta: float) -> Certificate:
             f"no rule is proven to lose at most {loss:g} with probability {1 - delta:g} on {images:,} images: {few}"
         )
     threshold = int(THRESHOLDS[passed - 1])
-    losses, outcome = in_order.losses(THRESHOLDS[passed - 1 : passed]), evidence.outcome(threshold)
+    losses, outcome = in_order.losses(THRESHOLDS[passed - 1 : passed])[0], evidence.outcome(threshold)
     return Certificate(
         loss=loss,
         delta=delta,
         threshold=threshold,
         images=images,
         measured_loss=outcome["accuracy_loss"],
-        bound=bound.upper_bound(losses[0], delta),
-        p_value=float(bound.p_value(losses, loss, delta)[0]),
+        bound=bound.upper_bound(losses, delta),
+        p_value=float(bound.p_value(bound.count(losses), images, loss, delta)),
         cost_share=outcome["cost_share"],
         cost=evidence.measure,
         evidence=evidence.digest(),
