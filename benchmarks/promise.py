@@ -5,8 +5,8 @@
 One half calibrates, the other is judged on. Three ways to choose a threshold are compared: by the betting bound that
 `edgerl certify` uses, without a bound (the cheapest that keeps the promise on the calibration half itself), and by the
 bound of Hoeffding and Bentkus, as in Angelopoulos et al. (2021), "Learn then Test". Prints JSON: for each promise and
-way the mean cost as a share of the last exit's, the mean loss, and in how many resplits it was above the promise: on the
-other half, whose own loss is a matter of chance, too, and on all images.
+way the mean cost as a share of the last exit's, the mean loss, and in how many resplits it was above the promise: on
+the other half, whose own loss is a matter of chance, too, and on all images.
 """
 
 import argparse

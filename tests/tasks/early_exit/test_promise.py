@@ -1,4 +1,4 @@
-"""A promised accuracy loss: kept on other images, refused where nothing is proven, carried into C, not tampered with."""
+"""A promised accuracy loss: kept on other images, refused where none is proven, carried into C, not tampered with."""
 
 import dataclasses
 import hashlib

@@ -32,7 +32,7 @@ def test_counts():
 
 
 def test_bets_at_their_limit_by_hand():
-    """16 images: one would bet more than .75 / (1 - .1), so each loss of 0 multiplies by 1 + .75 / .9 * .1 = 1.08333."""
+    """16 images: one would bet more than .75 / (1 - .1), so a loss of 0 multiplies by 1 + .75 / .9 * .1."""
     none, first, gain = np.zeros(16), np.eye(16)[0], -np.eye(16)[15]
     np.testing.assert_allclose(capital(none, 0.1), (1 + 0.75 / 9) ** 16, rtol=1e-12)
     np.testing.assert_allclose(capital(first, 0.1), 0.25 * (1 + 0.75 / 9) ** 15, rtol=1e-12)
@@ -44,7 +44,7 @@ def test_bets_below_their_limit_by_hand():
     (.5 + 24 - 16^2 / 100) / 110 = .199455, (.5 + 24 - 16^2 / 200) / 210 = .110571, .0581951 and .0298519."""
     losses = np.zeros(1600)
     losses[:20], losses[20:24] = 1, -1
-    bets = 0.239926, 0.120128, 0.161341, 0.222393, 0.310506
+    bets = 0.239926, 0.120127, 0.161340, 0.222392, 0.310511
     expected = (1 - 0.9 * bets[0]) ** 20 * (1 + 1.1 * bets[0]) ** 4 * (1 + 0.1 * bets[0]) ** 76
     for bet, images in zip(bets[1:], (100, 200, 400, 800), strict=True):
         expected *= (1 + 0.1 * bet) ** images
@@ -110,7 +110,7 @@ def test_the_fewest_images(promise, delta):
 
 
 def test_many_rules_share_one_error_probability():
-    """Calibrations of 30 correlated rules, of which those from the 11th on lose too much: how often one of them passes."""
+    """Calibrations of 30 correlated rules, of which those from the 10th on lose too much: how often one passes."""
     rng, promise, mistakes = np.random.default_rng(5), 0.05, 0
     for _ in range(RUNS):
         losses = rng.random(400) < np.linspace(0.0, 0.15, 31)[1:, None]  # rule k, from 1, loses .005 k

@@ -6,9 +6,9 @@ so with probability delta at most it is 1 / delta or more. Waudby-Smith and Ramd
 random variables by betting", arXiv 2010.09686. Rules are tested in a fixed order, and none after the first that fails,
 so that all of them share one delta: Angelopoulos et al. (2021), "Learn then Test", arXiv 2110.01052.
 
-The paper decides on a bet before every image, and looks at the largest capital on the way. Here the bet is decided anew
-before each of a few parts, and the capital counts that is there in the end. It depends then on how many losses there are
-in each part alone, hardly on the order of images, and the proof is the same.
+The paper decides on a bet before every image, and looks at the largest capital on the way. Here the bet is decided
+anew before each of a few parts, and the capital counts that is there in the end. It depends then on how many losses
+there are in each part alone, hardly on the order of images; the proof is the same.
 """
 
 from collections.abc import Iterable
