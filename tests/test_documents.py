@@ -38,7 +38,9 @@ def test_every_example_is_run(document, count):
     assert len(examples(document)) == count
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/extending.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", "docs/extending.md", "docs/early_exit/promise.md"]
+)
 def test_a_document_names_files_that_are_there(document):
     for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text()):
         assert ((ROOT / document).parent / target).exists(), target

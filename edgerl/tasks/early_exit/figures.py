@@ -186,7 +186,7 @@ def promised_loss(path: Path, rows: Sequence[Mapping[str, Any]], delta: float) -
         for axis, key in ((cost, "cost_share"), (kept, "accuracy_loss")):
             axis.plot(loss, [100 * row[name][key] for row in rows], "o-", color=colour, markersize=4, label=label)
     kept.plot(loss, loss, "--", color=GREY, linewidth=1, label="promised")
-    cost.set(ylabel="compute, % of the last exit's")
+    cost.set(ylabel="mean cost on test images, % of the last exit's")
     kept.set(ylabel="accuracy lost on test images (points)")
     for axis in (cost, kept):
         axis.set(xlabel="promised loss against the last exit (points)")

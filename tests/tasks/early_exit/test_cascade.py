@@ -188,3 +188,19 @@ def test_what_does_not_belong_together_is_refused(run, dataset, variables, tmp_p
     assert cli.main(["export", str(run), "--out", str(out), "--data", "x"]) == 2
     assert "--cascade" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_promise_is_calibrated_on_what_the_int8_network_answers(run, dataset, tmp_path, monkeypatch):
+    """Not on the float network's logits, of which the run's certificate is."""
+    monkeypatch.setattr(cascade, "load_cifar100", lambda data: dataset)
+    mine = shutil.copytree(run, tmp_path / "run")
+    of_run = open_run(mine).certify(loss=0.5, delta=0.5)["certificate"]
+    report = open_run(mine).export(tmp_path / "chip", cascade=True)
+    of_chip = report["extra"]["exits"]["certificate"]
+    assert {name: of_chip[name] for name in ("loss", "delta", "images")} == {"loss": 0.5, "delta": 0.5, "images": 40}
+    assert of_chip["evidence"] != of_run["evidence"]
+    assert of_chip["evidence"] in (tmp_path / "chip" / "policy_exits.h").read_text()
+    checks = {check["name"]: check for check in report["cascade"]["checks"]}
+    assert checks["decisions, host C"]["passed"]
+    verified = deploy.verify(tmp_path / "chip", num_vectors=16, targets=["host C"])
+    assert verified["passed"]

@@ -237,7 +237,9 @@ def test_the_exported_c_keeps_the_promise(exported, table_path, copy):
     lost = right[:, -1].mean() - right[np.arange(len(rows)), exits].mean()
     promised = exported[1]["extra"]["exits"]["certificate"]
     np.testing.assert_array_equal(exits, evidence.of_table(table, "test").exits(np.array([promised["threshold"]]))[0])
-    assert lost == pytest.approx(exported[1]["closed_loop"]["promise"]["accuracy_loss"])
+    said = exported[1]["closed_loop"]["promise"]
+    assert set(said) == {"images", "last_exit_accuracy", "accuracy", "accuracy_loss", "cost_share"}
+    assert lost == pytest.approx(said["accuracy_loss"])
     assert lost <= promised["loss"] == 0.02
     assert 0 < exits.mean() < 3
 

@@ -50,7 +50,10 @@ def calibrated(table: Table, loss: float, delta: float) -> dict[str, Any]:
 def on_test_images(table: Table, promise: Promise) -> dict[str, Any] | None:
     """What the certified rule reaches on a table's test images, in the device's integers; None where there are none."""
     found = _judged(table, {"certified": promise.certificate.threshold})
-    return None if found is None else {**found, **found.pop("certified")}
+    if found is None:
+        return None
+    rule = found.pop("certified")
+    return {**found, **rule}
 
 
 def judged(evidence: Evidence, thresholds: Mapping[str, int | None]) -> dict[str, Any]:
