@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+from synthetic import synthetic_table
+from whole_way import train
 
-from edgerl.tasks.early_exit.table.table import Table, quantise
+from edgerl.tasks.early_exit.table.table import Table, quantise, save_table
 from edgerl.tasks.early_exit.trunk.data import FIT, POLICY, TEST, Dataset
 
 
@@ -25,3 +29,25 @@ def table() -> Table:
     split = np.repeat(np.array([FIT, POLICY, TEST], np.uint8), 20)
     macs = np.array([1e6, 3e6, 6e6])
     return Table(logits_q, scale, labels, split, np.array([1.0, 1.5, 0.5], np.float32), macs, None, {"note": "made up"})
+
+
+@pytest.fixture(scope="session")
+def promise_settings() -> list[str]:
+    """Of a training that takes no time: a promise depends on the table alone."""
+    return ["num_seeds=1", "front=0", "evaluation_envs=64", "ppo.num_updates=2", "ppo.num_envs=64"]
+
+
+@pytest.fixture(scope="session")
+def promise_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """4,000 images to calibrate on, as many to test."""
+    path = tmp_path_factory.mktemp("table") / "table.npz"
+    save_table(path, synthetic_table(images=8000, classes=20))
+    return path
+
+
+@pytest.fixture(scope="session")
+def promising_run(promise_table: Path, promise_settings: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that promises to lose at most 2 points."""
+    folder = tmp_path_factory.mktemp("runs") / "mine"
+    train("early-exit", [f"table={promise_table}", *promise_settings, "promise.loss=0.02"], folder)
+    return folder

@@ -120,9 +120,9 @@ def naive(evidence: Evidence, loss: float) -> int | None:
     return int(THRESHOLDS[within[-1]]) if within.size else None
 
 
-def few_images(evidence: Evidence, certificate: Certificate) -> str | None:
-    """A line where the images are so few that the bound takes more of the promise than it leaves."""
-    losses = evidence.losses(np.array([naive(evidence, certificate.loss)]))[0]
+def few_images(evidence: Evidence, certificate: Certificate, threshold: int) -> str | None:
+    """A line where the images are so few that the bound is wider than the promise, at the losses of a threshold."""
+    losses = evidence.losses(np.array([threshold]))[0]
     wanted = 2 * losses.var() * math.log(1 / certificate.delta) / certificate.loss**2
     if certificate.images >= wanted:
         return None

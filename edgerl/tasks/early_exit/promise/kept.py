@@ -38,7 +38,7 @@ def calibrated(table: Table, loss: float, delta: float) -> dict[str, Any]:
     seen = of_table(table, "policy")
     made = certify(seen, loss, delta)
     unproven = naive(seen, made.loss)
-    few = few_images(seen, made)
+    few = few_images(seen, made, made.threshold if unproven is None else unproven)
     return {
         "certificate": dataclasses.asdict(made),
         "naive": unproven,
