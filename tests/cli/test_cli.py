@@ -42,6 +42,7 @@ COMMANDS = (
     "envs",
     "evaluate",
     "figures",
+    "certify",
     "export",
     "verify",
     "serial",
