@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from edgerl import deploy
+from edgerl.deploy.extras import Extra
 from edgerl.deploy.names import DEFAULT
 from edgerl.envs.policy import MLPPolicy
 from edgerl.rl import ppo
