@@ -83,7 +83,7 @@ class Core:
         command = [RV32.compiler, *RV32.flags, "-O2", *link, *flags, start, *map(str, sources)]
         toolchain.run([*command, "-lgcc", "-o", str(program)])
         image = out / "board.hex"
-        written = ["-O", "verilog", "--verilog-data-width", "4", "--change-addresses", "-0x100000"]
+        written = ["-O", "verilog", "--verilog-data-width", "4", "--change-addresses", "-0x400000"]
         toolchain.run(["riscv64-unknown-elf-objcopy", *written, str(program), str(image)])
         printed = toolchain.run([str(simulator), f"+program={image}"])
         said, _, status = printed.rpartition("\nexit status ")

@@ -1,4 +1,4 @@
-// Ibex with a memory of 256 KiB that answers in the next cycle, on both ports, and the devices of board.svh.
+// Ibex with a memory of 4 MiB that answers in the next cycle, on both ports, and the devices of board.svh.
 module board import ibex_pkg::*; #(
   parameter int Multiplier = 2,
   parameter bit BranchTarget = 0,
@@ -14,7 +14,7 @@ module board import ibex_pkg::*; #(
   ibex_top #(
     .RV32M(rv32m_e'(Multiplier)), .BranchTargetALU(BranchTarget), .WritebackStage(Writeback), .RegFile(RegFileFF)
   ) core (
-    .clk_i, .rst_ni, .test_en_i(1'b0), .ram_cfg_i('0), .hart_id_i('0), .boot_addr_i(32'h0010_0000),
+    .clk_i, .rst_ni, .test_en_i(1'b0), .ram_cfg_i('0), .hart_id_i('0), .boot_addr_i(32'h0040_0000),
     .instr_req_o(fetches), .instr_gnt_i(fetches), .instr_rvalid_i(fetched), .instr_addr_o(fetch_address),
     .instr_rdata_i(instruction), .instr_rdata_intg_i('0), .instr_err_i(1'b0),
     .data_req_o(asks), .data_gnt_i(asks), .data_rvalid_i(answered), .data_we_o(writes), .data_be_o(bytes),
@@ -30,9 +30,9 @@ module board import ibex_pkg::*; #(
 
   always_ff @(posedge clk_i) begin
     fetched <= fetches;
-    instruction <= memory[fetch_address[17:2]];
+    instruction <= memory[fetch_address[21:2]];
     answered <= asks;
-    read <= address[31] ? clock : memory[address[17:2]];
+    read <= address[31] ? clock : memory[address[21:2]];
     if (asks && writes) write(address, written, bytes);
   end
 endmodule

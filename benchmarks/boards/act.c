@@ -1,0 +1,66 @@
+/*
+ * Decides for each of the observations on a verilated core's board (see edgerl/deploy/harness/cores): a line each with
+ * the cycles, less those of reading the clock, and the action; then a line with the bytes of the deepest stack.
+ */
+#include <stdint.h>
+
+#include "observations.h"
+
+#define PAINT 0xA5C3A5C3u
+#define DEPTH 65536 /* bytes of stack that are looked at */
+
+int peer_prepare(void); /* 0 once it is ready */
+int peer_act(const float *observation);
+
+extern char stack_top[];
+
+static uint32_t counter(void)
+{
+    return *(volatile uint32_t *)0x80000010;
+}
+
+static void put_number(uint32_t value, char end)
+{
+    char digits[10];
+    int n = 0;
+    do {
+        digits[n++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    while (n > 0) {
+        *(volatile uint8_t *)0x80000000 = (uint8_t)digits[--n];
+    }
+    *(volatile uint8_t *)0x80000000 = (uint8_t)end;
+}
+
+int main(void)
+{
+    volatile uint32_t *const lowest = (volatile uint32_t *)(stack_top - DEPTH);
+    volatile uint32_t *const here = (volatile uint32_t *)__builtin_frame_address(0) - 64;
+    volatile uint32_t *p;
+    uint32_t start;
+    uint32_t nothing;
+    int i;
+    for (p = lowest; p < here; p++) {
+        *p = PAINT;
+    }
+    if (peer_prepare() != 0) {
+        return 1;
+    }
+    (void)counter();
+    start = counter();
+    nothing = counter() - start;
+    for (i = 0; i < (int)(sizeof observations / sizeof observations[0]); i++) {
+        volatile int action;
+        uint32_t spent;
+        start = counter();
+        action = peer_act(observations[i]);
+        spent = counter() - start - nothing;
+        put_number(spent, ' ');
+        put_number((uint32_t)action, '\n');
+    }
+    for (p = lowest; p < here && *p == PAINT; p++) {
+    }
+    put_number((uint32_t)(here - p) * 4, '\n');
+    return 0;
+}
