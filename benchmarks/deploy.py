@@ -75,13 +75,13 @@ def measure(hidden: tuple[int, ...], activation: str, install: bool) -> dict[str
     from edgerl import deploy
     from edgerl.deploy import exporting, int8_policy
     from edgerl.envs.policy import MLPPolicy
-    from edgerl.tasks.cartpole.baselines import visited_observations
+    from edgerl.tasks.generic.calibration import visited
 
     case = case_name(hidden, activation)
     settings = {"sizes": [4, *hidden, 2], "activation": activation}
     kernels, biases = weights((4, *hidden, 2))
     policy = MLPPolicy(tuple(map(jnp.asarray, kernels)), tuple(map(jnp.asarray, biases)), activation)
-    observations = visited_observations(edgerl.make("CartPole-v1"), policy, jax.random.key(0), OBSERVATIONS, 0.2)
+    observations = visited(edgerl.make("CartPole-v1"), policy, jax.random.key(0), OBSERVATIONS)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "int8"
         report.log(f"{case}: exporting")

@@ -47,9 +47,12 @@ def tflm(folder: Path, out: Path) -> list[Program]:
         '#include "policy_tflm.h"\nextern "C" int peer_prepare() { return policy_tflm_begin() ? 0 : 1; }\n'
         'extern "C" int peer_act(const float *observation) { return policy_tflm_act(observation); }\n'
         # What TFLM asks of a port: where its messages go. Nowhere, as in a product.
-        '#include <cstdarg>\nextern "C" void DebugLog(const char *, va_list) {}\n'
+        '#include <stdarg.h>\n#include <stddef.h>\nextern "C" void DebugLog(const char *, va_list) {}\n'
         'extern "C" int DebugVsnprintf(char *, size_t, const char *, va_list) { return 0; }\n'
-        # No C++ library is linked, and nothing is ever deleted.
+        # No C++ library is linked, and nothing is ever deleted; who gives up ends the board's program.
+        'extern "C" void _exit(int) { *(volatile int *)0x80000008 = 98; for (;;) {} }\n'
+        'extern "C" void abort() { _exit(1); for (;;) {} }\n'
+        'extern "C" void __assert_func(const char *, int, const char *, const char *) { _exit(1); }\n'
         'extern "C" void __cxa_pure_virtual() { for (;;) {} }\nvoid operator delete(void *) noexcept {}\n'
         "void operator delete(void *, unsigned) noexcept {}\n"
     )
@@ -89,14 +92,9 @@ def emlearn(
     script = Path(__file__).resolve().parent / "contestants" / "emlearn_net.py"
     headers = Path(toolchain.run([python, str(script), str(out)]).splitlines()[-1])
     include, archives = picolibc()
-    programs = []
-    for form in ("inline", "loadable"):
-        act = f"return (int)net_predict(observation, {len(kernels[0])});"
-        peer = _peer(out / f"{form}.c", f"{form}.h", "return 0;", act)
-        for level in LEVELS:
-            flags = (level, "-w", "-isystem", str(include))
-            programs.append(Program((peer, *archives), (out, headers), flags, f"{form}, {level}"))
-    return programs
+    act = f"return (int)net_predict(observation, {len(kernels[0])});"
+    peer, flags = _peer(out / "peer.c", "network.h", "return 0;", act), ("-w", "-isystem", str(include))
+    return [Program((peer, *archives), (out, headers), (level, *flags), level) for level in LEVELS]
 
 
 def _peer(path: Path, header: str, prepare: str, act: str) -> Path:

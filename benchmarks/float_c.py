@@ -11,6 +11,7 @@ typedef int8_t policy_score;
 void policy_infer(const int8_t input[POLICY_FEATURES], policy_score scores[POLICY_ACTIONS]);
 int policy_argmax(const policy_score scores[POLICY_ACTIONS]);
 int policy_act(const float obs[POLICY_FEATURES]);
+int policy_self_test(void);
 """
 # The functions that count instructions expect the generated code's interface; here all is done in `policy_act`.
 SOURCE = """#include "policy.h"
@@ -51,6 +52,11 @@ int policy_act(const float obs[POLICY_FEATURES])
         best = buffers[{last}][i] > buffers[{last}][best] ? i : best;
     }}
     return best;
+}}
+
+int policy_self_test(void)
+{{
+    return 0;
 }}
 """
 

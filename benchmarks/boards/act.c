@@ -36,11 +36,12 @@ static void put_number(uint32_t value, char end)
 int main(void)
 {
     volatile uint32_t *const lowest = (volatile uint32_t *)(stack_top - DEPTH);
-    volatile uint32_t *const here = (volatile uint32_t *)__builtin_frame_address(0) - 64;
+    volatile uint32_t *here;
     volatile uint32_t *p;
     uint32_t start;
     uint32_t nothing;
     int i;
+    __asm__ volatile("mv %0, sp" : "=r"(here));
     for (p = lowest; p < here; p++) {
         *p = PAINT;
     }
