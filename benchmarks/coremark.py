@@ -52,7 +52,9 @@ def main() -> int:
     for core in CORES:
         try:
             published = PUBLISHED.get(core.name)
-            print(f"{core.name}: {measure(core):.2f} CoreMark/MHz, published {published or 'for no such configuration'}")
+            print(
+                f"{core.name}: {measure(core):.2f} CoreMark/MHz, published {published or 'for no such configuration'}"
+            )
         except (UserError, ToolError) as error:
             print(f"{core.name}: {error}", file=sys.stderr)
             status = 1

@@ -44,7 +44,10 @@ def tflm(folder: Path, out: Path) -> list[Program]:
     include, archives = picolibc()
     sources = [folder / "tflm" / "policy_tflm.cc", folder / "policy_model_data.cc", out / "peer.cc"]
     (out / "peer.cc").write_text(
-        '#include "policy_tflm.h"\nextern "C" int peer_prepare() { return policy_tflm_begin() ? 0 : 1; }\n'
+        '#include "policy_tflm.h"\nextern "C" void (*constructors[])();\nextern "C" void (*constructors_end[])();\n'
+        'extern "C" int peer_prepare() {\n'
+        "  for (void (**call)() = constructors; call != constructors_end; call++) (*call)();\n"
+        "  return policy_tflm_begin() ? 0 : 1;\n}\n"
         'extern "C" int peer_act(const float *observation) { return policy_tflm_act(observation); }\n'
         # What TFLM asks of a port: where its messages go. Nowhere, as in a product.
         '#include <stdarg.h>\n#include <stddef.h>\nextern "C" void DebugLog(const char *, va_list) {}\n'

@@ -1,8 +1,8 @@
 """emlearn's C of a perceptron.
 
-Of a folder it reads `network.npz`, writes `network.h` there, and prints where its own headers lie. emlearn 0.23 computes
-networks in floats only: the sums of its fixed-point layer are not written yet. Of its two forms the one with code of its
-own for a network, `inline`, ends in an error there (an activation's name is read as a number).
+Of a folder it reads `network.npz`, writes `network.h` there, and prints where its own headers lie. emlearn 0.23 has
+networks in floats only: the sums of its fixed-point layer are not written yet. Of its two forms the one with code for
+each network, `inline`, ends in an error there (an activation's name is read as a number).
 """
 
 import sys

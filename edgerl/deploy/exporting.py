@@ -210,6 +210,7 @@ def measure(folder: Path, inputs: np.ndarray, observations: np.ndarray, name: st
         measured["cycles"] = {
             core.name: _costs(partial(counting.cycles, core, folder, out, *few, name)) for core in CORES
         }
+        measured["cycles_esp32_c3_estimate"] = counting.esp32_c3(measured["cycles"])
     return measured
 
 
