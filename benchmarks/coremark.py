@@ -1,6 +1,6 @@
 """CoreMark on the simulated cores, beside what is published: how near the simulation is to the cores that exist.
 
-    python -m benchmarks.coremark
+    python benchmarks/coremark.py
 
 CoreMark's source is in the package with Ibex's; compiled with the flags of Ibex's own port. Not a certified score.
 """

@@ -12,7 +12,7 @@ from pathlib import Path
 import float_c
 import numpy as np
 import peers
-from on_cores import Program, picolibc
+from on_cores import BOARDS, Program, picolibc
 
 from edgerl.deploy import toolchain
 from edgerl.deploy.toolchain import RV32
@@ -37,39 +37,36 @@ def tflm(folder: Path, out: Path) -> list[Program]:
       PeerAbsentError, UserError: TFLM's library, a compiler or a C library is missing.
       ToolError: it does not compile.
     """
-    library = Path(os.environ.get(TFLM) or "/nowhere") / "libtensorflow-microlite.a"
-    if not os.environ.get(TFLM) or not library.is_file():
-        raise peers.PeerAbsentError(f"no libtensorflow-microlite.a: build TFLM for rv32imc, name its folder by {TFLM}")
-    flags = library.with_name("flags.txt")
-    include, archives = picolibc()
-    sources = [folder / "tflm" / "policy_tflm.cc", folder / "policy_model_data.cc", out / "peer.cc"]
-    (out / "peer.cc").write_text(
+    peer = out / "peer.cc"
+    peer.write_text(
         '#include "policy_tflm.h"\nextern "C" void (*constructors[])();\nextern "C" void (*constructors_end[])();\n'
         'extern "C" int peer_prepare() {\n'
         "  for (void (**call)() = constructors; call != constructors_end; call++) (*call)();\n"
         "  return policy_tflm_begin() ? 0 : 1;\n}\n"
         'extern "C" int peer_act(const float *observation) { return policy_tflm_act(observation); }\n'
-        # What TFLM asks of a port: where its messages go. Nowhere, as in a product.
-        '#include <stdarg.h>\n#include <stddef.h>\nextern "C" void DebugLog(const char *, va_list) {}\n'
-        'extern "C" int DebugVsnprintf(char *, size_t, const char *, va_list) { return 0; }\n'
-        # No C++ library is linked, and nothing is ever deleted; who gives up ends the board's program.
-        'extern "C" void _exit(int) { *(volatile int *)0x80000008 = 98; for (;;) {} }\n'
-        'extern "C" void abort() { _exit(1); for (;;) {} }\n'
-        'extern "C" void __assert_func(const char *, int, const char *, const char *) { _exit(1); }\n'
-        'extern "C" void __cxa_pure_virtual() { for (;;) {} }\nvoid operator delete(void *) noexcept {}\n'
-        "void operator delete(void *, unsigned) noexcept {}\n"
     )
-    own = [flag for flag in RV32.flags if flag != "-ffreestanding"]
-    found = shlex.split(flags.read_text()) if flags.is_file() else []
-    compiler = RV32.compiler.removesuffix("gcc") + "g++"
-    for source in sources:
-        compiled = (out / source.name).with_suffix(".o")
-        folders = [f"-I{path}" for path in (folder, folder / "tflm")]
-        command = [compiler, *own, *_CXX, *folders, *found, "-isystem", str(include), "-c", str(source)]
-        toolchain.run([*command, "-o", str(compiled)])
-    objects = tuple((out / source.name).with_suffix(".o") for source in sources)
+    sources = [folder / "tflm" / "policy_tflm.cc", folder / "policy_model_data.cc", peer]
+    linked = tflm_linked(sources, [folder, folder / "tflm"], out)
     setting = "reference kernels, only the model's operators, no messages; quantised by the export's integers"
-    return [Program((*objects, folder / "policy.c", library, *archives), (folder,), setting=setting)]
+    return [Program((*linked, folder / "policy.c"), (folder,), setting=setting)]
+
+
+def tflm_linked(sources: list[Path], include: list[Path], out: Path) -> tuple[str | Path, ...]:
+    """Objects of C++ sources, compiled into `out`, and the archives with TFLM; errors as those of `tflm`."""
+    library = Path(os.environ.get(TFLM, "")) / "libtensorflow-microlite.a"
+    if not os.environ.get(TFLM) or not library.is_file():
+        raise peers.PeerAbsentError(f"no libtensorflow-microlite.a: build TFLM for rv32imc, name its folder by {TFLM}")
+    headers, archives = picolibc()
+    flags = library.with_name("flags.txt")
+    found = shlex.split(flags.read_text()) if flags.is_file() else []
+    own = [flag for flag in RV32.flags if flag != "-ffreestanding"]
+    folders = [*(f"-I{path}" for path in include), *found, "-isystem", str(headers)]
+    objects = []
+    for source in [*sources, BOARDS / "tflm_port.cc"]:
+        objects.append((out / source.name).with_suffix(".o"))
+        compiler = RV32.compiler.removesuffix("gcc") + "g++"
+        toolchain.run([compiler, *own, *_CXX, *folders, "-c", str(source), "-o", str(objects[-1])])
+    return (*objects, library, *archives)
 
 
 def plain(kernels: list[np.ndarray], biases: list[np.ndarray], out: Path) -> list[Program]:

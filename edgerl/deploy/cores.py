@@ -66,13 +66,16 @@ class Core:
                 partial.replace(kept)
         return kept
 
-    def run(self, sources: Sequence[str | Path], include: Sequence[str | Path], out: Path, *flags: str) -> str:
+    def run(
+        self, sources: Sequence[str | Path], include: Sequence[str | Path], out: Path, *flags: str, seconds: float = 300
+    ) -> str:
         """What a C program, compiled into the folder `out`, prints on the core; its `main` returns 0 if all is well.
 
         Args:
           sources: C files and compiled objects.
           include: folders of headers.
           flags: more of the compiler's.
+          seconds: that the simulation may take.
         Raises:
           UserError: a tool is missing.
           ToolError: it does not compile, or ended with another status.
@@ -85,7 +88,7 @@ class Core:
         image = out / "board.hex"
         written = ["-O", "verilog", "--verilog-data-width", "4", "--change-addresses", "-0x400000"]
         toolchain.run(["riscv64-unknown-elf-objcopy", *written, str(program), str(image)])
-        printed = toolchain.run([str(simulator), f"+program={image}"])
+        printed = toolchain.run([str(simulator), f"+program={image}"], seconds=seconds)
         said, _, status = printed.rpartition("\nexit status ")
         if status.splitlines()[:1] != ["0"]:
             raise ToolError(f"the program ended with status {status.splitlines()[0]} on {self.name}")

@@ -187,12 +187,15 @@ def object_sizes(
     return sizes, {name: int(size) for name, size in usage}
 
 
-def run(command: Sequence[str], cwd: Path | None = None, merged: bool = False) -> str:
+def run(
+    command: Sequence[str], cwd: Path | None = None, merged: bool = False, seconds: float = _TIMEOUT_SECONDS
+) -> str:
     """Standard output of a command; a `ToolError` with its first error line where it fails.
 
     Args:
       cwd: the folder that it runs in.
       merged: with standard error in it.
+      seconds: that it may take.
     """
     try:
         done = subprocess.run(
@@ -202,13 +205,13 @@ def run(command: Sequence[str], cwd: Path | None = None, merged: bool = False) -
             text=True,
             errors="replace",
             check=False,
-            timeout=_TIMEOUT_SECONDS,
+            timeout=seconds,
             cwd=cwd,
         )
     except FileNotFoundError as error:
         raise UserError(f"{command[0]} is not installed") from error
     except subprocess.TimeoutExpired as error:
-        raise ToolError(f"{command[0]} took more than {_TIMEOUT_SECONDS} s") from error
+        raise ToolError(f"{command[0]} took more than {seconds:.0f} s") from error
     if done.returncode != 0:
         raise ToolError(f"{command[0]} failed: {_first_error(done.stdout if merged else done.stderr)}")
     return done.stdout
