@@ -193,7 +193,8 @@ def measure(folder: Path, inputs: np.ndarray, observations: np.ndarray, name: st
     Returns:
       Target → sizes in bytes (see `toolchain.measure_object`); `instructions` on rv32imc, `instructions_cortex_m4f`,
       and `cycles` → core → minimum, mean and maximum of `decide` (network and argmax) and of `act` (the quantiser's
-      software float in front of it). Where a tool is missing or fails, a string that says so.
+      software float in front of it); `cycles_esp32_c3_estimate` (see `counting.esp32_c3`). Where a tool is missing or
+      fails, a string that says so.
     """
     measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:

@@ -6,7 +6,6 @@ import cascade
 import coremark
 import deploy as bench
 import deploy_peers
-import jax
 import jax.numpy as jnp
 import numpy as np
 import on_cores
@@ -14,11 +13,11 @@ import peers
 import pytest
 
 from edgerl import deploy
-from edgerl.deploy import int8_policy
+from edgerl.deploy import graph, int8_policy
 from edgerl.deploy.cores import CORES
+from edgerl.deploy.ops import Conv, Mean
 from edgerl.envs.policy import MLPPolicy
-from edgerl.tasks.early_exit.trunk import int8 as trunk_int8
-from edgerl.tasks.early_exit.trunk.model import Trunk, TrunkConfig
+from edgerl.tasks.early_exit.trunk.int8 import Int8Trunk
 
 RNG = np.random.default_rng(0)
 KERNELS = [RNG.normal(size=shape).astype(np.float32) for shape in ((3, 4), (4, 2))]
@@ -98,13 +97,17 @@ def test_coremark_is_what_lowrisc_publishes():
 
 
 def test_a_tiny_cascade_answers_as_jax_part_by_part(one_core):
-    config = TrunkConfig(width=4, classes=5, head_width=3)
-    images = RNG.integers(0, 256, (10, 8, 8, 3)).astype(np.uint8)
-    variables = Trunk(config).init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)))
-    trunk = trunk_int8.quantise(config, variables, images)
-    found = cascade.measure(trunk, trunk.inputs(images[:1])[0], IBEX, most_macs=0)
-    assert [part["part"] for part in found["parts"]][:3] == ["stage 0", "head 0", "stage 1"]
-    assert all(part["macs"] < part["cycles"] < 100 * part["macs"] + 5000 for part in found["parts"])
+    builder = graph.Builder((6, 6, 3))
+    kernel, head = (RNG.normal(size=shape).astype(np.float32) for shape in ((4, 3, 3, 3), (5, 1, 1, 4)))
+    x = builder.add(Conv, 0, weights=kernel, bias=np.zeros(4, np.float32), stride=2, activation="relu")
+    builder.add(Conv, builder.add(Mean, x), weights=head, bias=np.zeros(5, np.float32))
+    network = builder.graph()
+    spans = graph.ranges(network, [RNG.normal(size=(4, 6, 6, 3)).astype(np.float32)])
+    trunk = Int8Trunk(graph.quantise(network, spans), (1, 3))
+    image = RNG.integers(-128, 128, (6, 6, 3)).astype(np.int8)
+    found = cascade.measure(trunk, image, IBEX, most_macs=0)
+    assert [part["part"] for part in found["parts"]] == ["stage 0", "head 0"]
+    assert all(part["macs"] < part["cycles"] < 100 * part["macs"] + 10_000 for part in found["parts"])
     assert found["bytes"]["flash_bytes"] > sum(weights_bytes(part) for part in trunk.parts)
     total = cascade.rows(found)[-1]
     assert total[1] == f"{sum(part.macs() for part in trunk.parts):,}"
