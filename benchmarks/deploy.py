@@ -110,9 +110,10 @@ def measure(hidden: tuple[int, ...], activation: str, install: bool) -> dict[str
             out = Path(temporary) / "float"
             out.mkdir()
             float_c.write(out, kernels, biases)
+            few = observations[: on_cores.ROWS]  # a decision in floats is a second of simulation
             _add(
                 found[f"{case}: float C"],
-                costs(exporting.measure(out, observations[:200].astype("int8"), observations[:200])),
+                costs(exporting.measure(out, few.astype("int8"), few)),
             )
     return found
 
