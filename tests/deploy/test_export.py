@@ -14,6 +14,7 @@ from boards import answers, arduino, esp_idf
 
 from edgerl import MLPPolicy, UserError, deploy, make
 from edgerl.deploy import exporting, fidelity, int8_policy, toolchain
+from edgerl.deploy.machines import wasm
 from edgerl.envs.policy import load_policy, same
 
 QUICK = ("host C", "rv32imc")  # of the machines that run the C
@@ -33,6 +34,7 @@ def test_the_folder_has_what_was_promised(exported):
             "report.json",
             "README.md",
         ),
+        *(["demo"] if wasm.missing() is None else []),
     }
     assert json.loads((folder / "report.json").read_text()) == report
     assert same(load_policy(folder / "policy.npz"), policy)

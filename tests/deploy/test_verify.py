@@ -291,6 +291,7 @@ def test_where_nothing_can_be_compared_nothing_has_passed(exported, monkeypatch)
         "TFLM",
         "host C",
         "rv32imc",
+        "page",
     }
 
 
