@@ -23,6 +23,14 @@ def as_action(space: Space, action: Any) -> chex.Array:
     return jnp.where(inside, action, -1).astype(jnp.int32) if wide else action.astype(jnp.int32)
 
 
+def within(space: Box, numbers: chex.Array) -> chex.Array:
+    """float32 [..., *shape]: where numbers in [-1, 1], float32 [..., n], lie between a bounded box's two sides."""
+    low, high = space.bounds()
+    x = numbers.reshape(*numbers.shape[:-1], *space.shape)
+    # Halves, so that the width of [-max, max] does not overflow; rounding may not leave the box.
+    return jnp.clip(low / 2 + high / 2 + (high / 2 - low / 2) * x, low, high)
+
+
 def outside(space: Space, actions: chex.Array) -> chex.Array:
     """int32 [B]: 0 where the action [..., B] is inside; else a `Discrete` action itself, and 1 of a `Box`."""
     if isinstance(space, Discrete):

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from edgerl.envs import policy_checks
+from edgerl.envs.actions import within
+from edgerl.envs.spaces import Box
 from edgerl.util import files
 from edgerl.util.errors import UserError
 
@@ -21,7 +23,10 @@ ACTIVATIONS = {"relu": jax.nn.relu, "relu6": jax.nn.relu6, "tanh": jnp.tanh, "si
 @jax.tree_util.register_pytree_with_keys_class
 @dataclasses.dataclass(frozen=True)
 class MLPPolicy:
-    """A greedy policy over discrete actions: argmax of a multilayer perceptron's outputs. Ties: the lowest index.
+    """A greedy policy: what a multilayer perceptron's outputs decide.
+
+    Of discrete actions the largest output's index; ties: the lowest. Of a box's actions each number by an output of its
+    own, whose tanh is where it lies between the box's sides.
 
     What it is made of is checked when it is made; numbers of another type, and lists, become float32. JAX's own
     rebuilding (`jit`, `vmap`, `tree.map`) checks nothing: there the leaves may be anything. Several policies of one
@@ -31,6 +36,7 @@ class MLPPolicy:
       kernels: float32 [in, out] of each dense layer.
       biases: float32 [out] of each dense layer.
       activation: applied after every layer but the last.
+      space: the bounded box of continuous actions; None: the actions are discrete.
     Raises:
       UserError: an unknown activation, shapes that do not fit, NaN or infinite weights, or what is no array.
     """
@@ -38,22 +44,24 @@ class MLPPolicy:
     kernels: tuple[chex.Array, ...]
     biases: tuple[chex.Array, ...]
     activation: Activation = "relu"
+    space: Box | None = None
 
     def __post_init__(self) -> None:
         kernels, biases = policy_checks.checked(self.kernels, self.biases, self.activation, ACTIVATIONS)
         object.__setattr__(self, "kernels", kernels)
         object.__setattr__(self, "biases", biases)
 
-    def tree_flatten_with_keys(self) -> tuple[tuple[tuple[Any, Any], ...], Activation]:
-        """Kernels and biases under their names; the activation is static."""
+    def tree_flatten_with_keys(self) -> tuple[tuple[tuple[Any, Any], ...], tuple[Activation, Box | None]]:
+        """Kernels and biases under their names; the activation and the space are static."""
         names = ("kernels", "biases")
-        return tuple((jax.tree_util.GetAttrKey(name), getattr(self, name)) for name in names), self.activation
+        leaves = tuple((jax.tree_util.GetAttrKey(name), getattr(self, name)) for name in names)
+        return leaves, (self.activation, self.space)
 
     @classmethod
-    def tree_unflatten(cls, activation: Activation, children: tuple[Any, Any]) -> "MLPPolicy":
+    def tree_unflatten(cls, static: tuple[Activation, Box | None], children: tuple[Any, Any]) -> "MLPPolicy":
         """Without `__post_init__`: JAX puts tracers, specifications and place holders here."""
         made = object.__new__(cls)
-        for name, value in zip(("kernels", "biases", "activation"), (*children, activation), strict=True):
+        for name, value in zip(("kernels", "biases", "activation", "space"), (*children, *static), strict=True):
             object.__setattr__(made, name, value)
         return made
 
@@ -72,12 +80,16 @@ class MLPPolicy:
         return x
 
     def __call__(self, key: chex.PRNGKey, obs: chex.Array) -> chex.Array:
-        """int32 action [...]; the key is not used."""
+        """int32 action [...], or float32 [..., *shape] of a box; the key is not used."""
         del key
-        return jnp.argmax(self.logits(obs), axis=-1).astype(jnp.int32)
+        outputs = self.logits(obs)
+        if self.space is not None:
+            return within(self.space, squashed(outputs))
+        return jnp.argmax(outputs, axis=-1).astype(jnp.int32)
 
     def lanes(self, obs: chex.Array) -> chex.Array:
-        """int32 actions [B] for observations float32 [features, B], the lanes last as in the simulator."""
+        """Actions for observations float32 [features, B], the lanes last as in the simulator: int32 [B], or float32
+        [*shape, B] of a box."""
         policy_checks.check_reads(self.kernels, jnp.shape(obs)[:1], jnp.shape(obs)[:-1])
         x = obs
         for i, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
@@ -85,12 +97,18 @@ class MLPPolicy:
             x = jax.lax.optimization_barrier(kernel.T) @ x + bias[:, None]
             if i + 1 < len(self.kernels):
                 x = ACTIVATIONS[self.activation](x)
-        return _first_highest(x)
+        return _first_highest(x) if self.space is None else jnp.moveaxis(within(self.space, squashed(x.T)), 0, -1)
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """(features, hidden …, actions)."""
         return (self.kernels[0].shape[-2], *(kernel.shape[-1] for kernel in self.kernels))
+
+
+def squashed(x):
+    import os
+
+    return jnp.tanh(x) if os.environ.get("SQUASH", "tanh") == "tanh" else jnp.clip(x, -1, 1)
 
 
 def _first_highest(values: chex.Array) -> chex.Array:

@@ -40,6 +40,7 @@ class PPOConfig:
     gae_lambda: float = field(0.95, "0: one-step advantages; 1: whole returns", low=0, high=1)
     clip: float = field(0.2, "how far a probability ratio may move from 1 and still be rewarded", low=0)
     entropy_coefficient: float = field(0.005, "weight of the policy's entropy", low=0)
+    initial_std: float = field(1.0, "standard deviation of continuous actions at the start; 1: half the box", low=1e-3)
     value_coefficient: float = field(0.5, "weight of the value loss", low=0)
     value_scale: float = field(1.0, "size of the returns; the value network's output is multiplied by it", low=1e-6)
     max_grad_norm: float = field(1.0, "the gradient is scaled down to this norm", low=0)

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 import chex
+import jax.numpy as jnp
 
 
 @functools.cache
@@ -32,6 +33,12 @@ def _distrax() -> ModuleType:
 def categorical(logits: chex.Array) -> Any:
     """A `distrax.Categorical` over the last axis of `logits`, float32 [..., actions]."""
     return _distrax().Categorical(logits=logits)
+
+
+def normal(mean: chex.Array, log_std: chex.Array) -> Any:
+    """A `distrax` Gaussian of independent numbers along the last axis of `mean` and `log_std`, float32 [..., numbers]."""
+    distrax = _distrax()
+    return distrax.Independent(distrax.Normal(mean, jnp.exp(log_std)), reinterpreted_batch_ndims=1)
 
 
 class _Absent(MetaPathFinder):

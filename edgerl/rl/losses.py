@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from edgerl.rl.config import PPOConfig
-from edgerl.rl.distributions import categorical
+from edgerl.rl.heads import Head
 
 
 @struct.dataclass
@@ -14,7 +14,7 @@ class Minibatch:
     """One step as PPO learns from it."""
 
     obs: chex.Array
-    action: chex.Array  # int32
+    action: chex.Array  # as the head keeps it
     log_prob: chex.Array  # of the action, by the policy that took it
     value: chex.Array  # of the observation, by the value function of that time
     advantage: chex.Array
@@ -60,19 +60,20 @@ def total(parts: chex.Array, config: PPOConfig) -> chex.Array:
 
 
 def ppo_loss(
-    logits: chex.Array, values: chex.Array, batch: Minibatch, config: PPOConfig
+    head: Head, parameters: chex.Array, values: chex.Array, batch: Minibatch, config: PPOConfig
 ) -> tuple[chex.Array, chex.Array]:
     """Mean loss of a minibatch, and the means float32 [PARTS] of what it is made of.
 
     Args:
-      logits: float32 [actions, B], the policy's now.
+      head: what the parameters and the actions mean.
+      parameters: float32 [parameters, B], of the policy's distributions now.
       values: float32 [B], the value function's now.
       batch: fields [..., B], the advantages normalised.
     """
 
-    def one(logits: chex.Array, value: chex.Array, sample: Minibatch) -> chex.Array:
-        policy = categorical(logits)
-        log_ratio = policy.log_prob(sample.action) - sample.log_prob
+    def one(parameters: chex.Array, value: chex.Array, sample: Minibatch) -> chex.Array:
+        log_prob, entropy = head.log_prob_and_entropy(parameters, sample.action)
+        log_ratio = log_prob - sample.log_prob
         ratio = jnp.exp(log_ratio)
         # In units of `value_scale`, so that the loss's weight means the same at any size of the returns.
         now, then, target = (x / config.value_scale for x in (value, sample.value, sample.target))
@@ -80,13 +81,12 @@ def ppo_loss(
             [
                 -clipped_surrogate(ratio, sample.advantage, config.clip),
                 value_error(now, then, target, config.clip if config.clip_value else None),
-                # distrax's `entropy` would normalise its logits, which it has normalised, once more.
-                -jnp.sum(jnp.exp(policy.logits) * policy.logits),
+                entropy,
                 # Schulman, "Approximating KL Divergence", 2020: unbiased, and never negative.
                 ratio - 1 - log_ratio,
                 (jnp.abs(ratio - 1) > config.clip).astype(jnp.float32),
             ]
         )
 
-    parts = jnp.mean(jax.vmap(one, in_axes=-1, out_axes=-1)(logits, values, batch), axis=-1)
+    parts = jnp.mean(jax.vmap(one, in_axes=-1, out_axes=-1)(parameters, values, batch), axis=-1)
     return total(parts, config), parts

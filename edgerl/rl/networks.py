@@ -12,8 +12,8 @@ from flax import struct
 from edgerl.envs.environment import Environment, Params
 from edgerl.envs.parameters import spaces_of
 from edgerl.envs.policy import ACTIVATIONS, MLPPolicy
-from edgerl.envs.spaces import Discrete
 from edgerl.rl.config import PPOConfig
+from edgerl.rl.heads import Head, head_of
 from edgerl.rl.initialisers import orthogonal
 from edgerl.simulator.xla import Trick, apart, turned, uses
 from edgerl.util.errors import UserError
@@ -110,17 +110,29 @@ class Networks:
 
     policy: MLP = struct.field(pytree_node=False)
     value: MLP = struct.field(pytree_node=False)
+    head: Head = struct.field(pytree_node=False)
     value_scale: chex.Numeric
+    initial_std: chex.Numeric
 
     def init(self, key: chex.PRNGKey) -> Variables:
-        """Variables of both; the key is consumed."""
+        """Variables of both, and `log_std` [numbers] of continuous actions; the key is consumed."""
         policy_key, value_key = jax.random.split(key)
         obs = jnp.zeros(len(self.policy.input_scale), jnp.float32)
-        return {"policy": self.policy.init(policy_key, obs), "value": self.value.init(value_key, obs)}
+        made = {"policy": self.policy.init(policy_key, obs), "value": self.value.init(value_key, obs)}
+        if not self.head.deviations:
+            return made
+        return {**made, "log_std": jnp.full(self.head.deviations, jnp.log(self.initial_std), jnp.float32)}
 
-    def logits(self, variables: Variables, obs: chex.Array) -> chex.Array:
-        """Unnormalised log-probabilities float32 [actions, ...] for observations [features, ...]."""
-        return apart(self.policy.apply(variables["policy"], obs))
+    def parameters(self, variables: Variables, obs: chex.Array) -> chex.Array:
+        """What the head makes actions of, float32 [parameters, ...] for observations [features, ...].
+
+        Logits; or means, and behind them log standard deviations, which do not depend on the observation.
+        """
+        outputs = apart(self.policy.apply(variables["policy"], obs))
+        if not self.head.deviations:
+            return outputs
+        log_std = variables["log_std"].reshape(-1, *(1,) * (outputs.ndim - 1))
+        return jnp.concatenate([outputs, jnp.broadcast_to(log_std, outputs.shape)])
 
     def values(self, variables: Variables, obs: chex.Array) -> chex.Array:
         """float32 [...] for observations [features, ...]."""
@@ -132,7 +144,7 @@ class Networks:
         first, *others = (layer["kernel"].T for layer in layers)
         first = first * _inverse(self.policy.input_scale)[:, None]
         biases = tuple(layer["bias"] for layer in layers)
-        return MLPPolicy((first, *others), biases, self.policy.activation)  # type: ignore[arg-type]
+        return MLPPolicy((first, *others), biases, self.policy.activation, self.head.space)  # type: ignore[arg-type]
 
 
 def make_networks(env: Environment, config: PPOConfig, env_params: Params | None = None) -> Networks:
@@ -143,8 +155,7 @@ def make_networks(env: Environment, config: PPOConfig, env_params: Params | None
     """
     observations, actions = spaces_of(env, env.default_params if env_params is None else env_params)
     shape = observations.shape
-    if not isinstance(actions, Discrete):
-        raise UserError(f"PPO needs discrete actions; {env.id} has a space of type {type(actions).__name__}")
+    head = head_of(env.id, actions)
     if len(shape) != 1:
         raise UserError(f"PPO needs observations that are vectors; {env.id} observes arrays of shape {shape}")
     scale = config.observation_scale or (1.0,) * shape[0]
@@ -152,9 +163,9 @@ def make_networks(env: Environment, config: PPOConfig, env_params: Params | None
         raise UserError(f"observation_scale has {len(scale)} numbers; {env.id} observes {shape[0]}")
     policy, value = (
         MLP(config.hidden_sizes, outputs, gain, config.activation, scale)
-        for outputs, gain in ((actions.n, 0.01), (1, 1.0))
+        for outputs, gain in ((head.outputs, 0.01), (1, 1.0))
     )
-    return Networks(policy, value, config.value_scale)
+    return Networks(policy, value, head, config.value_scale, config.initial_std)
 
 
 def _inverse(scale: tuple[float, ...]) -> np.ndarray:

@@ -19,7 +19,6 @@ from edgerl.envs.forms import environment_forms
 from edgerl.envs.policy import MLPPolicy
 from edgerl.rl import losses
 from edgerl.rl.config import PPOConfig
-from edgerl.rl.distributions import categorical
 from edgerl.rl.gae import gae
 from edgerl.rl.losses import Minibatch
 from edgerl.rl.networks import Networks, Variables, make_networks
@@ -73,9 +72,11 @@ def update(
     key, play_key, learn_key = jax.random.split(state.key, 3)
 
     def act(key: chex.PRNGKey, obs: chex.Array) -> tuple[chex.Array, chex.Array]:
-        return categorical(networks.logits(state.params, obs).T).sample_and_log_prob(seed=key)
+        return networks.head.sample(key, networks.parameters(state.params, obs))
 
-    playing, steps, log_probs, finished = rollout(env, act, state.playing, play_key, env_params, config.num_steps)
+    playing, steps, log_probs, finished = rollout(
+        env, act, state.playing, play_key, env_params, config.num_steps, networks.head.played
+    )
     samples = _samples(networks, config, state.params, steps, log_probs)
     params, opt_state, parts = _learn(networks, config, state, samples, learn_key)
     unexplained = jnp.var(samples.advantage) / (jnp.var(samples.target) + 1e-8)
@@ -149,7 +150,8 @@ def _learn(
 
     def loss(vector: chex.Array, batch: Minibatch) -> tuple[chex.Array, chex.Array]:
         params = restore(vector)
-        return losses.ppo_loss(networks.logits(params, batch.obs), networks.values(params, batch.obs), batch, config)
+        parameters, values = networks.parameters(params, batch.obs), networks.values(params, batch.obs)
+        return losses.ppo_loss(networks.head, parameters, values, batch, config)
 
     def step(carry: tuple[chex.Array, optax.OptState], batch: Minibatch) -> tuple[Any, tuple[chex.Array, ...]]:
         vector, opt_state = carry

@@ -13,7 +13,7 @@ from edgerl.simulator.lanes import Transition
 
 LAST = -1  # environments are the last axis of everything: short vectors would stop the vector unit
 
-# (key, observations [..., N]) -> (actions [N], log-probabilities float32 [N])
+# (key, observations [..., N]) -> (actions [..., N], log-probabilities float32 [N])
 Act = Callable[[chex.PRNGKey, chex.Array], tuple[chex.Array, chex.Array]]
 
 
@@ -43,10 +43,18 @@ def reset(env: Environment, key: chex.PRNGKey, params: Params, num_envs: int) ->
 
 
 def rollout(
-    env: Environment, act: Act, playing: RolloutState, key: chex.PRNGKey, params: Params, num_steps: int
+    env: Environment,
+    act: Act,
+    playing: RolloutState,
+    key: chex.PRNGKey,
+    params: Params,
+    num_steps: int,
+    played: Callable[[chex.Array], chex.Array] = lambda action: action,
 ) -> tuple[RolloutState, Transition, chex.Array, EpisodeStats]:
     """Plays `num_steps` steps; an ended episode is followed by a new one. The key is consumed.
 
+    Args:
+      played: what the environment is given for one of `act`'s actions.
     Returns:
       Where the environments stand, the transitions [num_steps, ..., N], the actions' log-probabilities
       float32 [num_steps, N], and the episodes that ended on the way.
@@ -57,7 +65,7 @@ def rollout(
         playing: RolloutState, action: chex.Array, key: chex.PRNGKey
     ) -> tuple[RolloutState, Transition, EpisodeStats]:
         step_key, reset_key = jax.random.split(key)
-        obs, state, reward, terminated, truncated, _ = take_step(env, step_key, playing.state, action, params)
+        obs, state, reward, terminated, truncated, _ = take_step(env, step_key, playing.state, played(action), params)
         going = RolloutState(obs, state, playing.episode_return + reward, playing.episode_length + 1)
         fresh = RolloutState(*env.reset(reset_key, params), jnp.float32(0), jnp.int32(0))
         ended = terminated | truncated
