@@ -28,7 +28,10 @@ def of_export(folder: str, report: Mapping[str, Any]) -> str:
     """The folder, how the int8 policy differs from the float one, what it reaches, and what it takes on a chip."""
     rows: list[list[Any]] = [[f"files in {folder}", ""]]
     fidelity = report["fidelity"]
-    rows.append(["decides as the float policy", percent(fidelity["agreement"], 2)])
+    if "agreement" in fidelity:
+        rows.append(["decides as the float policy", percent(fidelity["agreement"], 2)])
+    else:
+        rows.append(["differs from the float policy, mean, % of the actions' range", fidelity["error"]["mean"]])
     rows += [[name, value] for name, value in _numbers(report.get("closed_loop") or {}, "played: ")]
     rows.append(["model, bytes", report["size"]["tflite"]])
     rows.append(["TFLM arena, bytes", report["size"]["tflm_arena"]])

@@ -6,14 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from edgerl import __version__
-from edgerl.deploy import c_kernels, c_layers, c_text, names
+from edgerl.deploy import c_decision, c_kernels, c_layers, c_text, names
 from edgerl.deploy.c_layers import CLayer
 from edgerl.deploy.int8_policy import Deployed
 from edgerl.util.errors import UserError
 
 MAX_WIDTH = 2**15 - 1  # of a layer: int16_t counts its inputs
-# What the action is the largest of: its type and its description in the header.
+# What the action is made of: its type and its description in the header.
 _SCORES = {
+    "box": (
+        "int8_t",
+        "The network's int8 outputs, as TFLM computes them: each number of the action, in 1/128, saturated.",
+    ),
     "outputs": ("int8_t", "What the action is the largest of: the network's int8 outputs, as TFLM computes them."),
     "accumulators": (
         "int32_t",
@@ -45,7 +49,8 @@ class Origin:
 
 @dataclasses.dataclass(frozen=True)
 class TestVectors:
-    """float32 observations [N, features], scores [N, actions] as `evaluate` gives them, and actions [N]."""
+    """float32 observations [N, features], scores [N, actions] as `evaluate` gives them, and their actions: int [N], or
+    float32 [N, actions] of a box."""
 
     observations: np.ndarray
     scores: np.ndarray
@@ -68,6 +73,7 @@ def generate(policy: Deployed, origin: Origin, vectors: TestVectors) -> dict[str
     table_type = _table_type(tables)
     sizes = "-".join(map(str, policy.sizes))
     words = names.words(origin.name, origin.model_sha256)
+    scores = _SCORES[policy.argmax if policy.space is None else "box"]
     common = words | {"title": f"An int8 policy of {sizes} neurons", "version": __version__}
     header = common | {
         "model_sha256": origin.model_sha256,
@@ -75,12 +81,11 @@ def generate(policy: Deployed, origin: Origin, vectors: TestVectors) -> dict[str
         "environment_id": origin.environment_id,
         "features": policy.sizes[0],
         "actions": policy.sizes[-1],
-        "last_action": policy.sizes[-1] - 1,
         "vectors": len(vectors.actions),
-        "score_type": _SCORES[policy.argmax][0],
-        "score_meaning": _SCORES[policy.argmax][1],
+        "score_type": scores[0],
+        "score_meaning": scores[1],
         "feature_rows": _feature_rows(policy, origin.observations),
-        "action_rows": "".join(f"\n *   {i}: {text}" for i, text in enumerate(origin.actions)),
+        **c_decision.header(policy, origin.actions, words),
     }
     source = common | {
         "dense": c_text.declarations(table_type if tables else None),
@@ -89,6 +94,7 @@ def generate(policy: Deployed, origin: Origin, vectors: TestVectors) -> dict[str
             c_kernels.helpers(kernels) + [c_kernels.source(kernel, table_type) for kernel in dict.fromkeys(kernels)]
         ),
         "inference": _inference(policy, layers, words),
+        "decision": c_decision.source(policy, words),
     }
     return {
         f"{origin.name}.h": c_text.template("policy.h.in", header),
@@ -116,8 +122,7 @@ def _constants(policy: Deployed, layers: list[CLayer], vectors: TestVectors, wor
         f"ROM float test_observations[{count}][{upper}_FEATURES]", c_text.floats(vectors.observations), features
     )
     yield c_text.array(f"ROM {p}_score test_scores[{count}][{upper}_ACTIONS]", vectors.scores, actions)
-    kind = "uint8_t" if actions <= 256 else "uint16_t"  # MAX_WIDTH is below 2^16
-    yield c_text.array(f"ROM {kind} test_actions[{count}]", vectors.actions)
+    yield from c_decision.constants(policy, vectors.actions, words)
 
 
 def _tables(layers: list[CLayer]) -> dict[int, np.ndarray]:

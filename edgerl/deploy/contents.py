@@ -21,9 +21,10 @@ from edgerl.deploy.int8_policy import Deployed
 from edgerl.deploy.plays import Play
 from edgerl.deploy.targets import arduino, demo, esp_idf, readme
 from edgerl.deploy.targets import tflm as tflm_package
-from edgerl.deploy.targets.example import POLICY, Example
+from edgerl.deploy.targets.example import Example, of_policy
 from edgerl.envs import policy as float_policy
 from edgerl.envs.policy import MLPPolicy
+from edgerl.envs.spaces import Box
 from edgerl.util import files
 from edgerl.util.errors import UserError
 
@@ -74,7 +75,8 @@ def write(folder: Path, made_of: Ingredients) -> list[str]:
     arrays = {"observations": made_of.observations, "calibration": made_of.calibration}
     files.write_npz(folder / "observations.npz", arrays)
     _write(folder, _policy(made_of, words["model"]))
-    example, play = POLICY, plays.of(made_of.environment)
+    example = of_policy(None if deployed.space is None else deployed.sizes[-1])
+    play = plays.of(made_of.environment)
     for kind, extra in made_of.extra.items():
         firmware = Firmware(deployed.policy, words)
         made = extras.generate(kind, extra.source or folder, folder, extra.said, firmware)
@@ -82,12 +84,15 @@ def write(folder: Path, made_of: Ingredients) -> list[str]:
         play = made if isinstance(made, Play) else play
     remarks = _page(folder, made_of, play)
     _write(folder, _packages(folder, made_of, example.named(words)))
-    _write(folder, c_array.generate(model, name) | tflm_package.generate(deployed.graph, made_of.arena, words))
+    packages = tflm_package.generate(deployed.graph, made_of.arena, words, deployed.space is not None)
+    _write(folder, c_array.generate(model, name) | packages)
     return remarks
 
 
 def _page(folder: Path, made_of: Ingredients, play: Play) -> list[str]:
     """Writes the page, or returns the line that says why there is none."""
+    if made_of.deployed.space is not None:
+        return [f"{NO_PAGE}: it shows choices, and this policy's actions are continuous"]
     try:
         program = demo.build(folder, made_of.name, play) if made_of.program is None else made_of.program
     except UserError as error:
@@ -113,14 +118,15 @@ def _policy(made_of: Ingredients, model_sha256: str) -> dict[str, str]:
     deployed, kept, environment = made_of.deployed, made_of.observations, made_of.environment or {}
     _, scores = int8_policy.evaluate(deployed.policy, kept)
     features, actions = deployed.sizes[0], deployed.sizes[-1]
-    count = max(2, min(8, _VECTOR_BYTES // (4 * features + actions + 1)))
+    answer = 1 if deployed.space is None else 4 * actions
+    count = max(2, min(8, _VECTOR_BYTES // (4 * features + actions + answer)))
     every = -(-len(kept) // count)
     identity, described = _described(made_of.environment)
     told = {key: [_clean(text) for text in environment.get(key, ())] for key in ("observations", "actions")}
     return c_source.generate(
         deployed,
         c_source.Origin(model_sha256, identity, described, **told, name=made_of.name),
-        c_source.TestVectors(kept[::every], scores[::every], scores[::every].argmax(axis=1)),
+        c_source.TestVectors(kept[::every], scores[::every], np.asarray(deployed.policy.decide(scores[::every]))),
     )
 
 
@@ -159,8 +165,14 @@ def described_policy(policy: MLPPolicy) -> dict[str, Any]:
     return {
         "sizes": list(policy.sizes),
         "activation": policy.activation,
+        "actions": "discrete" if policy.space is None else _sides(policy.space),
         "multiply_accumulates": sum(int(np.prod(kernel.shape)) for kernel in policy.kernels),
     }
+
+
+def _sides(space: Box) -> dict[str, list[float]]:
+    """A box in words that JSON holds, its numbers in row-major order."""
+    return {name: bound.reshape(-1).tolist() for name, bound in zip(("low", "high"), space.bounds(), strict=True)}
 
 
 def described_quantisation(deployed: Deployed) -> dict[str, Any]:

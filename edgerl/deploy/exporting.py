@@ -35,7 +35,7 @@ from edgerl.deploy.int8_policy import Argmax, Deployed, Int8Policy
 from edgerl.deploy.machines.machine import TooSmall
 from edgerl.envs import policy as float_policy
 from edgerl.envs.environment import Environment
-from edgerl.envs.policy import MLPPolicy
+from edgerl.envs.policy import MLPPolicy, same_space
 from edgerl.envs.registry import make
 from edgerl.util import files, progress
 from edgerl.util.errors import UserError
@@ -65,7 +65,7 @@ def export(
     five). They should include states that the policy has to recover from: what lies outside their range saturates.
 
     Args:
-      policy: float multilayer perceptron over discrete actions.
+      policy: float multilayer perceptron, over discrete actions or those of a box.
       observations: float32 [N, features], finite, not all rows the same.
       out: folder to make.
       name: begins every file, symbol, macro and package that goes into firmware, so that several exports fit into one.
@@ -144,7 +144,8 @@ def _quantise(
     quantiser = calibration.fit_quantiser(observations)
     inputs = calibration.representative_inputs(quantiser, observations, CALIBRATION_ROWS)
     try:
-        return Deployed(perceptron.quantised(policy, quantiser, inputs, per_channel), quantiser, argmax), inputs
+        graph = perceptron.quantised(policy, quantiser, inputs, per_channel)
+        return Deployed(graph, quantiser, argmax, policy.space), inputs
     except UserError as error:
         silent = fidelity.silent_layers(policy, observations)
         raise UserError("; ".join([str(error), *silent[:1]])) from error
@@ -170,7 +171,15 @@ def _environment(env: Environment | None, policy: MLPPolicy) -> dict[str, Any] |
 
 
 def _check_spaces(env: Environment, policy: MLPPolicy) -> None:
-    seen, actions = env.observation_space().shape, getattr(env.action_space(), "n", None)
+    seen, space = env.observation_space().shape, env.action_space()
+    actions = getattr(space, "n", None)
+    if policy.space is not None:
+        if seen == policy.sizes[:1] and same_space(policy.space, space):
+            return
+        raise UserError(
+            f"the policy reads {policy.sizes[0]} features and its actions are of {policy.space}, but {env.id} has "
+            f"observations of shape {seen} and actions of {space}"
+        )
     if (seen, actions) != (policy.sizes[:1], policy.sizes[-1]):
         raise UserError(
             f"the policy reads {policy.sizes[0]} features and has {policy.sizes[-1]} actions, but {env.id} has "

@@ -8,7 +8,7 @@ import numpy as np
 from edgerl.deploy import int8_policy, perceptron
 from edgerl.deploy.graph import Graph
 from edgerl.deploy.int8_policy import Deployed, Int8Policy
-from edgerl.envs.policy import MLPPolicy
+from edgerl.envs.policy import MLPPolicy, same_space
 from edgerl.util.errors import UserError
 
 TINY = 0.1  # margins below this share of the mean margin are decisions that hardly matter
@@ -22,10 +22,12 @@ def agreement(policy: MLPPolicy, deployed: Int8Policy, observations: np.ndarray)
       observations: N. agreement: share with the same action. margin: how far the float policy's best logit must lie
       above its second best for a decision not to be tiny, TINY times the mean. agreement_beyond_margin: the share with
       the same action among those, or None without any. share_beyond_margin. ties: share in which the largest
-      score is not alone.
+      score is not alone. Of continuous actions other things; see `_errors`.
     """
     logits = np.asarray(jax.jit(policy.logits)(observations), np.float64)
     _, scores = int8_policy.evaluate(deployed, observations)
+    if policy.space is not None:
+        return _errors(logits, scores)
     same = logits.argmax(axis=1) == scores.argmax(axis=1)
     ordered = np.sort(logits, axis=1)
     margins = ordered[:, -1] - ordered[:, -2] if logits.shape[1] > 1 else np.ones(len(logits))
@@ -38,6 +40,25 @@ def agreement(policy: MLPPolicy, deployed: Int8Policy, observations: np.ndarray)
         "share_beyond_margin": float(beyond.mean()),
         "agreement_beyond_margin": float(same[beyond].mean()) if beyond.any() else None,
         "ties": float(((scores == scores.max(axis=1, keepdims=True)).sum(axis=1) > 1).mean()),
+    }
+
+
+def _errors(outputs: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+    """How far int8 actions are from float ones, in percent of each number's range.
+
+    Returns:
+      observations: N. error: its mean, 99 % quantile and maximum over all numbers of all actions, in `mean`,
+      `quantile_99` and `max`; half an int8 step is 0.2 %. saturated: the share of int8 numbers at either end of their range.
+    """
+    error = 50 * np.abs(np.clip(outputs, -1, 1) - scores / 128)
+    return {
+        "observations": len(outputs),
+        "error": {
+            "mean": float(error.mean()),
+            "quantile_99": float(np.quantile(error, 0.99)),
+            "max": float(error.max()),
+        },
+        "saturated": float(((scores == -128) | (scores == 127)).mean()),
     }
 
 
@@ -62,6 +83,8 @@ def foreign(policy: MLPPolicy, deployed: Deployed, inputs: np.ndarray) -> str | 
     """
     if len(deployed.quantiser.gain) != policy.sizes[0]:
         return f"it reads {policy.sizes[0]} features"
+    if not same_space(policy.space, deployed.space):
+        return f"its actions are {policy.space or 'discrete'}"
     per_channel = any(len(layer.dense.scales) > 1 for layer in perceptron.layers(deployed.graph))
     try:
         return difference(perceptron.quantised(policy, deployed.quantiser, inputs, per_channel), deployed.graph)
@@ -69,8 +92,12 @@ def foreign(policy: MLPPolicy, deployed: Deployed, inputs: np.ndarray) -> str | 
         return str(error)
 
 
-def difference(made: Graph, graph: Graph) -> str | None:
-    """None if two int8 perceptrons were made of the same float one on the same inputs, else where they differ."""
+def difference(made: Graph, graph: Graph, output: bool = True) -> str | None:
+    """None if two int8 perceptrons were made of the same float one on the same inputs, else where they differ.
+
+    Args:
+      output: whether the scale of what the last layer writes is compared too.
+    """
     if perceptron.sizes(made) != perceptron.sizes(graph):
         return f"it has {perceptron.sizes(made)} neurons"
     for i, (a, b) in enumerate(zip(perceptron.layers(made), perceptron.layers(graph), strict=True)):
@@ -81,6 +108,8 @@ def difference(made: Graph, graph: Graph) -> str | None:
         if np.abs(a.dense.bias.astype(np.int64) - b.dense.bias).max() > 1:
             return f"the biases of layer {i} differ"
         read, written = made.made(a.dense).q, graph.made(b.dense).q
+        if not output and b.dense is graph.operations[-1]:
+            read = written
         if abs(read.zero_point - written.zero_point) > 1 or len(a.dense.scales) != len(b.dense.scales):
             return f"the zero point or the number of scales of layer {i} differs"
         one, other = (np.append(d.scales, q.scale) for d, q in ((a.dense, read), (b.dense, written)))

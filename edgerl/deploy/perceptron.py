@@ -11,6 +11,7 @@ from edgerl.deploy.tensor import Quantisation
 from edgerl.envs.policy import MLPPolicy
 from edgerl.util.errors import UserError
 
+BOX = Quantisation(np.float32(1 / 128), 0)  # of the outputs that are continuous actions
 FUNCTIONS: dict[str, type[Operation]] = {"tanh": Tanh, "sigmoid": Sigmoid}
 
 
@@ -46,7 +47,10 @@ def quantised(policy: MLPPolicy, quantiser: Quantiser, inputs: np.ndarray, per_c
       UserError: sums could leave the range in which every implementation agrees, or weights overflow float32.
     """
     real = from_policy(fold(policy, quantiser))
-    return quantise(real, ranges(real, [inputs.astype(np.float32) / 128]), per_channel)
+    spans = ranges(real, [inputs.astype(np.float32) / 128])
+    if policy.space is not None:
+        spans[real.output] = -1, 127 / 128  # whatever was seen: int8 then saturates just where the box ends
+    return quantise(real, spans, per_channel)
 
 
 def append(

@@ -1,11 +1,13 @@
 """The loop closed over a serial line: a simulator on this side, a chip that runs the exported policy on that.
 
 The chip is a board with the export's example on it, or the same example cross-compiled with picolibc and run by QEMU as
-rv32imc. It is asked `obs: [f f f f]*HH` and answers `action: n*HH`, a line each; HH is the exclusive or of all
+rv32imc. It is asked `obs: [f f f f]*HH` and answers `action: n*HH`, or `action: [n n]*HH` of a continuous one in Q15,
+a line each; HH is the exclusive or of all
 characters before the star, in hexadecimal. A line that is lost or damaged is asked for again.
 """
 
 import dataclasses
+import re
 import select
 import subprocess
 import tempfile
@@ -20,13 +22,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from edgerl.deploy import names, toolchain
+from edgerl.deploy import box_actions, names, toolchain
 from edgerl.deploy.targets import esp_idf
 from edgerl.envs.environment import Environment
+from edgerl.envs.spaces import Box, Space
 from edgerl.util import progress
 from edgerl.util.errors import UserError
 
 BAUD = 115200
+_ANSWER = re.compile(r"action: ((?P<one>\d+)|\[(?P<several>-?\d+( -?\d+)*)\])")
 _PATIENCE = 1.0  # seconds for an answer
 _BOOT = 10.0  # seconds until a board has said what its self-test found
 _TRIES = 20  # of one question
@@ -81,14 +85,15 @@ class Chip:
         self._line, self.record = line, Record()
 
     def act(self, observations: np.ndarray) -> np.ndarray:
-        """int32 actions [N] for float32 observations [N, features], asked one after the other.
+        """What the chip answers to float32 observations [N, features], asked one after the other: int32 actions [N], or
+        [N, numbers] of continuous ones, in Q15.
 
         Raises:
           toolchain.ToolError: the chip does not answer, or something else.
         """
         return np.array([self._ask(row) for row in observations.tolist()], np.int32)
 
-    def _ask(self, row: list[float]) -> int:
+    def _ask(self, row: list[float]) -> int | list[int]:
         question = f"obs: [{' '.join(f'{value:.9g}' for value in row)}]"  # nine digits name a float32
         answer = b""
         for _ in range(_TRIES):
@@ -97,10 +102,10 @@ class Chip:
             answer = self._line.readline(_PATIENCE)
             text = answer.decode(errors="replace").strip()
             body, star, digits = text.rpartition("*")
-            word, _, number = body.partition(": ")
-            if star and digits == f"{checksum(body):02X}" and word == "action" and number.isdigit():
+            said = _ANSWER.fullmatch(body)
+            if star and digits == f"{checksum(body):02X}" and said:
                 self.record.seconds.append(time.perf_counter() - began)
-                return int(number)
+                return int(said["one"]) if said["one"] else [int(number) for number in said["several"].split()]
             self._note(text)
         raise toolchain.ToolError(f"the chip answered {answer[:60]!r} to {question[:60]!r}, {_TRIES} times")
 
@@ -243,9 +248,22 @@ def emulated_chip(export: str | Path) -> Iterator[Chip]:
             chip.communicate()
 
 
+def _taken(space: Space, answers: np.ndarray) -> np.ndarray:
+    """The actions that a chip means.
+
+    Raises:
+      toolchain.ToolError: they are of another kind of space.
+    """
+    if isinstance(space, Box) != (answers.ndim == 2):
+        raise toolchain.ToolError(f"the chip answers {answers[0]}, but the environment takes actions of {space}")
+    if not isinstance(space, Box):
+        return answers
+    return np.asarray(box_actions.units(space)(answers >> 8)).reshape(-1, *space.shape)
+
+
 def play(chip: Chip, env: Environment, key: chex.PRNGKey, episodes: int) -> np.ndarray:
     """float32 returns [episodes] of that many first episodes, all decided by the chip."""
-    params = env.default_params
+    params, space = env.default_params, env.action_space(env.default_params)
     reset = jax.jit(jax.vmap(env.reset, in_axes=(0, None)))
     step = jax.jit(jax.vmap(env.step, in_axes=(0, 0, 0, None)))
     key, reset_key = jax.random.split(key)
@@ -253,8 +271,8 @@ def play(chip: Chip, env: Environment, key: chex.PRNGKey, episodes: int) -> np.n
     running, returns = np.ones(episodes, bool), np.zeros(episodes, np.float32)
     with progress.counted("serial", "step") as tick:
         while running.any():
-            actions = np.zeros(episodes, np.int32)
-            actions[running] = chip.act(np.asarray(obs)[running])
+            actions = np.zeros((episodes, *space.shape), space.dtype)
+            actions[running] = _taken(space, chip.act(np.asarray(obs)[running]))
             key, step_key = jax.random.split(key)
             keys = jax.random.split(step_key, episodes)
             obs, state, reward, terminated, truncated, _ = step(keys, state, jnp.asarray(actions), params)

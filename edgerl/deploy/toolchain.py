@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -96,10 +97,39 @@ def build(target: Target, sources: Sequence[str | Path], include: Sequence[str |
 
 # What our programs call, by the ending of the header that declares it: functions and macros, without the name.
 _CALLED = {
-    "": (("quantise", "infer", "argmax", "act", "self_test"), ("FEATURES", "ACTIONS")),
+    "": (("quantise", "infer", "argmax", "action", "q15", "act", "self_test"), ("FEATURES", "ACTIONS")),
     "_network": (("network_input", "network_run"), ("NETWORK_PARTS", "NETWORK_OUTPUTS", "NETWORK_INPUT")),
     "_cascade": (("classify", "cascade_self_test"), ("IMAGE_BYTES",)),
 }
+
+
+@dataclass(frozen=True)
+class Form:
+    """What goes into an export's policy and what comes out.
+
+    Attributes:
+      features, actions: how many numbers go in, and how many scores come out.
+      score: their type.
+      continuous: whether an action is a box's, a number for each score.
+    """
+
+    features: int
+    actions: int
+    score: np.typing.DTypeLike = np.int8
+    continuous: bool = False
+
+    def answer(self) -> list[Any]:
+        """The fields of `struct answer` in answer.h."""
+        if not self.continuous:
+            return [("number", np.int32)]
+        return [("value", np.float32, (self.actions,)), ("q15", np.int16, (self.actions,))]
+
+    def record(self, packed: bool = False) -> np.dtype:
+        """What vectors.c writes for an observation, as C lays it out; without gaps, as avr.c does."""
+        answer = np.dtype(self.answer(), align=not packed)
+        scores, read = ("scores", self.score, (self.actions,)), ("input", np.int8, (self.features,))
+        fields = [read, scores] if packed else [scores, read]
+        return np.dtype([*fields, ("action", answer), ("act", answer)], align=not packed)
 
 
 def shim(out: Path, name: str, part: str = "") -> None:
@@ -108,33 +138,26 @@ def shim(out: Path, name: str, part: str = "") -> None:
     lines = [f'#include "{name}{part}.h"', *([] if part else [f"typedef {name}_score exported_score;"])]
     lines += [f"#define EXPORTED_{macro} {name.upper()}_{macro}" for macro in macros]
     lines += [f"#define exported_{function} {name}_{function}" for function in functions]
+    continuous = f"{name.upper()}_CONTINUOUS"
+    lines += [] if part else [f"#if defined({continuous})", "#define EXPORTED_CONTINUOUS 1", "#endif"]
+    guard = f"EXPORTED{part.upper()}_H"
+    lines = [f"#ifndef {guard}", f"#define {guard}", *lines, "#endif"]
     (out / f"exported{part}.h").write_text("\n".join(lines) + "\n")
 
 
 def compile_program(target: Target, folder: Path, out: Path, name: str = names.DEFAULT) -> Path:
     """Builds `NAME.c` of `folder` with the program that reads observations."""
     shim(out, name)
-    return build(target, [folder / f"{name}.c", harness("vectors.c")], [folder, out], out / "vectors")
+    return build(target, [folder / f"{name}.c", harness("vectors.c")], [folder, out, harness("")], out / "vectors")
 
 
-def run_program(
-    target: Target, program: Path, observations: np.ndarray, actions: int, score: np.typing.DTypeLike = np.int8
-) -> np.ndarray:
-    """Structured records (`scores` [actions], `input` int8 [features], `action`) for observations [N, features].
+def run_program(target: Target, program: Path, observations: np.ndarray, form: Form) -> np.ndarray:
+    """A `form.record()` for each of the observations [N, features].
 
     Raises:
       ToolError: the program failed its self-test, a sanitizer stopped it, or it wrote too little.
     """
-    record = record_of(observations.shape[1], actions, score)
-    return feed(target, [str(program)], np.ascontiguousarray(observations, "<f4"), record)
-
-
-def record_of(features: int, actions: int, score: np.typing.DTypeLike) -> np.dtype:
-    """What vectors.c writes for an observation, as C lays it out."""
-    return np.dtype(
-        [("scores", score, (actions,)), ("input", np.int8, (features,)), ("action", np.int32), ("act", np.int32)],
-        align=True,
-    )
+    return feed(target, [str(program)], np.ascontiguousarray(observations, "<f4"), form.record())
 
 
 def feed(target: Target, program: Sequence[str] | Path, inputs: np.ndarray, record: np.dtype) -> np.ndarray:

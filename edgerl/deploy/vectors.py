@@ -1,8 +1,13 @@
 """Observations to compare implementations on: on- and off-policy, at the edges, and what no sensor should send."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from edgerl.deploy import box_actions
 from edgerl.deploy.calibration import Quantiser
+from edgerl.deploy.int8_policy import Int8Policy
+from edgerl.deploy.toolchain import Form
 
 _LARGEST, _SMALLEST = np.finfo(np.float32).max, np.finfo(np.float32).smallest_subnormal
 SPECIAL = np.array(
@@ -29,3 +34,37 @@ def make(quantiser: Quantiser, observations: np.ndarray, num: int, seed: int = 0
     rows = np.select([kind[:, None] == k for k in range(4)], [on_policy, uniform, normal, boundary]).astype(np.float32)
     odd = (rng.integers(8, size=(num, 1)) == 0) & (rng.random((num, features)) < 0.5)
     return np.where(odd, rng.choice(SPECIAL, (num, features)), rows)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a machine's records should be: of this form, structured [N]."""
+
+    form: Form
+    records: np.ndarray
+
+
+def records(policy: Int8Policy, inputs: np.ndarray, scores: np.ndarray) -> Expected:
+    """What the JAX arithmetic has for int8 inputs [N, features] and their scores [N, actions]."""
+    form = Form(inputs.shape[1], scores.shape[1], scores.dtype, policy.space is not None)
+    made = np.zeros(len(inputs), form.record())
+    made["input"], made["scores"] = inputs, scores
+    actions = np.asarray(policy.decide(scores))
+    for field in ("action", "act"):
+        if policy.space is None:
+            made[field]["number"] = actions
+        else:
+            made[field]["value"], made[field]["q15"] = actions.reshape(scores.shape), box_actions.q15(scores)
+    return Expected(form, made)
+
+
+def different(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """bool [N]: whether two machines' records [N] differ in any bit of any field."""
+    wrong = np.zeros(len(found), bool)
+    for field in expected.dtype.names or ():
+        if expected.dtype[field].names:
+            wrong |= different(found[field], expected[field])
+        else:
+            ours, theirs = (np.ascontiguousarray(x[field]).view(np.uint8) for x in (expected, found))
+            wrong |= (ours != theirs).reshape(len(found), -1).any(axis=1)
+    return wrong

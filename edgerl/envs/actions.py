@@ -23,10 +23,13 @@ def as_action(space: Space, action: Any) -> chex.Array:
     return jnp.where(inside, action, -1).astype(jnp.int32) if wide else action.astype(jnp.int32)
 
 
-def within(space: Box, numbers: chex.Array) -> chex.Array:
-    """float32 [..., *shape]: where numbers in [-1, 1], float32 [..., n], lie between a bounded box's two sides."""
+def in_box(space: Box, numbers: chex.Array) -> chex.Array:
+    """float32 [..., *shape] of a bounded box for numbers float32 [..., n]: -1 is the lower side, 1 the upper one.
+
+    Beyond them numbers are clipped; NaN makes NaN.
+    """
     low, high = space.bounds()
-    x = numbers.reshape(*numbers.shape[:-1], *space.shape)
+    x = jnp.clip(numbers, -1, 1).reshape(*numbers.shape[:-1], *space.shape)
     # Halves, so that the width of [-max, max] does not overflow; rounding may not leave the box.
     return jnp.clip(low / 2 + high / 2 + (high / 2 - low / 2) * x, low, high)
 

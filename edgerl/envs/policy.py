@@ -1,6 +1,7 @@
 """The policy contract between learners and deployment: a multilayer perceptron as a plain pytree."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -10,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from edgerl.envs import policy_checks
-from edgerl.envs.actions import within
-from edgerl.envs.spaces import Box
+from edgerl.envs.actions import in_box
+from edgerl.envs.spaces import Box, Space
 from edgerl.util import files
 from edgerl.util.errors import UserError
 
@@ -25,8 +26,8 @@ ACTIVATIONS = {"relu": jax.nn.relu, "relu6": jax.nn.relu6, "tanh": jnp.tanh, "si
 class MLPPolicy:
     """A greedy policy: what a multilayer perceptron's outputs decide.
 
-    Of discrete actions the largest output's index; ties: the lowest. Of a box's actions each number by an output of its
-    own, whose tanh is where it lies between the box's sides.
+    Of discrete actions the index of the largest output; ties: the lowest. Of a box's actions each number by an output
+    of its own: -1 for the lower side, 1 for the upper one, clipped beyond them.
 
     What it is made of is checked when it is made; numbers of another type, and lists, become float32. JAX's own
     rebuilding (`jit`, `vmap`, `tree.map`) checks nothing: there the leaves may be anything. Several policies of one
@@ -50,6 +51,7 @@ class MLPPolicy:
         kernels, biases = policy_checks.checked(self.kernels, self.biases, self.activation, ACTIVATIONS)
         object.__setattr__(self, "kernels", kernels)
         object.__setattr__(self, "biases", biases)
+        policy_checks.check_space(self.space, kernels)
 
     def tree_flatten_with_keys(self) -> tuple[tuple[tuple[Any, Any], ...], tuple[Activation, Box | None]]:
         """Kernels and biases under their names; the activation and the space are static."""
@@ -84,7 +86,7 @@ class MLPPolicy:
         del key
         outputs = self.logits(obs)
         if self.space is not None:
-            return within(self.space, squashed(outputs))
+            return in_box(self.space, outputs)
         return jnp.argmax(outputs, axis=-1).astype(jnp.int32)
 
     def lanes(self, obs: chex.Array) -> chex.Array:
@@ -97,18 +99,12 @@ class MLPPolicy:
             x = jax.lax.optimization_barrier(kernel.T) @ x + bias[:, None]
             if i + 1 < len(self.kernels):
                 x = ACTIVATIONS[self.activation](x)
-        return _first_highest(x) if self.space is None else jnp.moveaxis(within(self.space, squashed(x.T)), 0, -1)
+        return _first_highest(x) if self.space is None else jnp.moveaxis(in_box(self.space, x.T), 0, -1)
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """(features, hidden …, actions)."""
         return (self.kernels[0].shape[-2], *(kernel.shape[-1] for kernel in self.kernels))
-
-
-def squashed(x):
-    import os
-
-    return jnp.tanh(x) if os.environ.get("SQUASH", "tanh") == "tanh" else jnp.clip(x, -1, 1)
 
 
 def _first_highest(values: chex.Array) -> chex.Array:
@@ -134,7 +130,7 @@ def check_one(policy: Any) -> None:
 
 
 def save_policy(path: str | Path, policy: MLPPolicy) -> None:
-    """Writes a policy as `.npz`: `kernel_i`, `bias_i`, `activation`.
+    """Writes a policy as `.npz`: `kernel_i`, `bias_i`, `activation`; `low` and `high` of continuous actions.
 
     Raises:
       UserError: it is no policy, a stack of them, or has NaN or infinite weights.
@@ -143,6 +139,8 @@ def save_policy(path: str | Path, policy: MLPPolicy) -> None:
     arrays: dict[str, Any] = {"activation": np.asarray(policy.activation)}
     for i, (kernel, bias) in enumerate(zip(policy.kernels, policy.biases, strict=True)):
         arrays |= {f"kernel_{i}": np.asarray(kernel, np.float32), f"bias_{i}": np.asarray(bias, np.float32)}
+    if policy.space is not None:
+        arrays |= dict(zip(("low", "high"), policy.space.bounds(), strict=True))
     files.write_npz(path, arrays)
 
 
@@ -170,13 +168,39 @@ def load_policy(path: str | Path) -> MLPPolicy:
         tuple(jnp.asarray(k, jnp.float32) for k in kernels),
         tuple(jnp.asarray(b, jnp.float32) for b in biases),
         activation,  # type: ignore[arg-type]
+        stored_space(path, arrays),
     )
+
+
+def stored_space(path: str | Path, arrays: Mapping[str, np.ndarray]) -> Box | None:
+    """The bounded box whose sides are the arrays `low` and `high` of a file; None if it has none.
+
+    Raises:
+      UserError: they are no sides of a box.
+    """
+    if not {"low", "high"} & arrays.keys():
+        return None
+    low, high = (arrays.get(name, np.empty(0)) for name in ("low", "high"))
+    if low.dtype != np.float32 or high.dtype != np.float32 or low.shape != high.shape or not low.size:
+        raise UserError(f"{path}: low and high are not the sides of a box, two float32 arrays of one shape")
+    try:
+        return Box(low, high, low.shape)  # type: ignore[arg-type]
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def same_space(a: Box | None, b: Space | None) -> bool:
+    """Whether two policies' actions are discrete, or of boxes with the same sides, however those are written."""
+    if a is None or b is None:
+        return a is b
+    return isinstance(b, Box) and a.shape == b.shape and np.array_equal(a.bounds(), b.bounds())
 
 
 def same(a: MLPPolicy, b: MLPPolicy) -> bool:
     """True if two policies are equal bit for bit."""
     return (
         a.activation == b.activation
+        and same_space(a.space, b.space)
         and a.sizes == b.sizes
         and all(
             np.asarray(x).tobytes() == np.asarray(y).tobytes()

@@ -2,6 +2,7 @@
 
 import difflib
 import itertools
+import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from edgerl.envs.spaces import Box
 from edgerl.util.errors import UserError
 
 _ORDER = "a kernel is [in, out]: torch.nn.Linear keeps [out, in], so transpose its weights"
@@ -33,6 +35,21 @@ def checked(
     biases = tuple(_array(f"bias {i}", bias) for i, bias in enumerate(biases))
     _check_shapes(kernels, biases)
     return kernels, biases
+
+
+def check_space(space: Any, kernels: Sequence[chex.Array]) -> None:
+    """Raises a `UserError` unless the space is None, or a bounded box with a number for each output of the network."""
+    if space is None:
+        return
+    if not isinstance(space, Box) or not space.bounded:
+        raise UserError(
+            f"MLPPolicy: space is {space!r}, expected None for discrete actions, or a box with finite bounds"
+        )
+    outputs = kernels[-1].shape[-1]
+    if math.prod(space.shape) != outputs:
+        raise UserError(
+            f"MLPPolicy: the network has {outputs} outputs, but an action of the box has shape {space.shape}"
+        )
 
 
 def check_reads(

@@ -19,6 +19,9 @@ class Space(Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...
 
+    @property
+    def dtype(self) -> np.dtype: ...
+
     def sample(self, key: chex.PRNGKey) -> chex.Array:
         """One element, drawn uniformly; the key is consumed."""
         ...
@@ -102,6 +105,11 @@ class Box:
         """(low, high), each float32 of the space's shape."""
         low, high = (np.broadcast_to(np.asarray(b, np.float32), self.shape) for b in (self.low, self.high))
         return low, high
+
+    @property
+    def bounded(self) -> bool:
+        """Whether every number has a lower and an upper bound."""
+        return all(np.isfinite(bound).all() for bound in self.bounds())
 
     def sample(self, key: chex.PRNGKey) -> chex.Array:
         """float32 of `shape`: uniform where both sides are bounded, standard normal where neither is,

@@ -36,7 +36,7 @@ def categorical(logits: chex.Array) -> Any:
 
 
 def normal(mean: chex.Array, log_std: chex.Array) -> Any:
-    """A `distrax` Gaussian of independent numbers along the last axis of `mean` and `log_std`, float32 [..., numbers]."""
+    """distrax's Gaussian of independent numbers: the last axis of `mean` and `log_std`, float32 [..., numbers]."""
     distrax = _distrax()
     return distrax.Independent(distrax.Normal(mean, jnp.exp(log_std)), reinterpreted_batch_ndims=1)
 

@@ -6,23 +6,25 @@ axis.
 """
 
 import dataclasses
-from typing import Any, Protocol
+from typing import Protocol
 
 import chex
 import jax.numpy as jnp
 import numpy as np
 
-from edgerl.envs.actions import within
-from edgerl.envs.policy import squashed
+from edgerl.envs.actions import in_box
 from edgerl.envs.spaces import Box, Discrete, Space
 from edgerl.rl.distributions import categorical, normal
 from edgerl.util.errors import UserError
 
 
 class Head(Protocol):
-    """Attributes:
-    outputs: numbers that the policy's network computes.
-    deviations: how many log standard deviations the learner keeps beside the network.
+    """What a learner needs to know of a space of actions.
+
+    Attributes:
+      outputs: numbers that the policy's network computes.
+      deviations: how many log standard deviations the learner keeps beside the network.
+      space: the box of continuous actions, or None.
     """
 
     @property
@@ -30,6 +32,9 @@ class Head(Protocol):
 
     @property
     def deviations(self) -> int: ...
+
+    @property
+    def space(self) -> Box | None: ...
 
     def sample(self, key: chex.PRNGKey, parameters: chex.Array) -> tuple[chex.Array, chex.Array]:
         """(actions [..., N], log-probabilities float32 [N]) for parameters [parameters, N]; the key is consumed."""
@@ -89,7 +94,7 @@ class GaussianHead:
         return policy.log_prob(action), policy.entropy()
 
     def played(self, action: chex.Array) -> chex.Array:
-        return within(self.space, squashed(action))
+        return in_box(self.space, action)
 
 
 def head_of(env_id: str, space: Space) -> Head:
@@ -100,5 +105,9 @@ def head_of(env_id: str, space: Space) -> Head:
     """
     if isinstance(space, Discrete):
         return CategoricalHead(space.n)
-    assert isinstance(space, Box)
+    if not isinstance(space, Box) or not space.bounded:
+        raise UserError(
+            f"{env_id} takes actions of {space}; PPO here learns Discrete actions and boxes with finite bounds: "
+            "let the environment take numbers from -1 to 1, and scale them itself"
+        )
     return GaussianHead(space)

@@ -9,7 +9,7 @@ import edgerl
 from edgerl import deploy
 from edgerl.envs import places
 from edgerl.envs.environment import Environment
-from edgerl.envs.policy import MLPPolicy, load_policy
+from edgerl.envs.policy import MLPPolicy, load_policy, same_space
 from edgerl.envs.registry import registered
 from edgerl.envs.spaces import Discrete
 from edgerl.envs.vectors import as_vectors
@@ -123,11 +123,18 @@ def _require_same(folder: str, origin: Origin, env: Environment) -> None:
 
 def _require_fit(folder: str, policy: Player, env: Environment, origin: Origin) -> None:
     shape, actions = env.observation_space().shape, env.action_space()
+    trained = f"trained in {origin.environment}" if origin.environment else "of an environment that is not said"
+    if policy.space is not None:
+        if policy.sizes[:1] == shape and same_space(policy.space, actions):
+            return
+        raise UserError(
+            f"--policy {folder}: {trained}, {policy.sizes[0]} features and actions of {policy.space}; {env.id} as it "
+            f"is made here has observations {shape} and actions of {actions}"
+        )
     if not isinstance(actions, Discrete):
         raise UserError(f"--policy {folder}: decides among actions, but {env.id} takes {actions}")
     takes, gives = (policy.sizes[0], policy.sizes[-1]), (*shape, actions.n)
     if takes != gives:
-        trained = f"trained in {origin.environment}" if origin.environment else "of an environment that is not said"
         raise UserError(
             f"--policy {folder}: {trained}, {takes[0]} features and {takes[1]} actions; {env.id} as it is made here "
             f"has observations {shape} and {actions.n} actions"

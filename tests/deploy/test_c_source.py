@@ -84,7 +84,7 @@ def test_the_self_test_counts_failures(tmp_path):
     (tmp_path / "policy.c").write_text(wrong)
     program = toolchain.compile_program(toolchain.HOST, tmp_path, tmp_path)
     with pytest.raises(toolchain.ToolError, match="ended with 6"):
-        toolchain.run_program(toolchain.HOST, program, np.zeros((3, 4), np.float32), 2)
+        toolchain.run_program(toolchain.HOST, program, np.zeros((3, 4), np.float32), toolchain.Form(4, 2))
 
 
 def test_ties_go_to_the_lowest_action(tmp_path):
@@ -93,7 +93,7 @@ def test_ties_go_to_the_lowest_action(tmp_path):
     policy = deployed(network(scale, layer))
     observations = write(tmp_path, policy)
     program = toolchain.compile_program(toolchain.HOST, tmp_path, tmp_path)
-    assert (toolchain.run_program(toolchain.HOST, program, observations, 3)["action"] == 1).all()
+    assert (toolchain.run_program(toolchain.HOST, program, observations, toolchain.Form(observations.shape[1], 3))["action"]["number"] == 1).all()
     assert int(policy.policy(None, jnp.zeros(2))) == 1
 
 
@@ -108,8 +108,8 @@ def test_accumulators_part_what_outputs_merge(tmp_path):
         observations = write(tmp_path / argmax, policy)
         program = toolchain.compile_program(toolchain.HOST, tmp_path / argmax, tmp_path)
         dtype = np.int8 if argmax == "outputs" else np.int32
-        records = toolchain.run_program(toolchain.HOST, program, observations, 4, dtype)
-        assert (records["action"] == best).all()
+        records = toolchain.run_program(toolchain.HOST, program, observations, toolchain.Form(observations.shape[1], 4, dtype))
+        assert (records["action"]["number"] == best).all()
         np.testing.assert_array_equal(records["scores"][0], [0] * 4 if argmax == "outputs" else [5, 9, 10, 10])
 
 

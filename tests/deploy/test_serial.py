@@ -19,7 +19,7 @@ from edgerl import UserError, cli, deploy, make
 from edgerl.deploy import c_source, calibration, int8_policy, names, serial, tflite_file, toolchain
 from edgerl.deploy.int8_policy import Deployed
 from edgerl.deploy.targets import esp_idf
-from edgerl.deploy.targets.example import POLICY
+from edgerl.deploy.targets.example import of_policy
 
 MISSING = serial.missing()
 
@@ -157,7 +157,7 @@ def _write_project(folder, deployed, model):
     _, scores = int8_policy.evaluate(deployed.policy, observations)
     vectors = c_source.TestVectors(observations, scores, scores.argmax(axis=1))
     sources = c_source.generate(deployed, c_source.Origin(hashlib.sha256(model).hexdigest()), vectors)
-    example = POLICY.named(names.words("policy", ""))
+    example = of_policy(None).named(names.words("policy", ""))
     for name, text in esp_idf.generate(sources, "policy", example, "").items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)

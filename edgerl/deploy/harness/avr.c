@@ -9,7 +9,7 @@
 #include <avr/sleep.h>
 #include <stdlib.h>
 
-#include "exported.h"
+#include "answer.h"
 #include "vectors.h"
 
 extern uint8_t _end;
@@ -42,6 +42,14 @@ static void put_byte(uint8_t byte)
 {
     put("0123456789abcdef"[byte >> 4]);
     put("0123456789abcdef"[byte & 15]);
+}
+
+static void put_bytes(const void *data, unsigned size)
+{
+    const uint8_t *byte = data;
+    while (size-- > 0) {
+        put_byte(*byte++);
+    }
 }
 
 static void put_number(const char *word, uint32_t value)
@@ -81,8 +89,8 @@ static uint32_t now(void)
 
 int main(void)
 {
-    uint32_t decide = 0;
-    uint32_t act = 0;
+    uint32_t decides = 0;
+    uint32_t acts = 0;
     int i;
     UCSR0B = 1 << TXEN0;
     TCCR1B = 1;
@@ -93,34 +101,27 @@ int main(void)
         int8_t input[EXPORTED_FEATURES];
         exported_score scores[EXPORTED_ACTIONS];
         uint32_t begin;
-        unsigned j;
-        int action;
+        struct answer action;
         memcpy_P(obs, observations[i], sizeof obs);
         exported_quantise(obs, input);
         begin = now();
         exported_infer(input, scores);
-        action = exported_argmax(scores);
-        decide += now() - begin;
-        for (j = 0; j < sizeof input; j++) {
-            put_byte(((const uint8_t *)input)[j]);
-        }
-        for (j = 0; j < sizeof scores; j++) {
-            put_byte(((const uint8_t *)scores)[j]);
-        }
-        put_byte((uint8_t)action);
-        put_byte((uint8_t)(action >> 8));
+        action = decide(scores);
+        decides += now() - begin;
+        put_bytes(input, sizeof input);
+        put_bytes(scores, sizeof scores);
+        put_bytes(&action, sizeof action);
         if (i % 16 == 0) {
             begin = now();
-            action = exported_act(obs);
-            act += now() - begin;
+            action = act(obs);
+            acts += now() - begin;
         }
-        put_byte((uint8_t)action);
-        put_byte((uint8_t)(action >> 8));
+        put_bytes(&action, sizeof action);
         put('\n');
     }
     put_number("failures ", (uint32_t)exported_self_test());
-    put_number("decide ", decide / VECTORS);
-    put_number("act ", act / ((VECTORS + 15) / 16));
+    put_number("decide ", decides / VECTORS);
+    put_number("act ", acts / ((VECTORS + 15) / 16));
     put_number("ram ", (uint32_t)((uint16_t)&__stack - 0x100 + 1) - untouched());
     cli();
     sleep_enable();

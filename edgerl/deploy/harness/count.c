@@ -1,5 +1,5 @@
 /*
- * Counts what one decision costs, for each of the inputs in inputs.h: network and argmax, then the whole of `act`; one
+ * Counts what one decision costs, for each of the inputs in inputs.h: network and argmax (or Q15), then the whole of `act`; one
  * number a line, less the cost of reading the counter. The counter is of retired instructions on QEMU's RISC-V machine
  * `virt` with -icount; with BOARD of cycles on a verilated core's board; with SEMIHOSTING the timer of a Cortex-M in QEMU.
  */
@@ -92,6 +92,17 @@ int main(void)
     nothing = spent(start);
     for (i = 0; i < (int)(sizeof inputs / sizeof inputs[0]); i++) {
         exported_score scores[EXPORTED_ACTIONS];
+#if defined(EXPORTED_CONTINUOUS)
+        int16_t q15[EXPORTED_ACTIONS];
+        float action[EXPORTED_ACTIONS];
+        start = counter();
+        exported_infer(inputs[i], scores);
+        exported_q15(scores, q15);
+        put_number(spent(start) - nothing);
+        start = counter();
+        exported_act(observations[i], action);
+        put_number(spent(start) - nothing);
+#else
         volatile int action;
         start = counter();
         exported_infer(inputs[i], scores);
@@ -101,6 +112,7 @@ int main(void)
         action = exported_act(observations[i]);
         put_number(spent(start) - nothing);
         (void)action;
+#endif
     }
     return exported_self_test() != 0;
 }

@@ -1,9 +1,9 @@
 /*
  * Runs a generated policy on many observations: float32 records in on standard input; for each, the quantised input,
- * the scores and the action out on standard output. Ends with the self-test's number of failures as exit status.
+ * the scores and the action (see answer.h) out on standard output. Ends with the self-test's number of failures as exit status.
  */
 #include "io.h"
-#include "exported.h"
+#include "answer.h"
 
 #ifndef BATCH
 #define BATCH 64
@@ -12,8 +12,8 @@
 struct record {
     exported_score scores[EXPORTED_ACTIONS];
     int8_t input[EXPORTED_FEATURES];
-    int32_t action;
-    int32_t act; /* exported_act's answer, asked for in the first record of a batch */
+    struct answer action;
+    struct answer act; /* exported_act's answer, asked for in the first record of a batch */
 };
 
 static float observations[BATCH][EXPORTED_FEATURES];
@@ -29,8 +29,8 @@ int main(void)
             struct record *r = &records[i];
             exported_quantise(observations[i], r->input);
             exported_infer(r->input, r->scores);
-            r->action = exported_argmax(r->scores);
-            r->act = i == 0 ? exported_act(observations[i]) : r->action;
+            r->action = decide(r->scores);
+            r->act = i == 0 ? act(observations[i]) : r->action;
         }
         if (!drain(records, count * sizeof records[0])) {
             return 255;

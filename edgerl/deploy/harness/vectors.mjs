@@ -8,6 +8,7 @@ const [, , program, name, ...numbers] = process.argv;
 const [features, actions, scoreBytes, size, atScores, atInput, atAction, atAct] = numbers.map(Number);
 const policy = await openPolicy(fs.readFileSync(program), {name, features, actions, scoreBytes});
 const {obs, input, scores} = policy.at;
+const answer = policy.reserve(6 * actions);
 const given = fs.readFileSync(0);
 const count = given.length / (4 * features);
 const out = Buffer.alloc(count * size);
@@ -18,8 +19,16 @@ for (let i = 0; i < count; i++) {
   policy.infer(input, scores);
   out.set(memory.subarray(scores, scores + scoreBytes * actions), i * size + atScores);
   out.set(memory.subarray(input, input + features), i * size + atInput);
-  out.writeInt32LE(policy.argmax(scores), i * size + atAction);
-  out.writeInt32LE(policy.act(obs), i * size + atAct);
+  if (!policy.continuous) {
+    out.writeInt32LE(policy.argmax(scores), i * size + atAction);
+    out.writeInt32LE(policy.act(obs), i * size + atAct);
+    continue;
+  }
+  policy.find('q15')(scores, answer + 4 * actions);
+  for (const [decide, from, at] of [[policy.find('action'), scores, atAction], [policy.act, obs, atAct]]) {
+    decide(from, answer);
+    out.set(memory.subarray(answer, answer + 6 * actions), i * size + at);
+  }
 }
 fs.writeSync(1, out);
 process.exitCode = Math.min(policy.selfTest(), 255); // of which a shell sees the lowest byte

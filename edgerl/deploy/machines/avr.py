@@ -9,7 +9,7 @@ import numpy as np
 
 from edgerl.deploy import toolchain
 from edgerl.deploy.machines.machine import TooSmall
-from edgerl.deploy.toolchain import ToolError
+from edgerl.deploy.toolchain import Form, ToolError
 
 _CHUNK_BYTES = 6000  # of observations in one program's flash
 _NUMBERS = ("failures", "decide", "act", "ram")
@@ -34,29 +34,24 @@ class Avr:
     def missing(self) -> str | None:
         return toolchain.missing("avr-gcc", "simavr")
 
-    def records(
-        self, folder: Path, name: str, observations: np.ndarray, actions: int, score: np.typing.DTypeLike
-    ) -> np.ndarray:
-        record = toolchain.record_of(observations.shape[1], actions, score)
+    def records(self, folder: Path, name: str, observations: np.ndarray, form: Form) -> np.ndarray:
         chunk = max(1, _CHUNK_BYTES // (4 * observations.shape[1]))
         parts = [
-            self._played(folder, name, observations[i : i + chunk], record)[0]
-            for i in range(0, len(observations), chunk)
+            self._played(folder, name, observations[i : i + chunk], form)[0] for i in range(0, len(observations), chunk)
         ]
         return np.concatenate(parts)
 
-    def measured(self, folder: Path, name: str, observations: np.ndarray, actions: int) -> dict[str, int]:
+    def measured(self, folder: Path, name: str, observations: np.ndarray, form: Form) -> dict[str, int]:
         """Mean cycles of `decide` and `act`, and bytes of RAM in use at most, over float32 observations [N, features].
 
         The RAM is the whole program's: the policy's, and some of the program that reads the observations.
         """
-        record = toolchain.record_of(observations.shape[1], actions, np.int8)
         few = observations[: max(1, _CHUNK_BYTES // (4 * observations.shape[1]))]
-        found = self._played(folder, name, few, record)[1]
+        found = self._played(folder, name, few, form)[1]
         return {key: found[key] for key in ("decide", "act", "ram")}
 
     def _played(
-        self, folder: Path, name: str, observations: np.ndarray, record: np.dtype
+        self, folder: Path, name: str, observations: np.ndarray, form: Form
     ) -> tuple[np.ndarray, dict[str, int]]:
         with tempfile.TemporaryDirectory() as temporary:
             out = Path(temporary)
@@ -70,7 +65,7 @@ class Avr:
             raise ToolError(f"the program in simavr answered {len(rows)} of {len(observations)} observations")
         if numbers["failures"]:
             raise ToolError(f"{numbers['failures']} embedded test vectors failed")
-        return _records(rows, observations.shape[1], record), numbers
+        return _records(rows, form), numbers
 
     def _build(self, folder: Path, name: str, observations: np.ndarray, out: Path) -> None:
         toolchain.shim(out, name)
@@ -80,7 +75,17 @@ class Avr:
             f"#define VECTORS {len(words)}\n"
             f"static const uint32_t observations[VECTORS][{words.shape[1]}] PROGMEM = {{{rows}}};\n"
         )
-        flags = [f"-mmcu={self.mcu}", "-std=gnu99", "-Wall", "-Wextra", "-Werror", "-O2", f"-I{folder}", f"-I{out}"]
+        flags = [
+            f"-mmcu={self.mcu}",
+            "-std=gnu99",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-O2",
+            f"-I{folder}",
+            f"-I{out}",
+            f"-I{toolchain.harness('')}",
+        ]
         sources = [str(folder / f"{name}.c"), toolchain.harness("avr.c")]
         try:
             toolchain.run(["avr-gcc", *flags, *sources, "-o", str(out / "program")])
@@ -90,14 +95,10 @@ class Avr:
             raise
 
 
-def _records(rows: list[bytes], features: int, record: np.dtype) -> np.ndarray:
+def _records(rows: list[bytes], form: Form) -> np.ndarray:
     """The lines' bytes as records."""
-    scores = record["scores"].base.newbyteorder("<")
-    packed = np.dtype(
-        [("input", np.int8, features), ("scores", scores, record["scores"].shape), ("action", "<i2"), ("act", "<i2")]
-    )
-    found = np.frombuffer(b"".join(rows), packed)
-    made = np.zeros(len(rows), record)
-    for field in packed.names or ():
+    found = np.frombuffer(b"".join(rows), form.record(packed=True))
+    made = np.zeros(len(rows), form.record())
+    for field in ("input", "scores", "action", "act"):
         made[field] = found[field]
     return made

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgerl.deploy import toolchain
 from edgerl.deploy.machines.machine import TooSmall
-from edgerl.deploy.toolchain import ToolError
+from edgerl.deploy.toolchain import Form, ToolError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,15 +60,13 @@ class Cortex:
         semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", str(out / "program")]
         toolchain.run([*command, *options, *semihosting], cwd=out)
 
-    def records(
-        self, folder: Path, name: str, observations: np.ndarray, actions: int, score: np.typing.DTypeLike
-    ) -> np.ndarray:
+    def records(self, folder: Path, name: str, observations: np.ndarray, form: Form) -> np.ndarray:
         with tempfile.TemporaryDirectory() as temporary:
             out = Path(temporary)
             (out / "in").write_bytes(np.ascontiguousarray(observations, "<f4").tobytes())
             toolchain.shim(out, name)
-            self.call([folder / f"{name}.c", toolchain.harness("vectors.c")], [folder, out], out)
-            record = toolchain.record_of(observations.shape[1], actions, score)
+            self.call([folder / f"{name}.c", toolchain.harness("vectors.c")], [folder, out, toolchain.harness("")], out)
+            record = form.record()
             written = (out / "out").read_bytes()
         if len(written) != len(observations) * record.itemsize:
             raise ToolError(f"the program wrote {len(written)} bytes, expected {len(observations) * record.itemsize}")

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
+from edgerl.deploy.toolchain import Form
+
 
 class Machine(Protocol):
     """A processor, real or emulated.
@@ -28,15 +30,14 @@ class Machine(Protocol):
         """None if the tools are there, else what to install."""
         ...
 
-    def records(
-        self, folder: Path, name: str, observations: np.ndarray, actions: int, score: np.typing.DTypeLike
-    ) -> np.ndarray:
-        """Structured records [N]: `input` int8 [features], `scores` [actions], `action`, `act`; the self-test passed.
+    def records(self, folder: Path, name: str, observations: np.ndarray, form: Form) -> np.ndarray:
+        """A `form.record()` for each of N observations; the self-test passed.
 
         Args:
           folder: of the export.
           name: of the export.
           observations: float32 [N, features].
+          form: of the export.
         Raises:
           ToolError: it does not compile, or failed while it ran.
           TooSmall: the program does not fit the machine.

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgerl.deploy import toolchain
-from edgerl.deploy.toolchain import Target
+from edgerl.deploy.toolchain import Form, Target
 
 XTENSA = Target(
     "Xtensa lx106",
@@ -40,9 +40,7 @@ class Streams:
         program = toolchain.build(self.target, sources, include, out / "program")
         toolchain.feed(self.target, program, np.empty(0, np.uint8), np.dtype(np.uint8))
 
-    def records(
-        self, folder: Path, name: str, observations: np.ndarray, actions: int, score: np.typing.DTypeLike
-    ) -> np.ndarray:
+    def records(self, folder: Path, name: str, observations: np.ndarray, form: Form) -> np.ndarray:
         with tempfile.TemporaryDirectory() as temporary:
             program = toolchain.compile_program(self.target, folder, Path(temporary), name)
-            return toolchain.run_program(self.target, program, observations, actions, score)
+            return toolchain.run_program(self.target, program, observations, form)

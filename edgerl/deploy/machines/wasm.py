@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgerl.deploy import toolchain
-from edgerl.deploy.toolchain import Target
+from edgerl.deploy.toolchain import Form, Target
 from edgerl.util.errors import UserError
 
 _FLAGS = ("-nostdlib", "-ffreestanding", "-Wl,--no-entry", "-Wl,--strip-all", "-Wl,--export=__heap_base")
@@ -64,10 +64,10 @@ def _symbols(header: Path) -> list[str]:
     return re.findall(r"^#define \w+ (\w+_[0-9a-f]{8})$", header.read_text(), re.MULTILINE)
 
 
-def run(program: Path, name: str, observations: np.ndarray, actions: int, score: np.typing.DTypeLike) -> np.ndarray:
+def run(program: Path, name: str, observations: np.ndarray, form: Form) -> np.ndarray:
     """Records of a compiled program in Node.js; see `Machine.records`."""
-    record = toolchain.record_of(observations.shape[1], actions, score)
-    sizes = [observations.shape[1], actions, record["scores"].base.itemsize, record.itemsize]
+    record = form.record()
+    sizes = [form.features, form.actions, record["scores"].base.itemsize, record.itemsize]
     fields: Any = record.fields
     offsets = [fields[field][1] for field in ("scores", "input", "action", "act")]
     node = Target("WebAssembly", "clang", emulator=("node", toolchain.harness("vectors.mjs")))
@@ -86,11 +86,9 @@ class Wasm:
     def missing(self) -> str | None:
         return missing() or toolchain.missing("node")
 
-    def records(
-        self, folder: Path, name: str, observations: np.ndarray, actions: int, score: np.typing.DTypeLike
-    ) -> np.ndarray:
+    def records(self, folder: Path, name: str, observations: np.ndarray, form: Form) -> np.ndarray:
         with tempfile.TemporaryDirectory() as temporary:
-            return run(build(folder, name, Path(temporary)), name, observations, actions, score)
+            return run(build(folder, name, Path(temporary)), name, observations, form)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,11 +109,9 @@ class Program:
     def missing(self) -> str | None:
         return toolchain.missing("node") if self.program else self.absent
 
-    def records(
-        self, folder: Path, name: str, observations: np.ndarray, actions: int, score: np.typing.DTypeLike
-    ) -> np.ndarray:
+    def records(self, folder: Path, name: str, observations: np.ndarray, form: Form) -> np.ndarray:
         del folder
         with tempfile.TemporaryDirectory() as temporary:
             program = Path(temporary) / "program.wasm"
             program.write_bytes(self.program)
-            return run(program, name, observations, actions, score)
+            return run(program, name, observations, form)

@@ -23,8 +23,8 @@ class Example:
       total: C expression, how many tests there are, for the greeting.
       state: C definitions at file scope.
       start: C statements after the self-test has passed.
-      decide: C statements that decide about `values[]` and set `int answers[2]`.
-      says: format of the answer's line, of one or two %d.
+      decide: C statements that decide about `values[]` and set as many `int answers[]` as `says` has %d.
+      says: format of the answer's line, with a %d for each number.
       about: what goes in and comes out, for the README.
     """
 
@@ -49,7 +49,7 @@ class Example:
         return Example(**filled)
 
 
-POLICY = Example(
+_POLICY = Example(
     header="$p.h",
     word="obs",
     count="${P}_FEATURES",
@@ -60,6 +60,34 @@ POLICY = Example(
     says="action: %d",
     about="an observation in, the action out",
 )
+
+_DECIDE = """\
+int8_t input[${P}_FEATURES];
+    ${p}_score scores[${P}_ACTIONS];
+    int16_t action[${P}_ACTIONS];
+    int i;
+    ${p}_quantise(values, input);
+    ${p}_infer(input, scores);
+    ${p}_q15(scores, action);
+    for (i = 0; i < ${P}_ACTIONS; i++) {
+        answers[i] = action[i];
+    }"""
+
+
+def of_policy(numbers: int | None) -> Example:
+    """What the example of a policy does.
+
+    Args:
+      numbers: of a continuous action; None: the actions are discrete.
+    """
+    if numbers is None:
+        return _POLICY
+    about = (
+        "an observation in, the action out, each number as Q15: -32768 for the lower side of its range, 32767 for the "
+    )
+    says = f"action: [{' '.join(['%d'] * numbers)}]"
+    return dataclasses.replace(_POLICY, decide=_DECIDE, says=says, about=f"{about}upper one")
+
 
 _PARSER = """\
 /* The exclusive or of some characters, by which a damaged line is told. */
@@ -162,10 +190,11 @@ def common(example: Example) -> str:
         lines += [f'    put_text("{piece}");'] if piece else []
         lines += [f"    put_number(answers[{i}]);"] if i + 1 < len(pieces) else []
     state = f"{example.state}\n" if example.state else ""
+    reply = max(48, len(example.says) + 8 * len(pieces))  # a number has eight characters more than its %d, at most
     return (
         f"#define COUNT ({example.count})\n\n"
-        f"static char line[{example.digits} * COUNT + 16];\nstatic char reply[48];\nstatic size_t size;\n"
-        f"static float values[COUNT];\nstatic int answers[2];\n"
+        f"static char line[{example.digits} * COUNT + 16];\nstatic char reply[{reply}];\nstatic size_t size;\n"
+        f"static float values[COUNT];\nstatic int answers[{max(2, len(pieces) - 1)}];\n"
         "static int checked; /* whether the line had a checksum */\n"
         f"{state}\n" + parser.replace("@DECIDE@", example.decide).replace("@ANSWER@", "\n".join(lines))
     )

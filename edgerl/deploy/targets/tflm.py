@@ -12,20 +12,43 @@ from edgerl.deploy.graph import Graph
 ARENA_MARGIN = 1.5  # the measurement is a 64-bit host's, whose pointers are larger; kernels for a chip may need scratch
 
 
-def generate(graph: Graph, arena: int, words: Mapping[str, str]) -> dict[str, str]:
-    """Path in the export → text, given the measured arena in bytes and `edgerl.deploy.names`' words."""
+def generate(graph: Graph, arena: int, words: Mapping[str, str], continuous: bool) -> dict[str, str]:
+    """Path in the export → text.
+
+    Args:
+      arena: the measured one, in bytes.
+      words: those of `edgerl.deploy.names`.
+      continuous: whether the outputs are a box's action.
+    """
     operators = list(dict.fromkeys(operation.RESOLVER for operation in graph.operations))
     size = -(-int(arena * ARENA_MARGIN) // 16) * 16
     source = _SOURCE.replace("@COUNT@", str(len(operators))).replace("@MEASURED@", str(arena))
     checks = " && ".join(f"resolver.{name}() == kTfLiteOk" for name in operators)
-    p = words["p"]
-    texts = {
-        f"tflm/{p}_tflm.h": _HEADER.replace("@ARENA@", str(size)),
-        f"tflm/{p}_tflm.cc": source.replace("@CHECKS@", checks),
-    }
+    p, decision = words["p"], _CONTINUOUS if continuous else _DISCRETE
+    header = _HEADER.replace("@ARENA@", str(size))
+    for key, text in decision.items():
+        header, source = header.replace(key, text), source.replace(key, text)
+    texts = {f"tflm/{p}_tflm.h": header, f"tflm/{p}_tflm.cc": source.replace("@CHECKS@", checks)}
     camel = "".join(word.capitalize() for word in p.split("_"))
     return {path: Template(text).substitute(words, camel=camel) for path, text in texts.items()}
 
+
+_DISCRETE = {
+    "@TELLS@": "the largest int8 output, ties to the lowest index; -1 if the interpreter failed.",
+    "@RETURNS@": "int",
+    "@MORE@": "",
+    "@FAILED@": "-1",
+    "@INCLUDE@": "#include <algorithm>\n\n",
+    "@DECIDE@": "return static_cast<int>(std::max_element(outputs, outputs + ${P}_ACTIONS) - outputs);",
+}
+_CONTINUOUS = {
+    "@TELLS@": "in the units of ${p}.h; false, and no action, if the interpreter failed.",
+    "@RETURNS@": "bool",
+    "@MORE@": ", float action[${P}_ACTIONS]",
+    "@FAILED@": "false",
+    "@INCLUDE@": "",
+    "@DECIDE@": "${p}_action(outputs, action);\n  return true;",
+}
 
 _HEADER = """\
 // The policy through TensorFlow Lite for Microcontrollers. Needs ${p}.{h,c} and ${p}_model_data.{h,cc} beside it,
@@ -40,8 +63,8 @@ constexpr int k${camel}ArenaBytes = @ARENA@;
 // Builds the interpreter; false if the model, an operator or the arena does not fit. Call it once.
 bool ${p}_tflm_begin();
 
-// Observation in, action out: the largest int8 output, ties to the lowest index; -1 if the interpreter failed.
-int ${p}_tflm_act(const float obs[${P}_FEATURES]);
+// Observation in, action out: @TELLS@
+@RETURNS@ ${p}_tflm_act(const float obs[${P}_FEATURES]@MORE@);
 
 // Bytes of the arena in use after ${p}_tflm_begin.
 int ${p}_tflm_arena_used();
@@ -52,9 +75,7 @@ int ${p}_tflm_arena_used();
 _SOURCE = """\
 #include "${p}_tflm.h"
 
-#include <algorithm>
-
-#include "${p}_model_data.h"
+@INCLUDE@#include "${p}_model_data.h"
 #include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
 #include "tensorflow/lite/schema/schema_generated.h"
@@ -86,16 +107,16 @@ bool ${p}_tflm_begin() {
   return true;
 }
 
-int ${p}_tflm_act(const float obs[${P}_FEATURES]) {
+@RETURNS@ ${p}_tflm_act(const float obs[${P}_FEATURES]@MORE@) {
   if (interpreter == nullptr) {
-    return -1;
+    return @FAILED@;
   }
   ${p}_quantise(obs, interpreter->input(0)->data.int8);
   if (interpreter->Invoke() != kTfLiteOk) {
-    return -1;
+    return @FAILED@;
   }
   const int8_t* outputs = interpreter->output(0)->data.int8;
-  return static_cast<int>(std::max_element(outputs, outputs + ${P}_ACTIONS) - outputs);
+  @DECIDE@
 }
 
 int ${p}_tflm_arena_used() {

@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 
 from edgerl.envs.environment import Environment, Params
 from edgerl.rl.config import RunConfig
+from edgerl.rl.heads import head_of
 from edgerl.rl.ppo import METRICS
 from edgerl.rl.run.seeds import CPU_BATCH
 from edgerl.util import memory
@@ -28,12 +29,16 @@ def require_memory(env: Environment, config: RunConfig, env_params: Params, mesh
 
 
 def bytes_needed(env: Environment, config: RunConfig, env_params: Params, mesh: Mesh) -> int:
-    """Bytes on all devices together, at the time of the largest need."""
+    """Bytes on all devices together, at the time of the largest need.
+
+    Raises:
+      UserError: PPO does not learn such actions.
+    """
     ppo, seeds, devices = config.ppo, config.num_seeds, mesh.size
     obs, state = jax.eval_shape(env.reset, jax.ShapeDtypeStruct((), jax.random.key(0).dtype), env_params)
     obs_bytes, lane_bytes = memory.size_of(obs), memory.size_of((obs, state))
-    features, actions = math.prod(obs.shape), getattr(env.action_space(env_params), "n", 1)
-    layers = [[features, *ppo.hidden_sizes, outputs] for outputs in (actions, 1)]  # of the policy and of the value
+    features, head = math.prod(obs.shape), head_of(env.id, env.action_space(env_params))
+    layers = [[features, *ppo.hidden_sizes, outputs] for outputs in (head.outputs, 1)]  # of the policy and of the value
     weights = sum((a + 1) * b for widths in layers for a, b in itertools.pairwise(widths))
     hidden = sum(ppo.hidden_sizes)
     widest = max((*ppo.hidden_sizes, 1))

@@ -8,7 +8,7 @@ import numpy as np
 from edgerl.envs.conformance import check_environment
 from edgerl.envs.conformance_case import ConformanceError
 from edgerl.envs.environment import Environment
-from edgerl.envs.spaces import Discrete
+from edgerl.rl.heads import head_of
 from edgerl.simulator.lanes import Transition
 from edgerl.simulator.simulate import random_policy, simulate
 from edgerl.util.errors import UserError
@@ -44,13 +44,9 @@ def proposed(env: Environment) -> dict[str, Any]:
     """Values of a `RunConfig`: sizes by the environment's, scales by what a random play sees.
 
     Raises:
-      UserError: PPO cannot learn in it, since its actions are not discrete.
+      UserError: PPO cannot learn in it, since its actions have no bounds.
     """
-    actions = env.action_space(env.default_params)
-    if not isinstance(actions, Discrete):
-        raise UserError(
-            f"train: {env.id} takes actions of {actions}; PPO here learns Discrete actions: offer a few levels instead"
-        )
+    head_of(env.id, env.action_space(env.default_params))  # or the error
     longest = horizon(env)
     stats = simulate(
         env, random_policy(env), jax.random.key(0), num_envs=LANES, num_steps=min(STEPS, longest), trajectory=True

@@ -15,7 +15,10 @@ export async function openPolicy(program, {name, features, actions, scoreBytes})
     if (symbol === undefined) throw new Error(`it has no function ${name}_${word}`);
     return exported[symbol];
   };
-  const [quantise, infer, argmax, act] = ['quantise', 'infer', 'argmax', 'act'].map(find);
+  const [quantise, infer, act] = ['quantise', 'infer', 'act'].map(find);
+  // A policy over choices has an argmax; one whose actions are continuous turns scores into numbers and into Q15.
+  const continuous = Object.keys(exported).some((key) => key.slice(0, -9) === `${name}_q15`);
+  const argmax = continuous ? undefined : find('argmax');
   const selfTests = Object.keys(exported).filter((key) => /_self_test_[0-9a-f]{8}$/.test(key));
 
   const obs = (exported.__heap_base.value + 7) & ~7;
@@ -31,7 +34,7 @@ export async function openPolicy(program, {name, features, actions, scoreBytes})
   const view = (kind, at, length) => new kind(exported.memory.buffer, at, length);
 
   return {
-    find, reserve, view, quantise, infer, argmax, act,
+    find, reserve, view, quantise, infer, argmax, act, continuous,
     at: {obs, input, scores},
     /** How many of the program's own tests fail: 0 where it computes as it should. */
     selfTest: () => selfTests.reduce((failures, key) => failures + exported[key](), selfTests.length > 0 ? 0 : 1),
