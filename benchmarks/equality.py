@@ -1,9 +1,11 @@
 """JAX = TFLM = host C = rv32imc on random int8 networks: how many of how many outputs differ.
 
     python -m benchmarks.equality --networks 300 --vectors 4000
+    python -m benchmarks.equality --networks 100 --vectors 4000 --continuous
 
 Networks have 1 to 4 layers of odd and even sizes, every activation, weights per tensor and per channel, zero points off
-centre, and multipliers on both sides of 1; they decide by their outputs or, where they can, by their accumulators.
+centre, and multipliers on both sides of 1; they decide by their outputs or, where they can, by their accumulators. With
+--continuous their outputs are actions of random boxes, compared as float and as Q15.
 Inputs are uniform int8, with rows of extremes among them. Prints JSON.
 """
 
@@ -19,27 +21,46 @@ from typing import Any
 import jax
 import numpy as np
 
-from edgerl.deploy import c_source, int8_policy, perceptron, tflite_file, tflm, toolchain
+from edgerl.deploy import c_source, int8_policy, perceptron, tflite_file, tflm, toolchain, vectors
 from edgerl.deploy.calibration import Quantiser
 from edgerl.deploy.graph import Builder, Graph
 from edgerl.deploy.int8_policy import Argmax, Deployed
 from edgerl.deploy.tensor import Quantisation
+from edgerl.envs.spaces import Box
 
 HIDDEN = ("relu", "relu6", "tanh", "sigmoid")
 
 
-def random_network(rng: np.random.Generator, sizes: Sequence[int] = ()) -> Graph:
-    """A network whose outputs use the int8 range, of random sizes by default; multipliers from 2^-12 to 2^2."""
+def random_network(rng: np.random.Generator, sizes: Sequence[int] = (), continuous: bool = False) -> Graph:
+    """A network whose outputs use the int8 range, of random sizes by default; multipliers from 2^-12 to 2^2.
+
+    With continuous outputs the last layer's scale is that of actions.
+    """
     sizes = sizes or [int(n) for n in rng.integers(1, 40, rng.integers(2, 6))]
     first = Quantisation(np.float32(2.0 ** rng.uniform(-10, 0)), int(rng.choice([0, rng.integers(-128, 128)])))
     builder = Builder((sizes[0],), first)
     for i, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
-        activation = "none" if i + 2 == len(sizes) else HIDDEN[rng.integers(len(HIDDEN))]
-        _random_layer(rng, builder, inputs, outputs, activation)
+        last = i + 2 == len(sizes)
+        activation = "none" if last else HIDDEN[rng.integers(len(HIDDEN))]
+        _random_layer(rng, builder, inputs, outputs, activation, perceptron.BOX if last and continuous else None)
     return builder.graph()
 
 
-def _random_layer(rng: np.random.Generator, builder: Builder, inputs: int, outputs: int, activation: str) -> None:
+def random_box(rng: np.random.Generator, numbers: int) -> Box:
+    """Sides of any sign and size, symmetric or not."""
+    middle = rng.normal(size=numbers) * rng.choice([0, 1, 100], numbers)
+    half = 10.0 ** rng.uniform(-2, 3, numbers)
+    return Box(*(np.float32(middle + side * half) for side in (-1, 1)), (numbers,))  # type: ignore[arg-type]
+
+
+def _random_layer(
+    rng: np.random.Generator,
+    builder: Builder,
+    inputs: int,
+    outputs: int,
+    activation: str,
+    written: Quantisation | None = None,
+) -> None:
     at = len(builder.tensors) - 1
     source = builder.tensors[at].q
     amplitude = int(rng.choice([2, 20, 127]))
@@ -50,20 +71,20 @@ def _random_layer(rng: np.random.Generator, builder: Builder, inputs: int, outpu
     channels = outputs if rng.random() < 0.5 and outputs > 1 else 1
     scales = (2.0 ** rng.uniform(-9, -3) * 2.0 ** rng.uniform(-1, 1, channels)).astype(np.float32)
     output_scale = np.float32(source.scale * scales.mean() / multiplier)
-    if activation in ("tanh", "sigmoid"):  # one of these takes inputs of the order of 1
-        ratio = np.float32(2.0 ** rng.uniform(-7, -3)) / output_scale
+    if activation in ("tanh", "sigmoid") or written:  # which are of the order of 1
+        ratio = (written.scale if written else np.float32(2.0 ** rng.uniform(-7, -3))) / output_scale
         scales, output_scale = (scales * ratio).astype(np.float32), np.float32(output_scale * ratio)
     at_bottom = activation in ("relu", "relu6") and rng.random() < 0.8
     zero = -128 if at_bottom else int(rng.integers(-128, 128))
     bias = rng.normal(0, spread, outputs).astype(np.int32)
     fields = {"weights": weights, "bias": bias, "weight_scales": scales}
-    perceptron.append(builder, at, activation, Quantisation(output_scale, zero), **fields)
+    perceptron.append(builder, at, activation, written or Quantisation(output_scale, zero), **fields)
 
 
-def deployed(graph: Graph, argmax: Argmax = "outputs") -> Deployed:
+def deployed(graph: Graph, argmax: Argmax = "outputs", space: Box | None = None) -> Deployed:
     """With a quantiser under which an integer observation -128 … 127 is the network's input."""
     features = graph.tensors[graph.input].shape
-    return Deployed(graph, Quantiser(np.full(features, 2, np.float32), np.zeros(features, np.int32)), argmax)
+    return Deployed(graph, Quantiser(np.full(features, 2, np.float32), np.zeros(features, np.int32)), argmax, space)
 
 
 def random_inputs(rng: np.random.Generator, features: int, num: int) -> np.ndarray:
@@ -73,44 +94,45 @@ def random_inputs(rng: np.random.Generator, features: int, num: int) -> np.ndarr
     return inputs.astype(np.int8)
 
 
-def compare(graph: Graph, rng: np.random.Generator, num: int) -> dict[str, int | str]:
+def compare(graph: Graph, rng: np.random.Generator, num: int, space: Box | None = None) -> dict[str, int | str]:
     """Rows that differ from the JAX arithmetic, for each implementation; a string where a tool is missing."""
-    comparable = len(perceptron.layers(graph)[-1].dense.scales) == 1
+    comparable = len(perceptron.layers(graph)[-1].dense.scales) == 1 and space is None
     argmax: Argmax = "accumulators" if comparable and rng.random() < 0.5 else "outputs"
-    made, model = deployed(graph, argmax), tflite_file.write(graph)
+    made, model = deployed(graph, argmax, space), tflite_file.write(graph)
     policy = made.policy
     inputs = random_inputs(rng, policy.sizes[0], num)
     observations = inputs.astype(np.float32)
     quantised, scores = int8_policy.evaluate(policy, observations)
-    actions = scores.argmax(axis=1)
+    expected = vectors.records(policy, quantised, scores)
     found: dict[str, int | str] = {"quantiser": int((quantised != inputs).any(axis=1).sum())}
     outputs, _ = tflm.run(model, inputs)
     found["TFLM"] = int((outputs != np.asarray(jax.jit(policy.outputs)(inputs))).any(axis=1).sum())
-    vectors = c_source.TestVectors(observations[:4], scores[:4], actions[:4])
+    tests = c_source.TestVectors(observations[:4], scores[:4], np.asarray(policy.decide(scores[:4])))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         origin = c_source.Origin(hashlib.sha256(model).hexdigest())
-        for name, text in c_source.generate(made, origin, vectors).items():
+        for name, text in c_source.generate(made, origin, tests).items():
             (folder / name).write_text(text)
         for target in (toolchain.HOST, toolchain.RV32):
             if missing := target.missing():
                 found[target.name] = missing
                 continue
             program = toolchain.compile_program(target, folder, folder)
-            records = toolchain.run_program(target, program, observations, policy.sizes[-1], scores.dtype)
-            wrong = (records["scores"] != scores).any(axis=1) | (records["action"] != actions)
-            found[target.name] = int((wrong | (records["input"] != inputs).any(axis=1)).sum())
+            records = toolchain.run_program(target, program, observations, expected.form)
+            found[target.name] = int(vectors.different(records, expected.records).sum())
     return found
 
 
-def run(networks: int, vectors: int, seed: int = 0) -> dict[str, Any]:
+def run(networks: int, vectors: int, seed: int = 0, continuous: bool = False) -> dict[str, Any]:
     """Totals over random networks."""
     rng = np.random.default_rng(seed)
     totals: dict[str, Any] = {}
     for _ in range(networks):
-        for name, value in compare(random_network(rng), rng, vectors).items():
+        graph = random_network(rng, continuous=continuous)
+        space = random_box(rng, perceptron.sizes(graph)[-1]) if continuous else None
+        for name, value in compare(graph, rng, vectors, space).items():
             totals[name] = value if isinstance(value, str) else totals.get(name, 0) + value
-    return {"networks": networks, "vectors_each": vectors, "differences": totals}
+    return {"networks": networks, "continuous": continuous, "vectors_each": vectors, "differences": totals}
 
 
 def main() -> None:
@@ -118,8 +140,9 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=300)
     parser.add_argument("--vectors", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--continuous", action="store_true")
     options = parser.parse_args()
-    print(json.dumps(run(options.networks, options.vectors, options.seed)))
+    print(json.dumps(run(options.networks, options.vectors, options.seed, options.continuous)))
 
 
 if __name__ == "__main__":

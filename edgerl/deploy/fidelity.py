@@ -48,7 +48,7 @@ def _errors(outputs: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
 
     Returns:
       observations: N. error: its mean, 99 % quantile and maximum over all numbers of all actions, in `mean`,
-      `quantile_99` and `max`; half an int8 step is 0.2 %. saturated: the share of int8 numbers at either end of their range.
+      `quantile_99` and `max`; half an int8 step is 0.2 %. saturated: the share of int8 numbers at an end of it.
     """
     error = 50 * np.abs(np.clip(outputs, -1, 1) - scores / 128)
     return {

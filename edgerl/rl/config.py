@@ -35,6 +35,8 @@ class PPOConfig:
     observation_scale: tuple[float, ...] = static((), "what each feature is divided by; empty: 1", low=1e-6)
     schedule: str = static("linear", "how the learning rate falls to 0", choices=("constant", "linear", "cosine"))
     clip_value: bool = static(False, "clip the change of the value, as the policy's")
+    normalise_observations: bool = static(False, "by running mean and deviation; at first by observation_scale")
+    normalise_returns: bool = static(False, "value_scale follows the returns; as it stands here at first")
     learning_rate: float = field(1e-2, "Adam's step size at the start", low=0)
     discount: float = field(0.99, "gamma: what a reward is worth one step later", low=0, high=1)
     gae_lambda: float = field(0.95, "0: one-step advantages; 1: whole returns", low=0, high=1)

@@ -60,7 +60,12 @@ def total(parts: chex.Array, config: PPOConfig) -> chex.Array:
 
 
 def ppo_loss(
-    head: Head, parameters: chex.Array, values: chex.Array, batch: Minibatch, config: PPOConfig
+    head: Head,
+    parameters: chex.Array,
+    values: chex.Array,
+    batch: Minibatch,
+    config: PPOConfig,
+    value_scale: chex.Numeric,
 ) -> tuple[chex.Array, chex.Array]:
     """Mean loss of a minibatch, and the means float32 [PARTS] of what it is made of.
 
@@ -69,6 +74,7 @@ def ppo_loss(
       parameters: float32 [parameters, B], of the policy's distributions now.
       values: float32 [B], the value function's now.
       batch: fields [..., B], the advantages normalised.
+      value_scale: the size of the returns.
     """
 
     def one(parameters: chex.Array, value: chex.Array, sample: Minibatch) -> chex.Array:
@@ -76,7 +82,7 @@ def ppo_loss(
         log_ratio = log_prob - sample.log_prob
         ratio = jnp.exp(log_ratio)
         # In units of `value_scale`, so that the loss's weight means the same at any size of the returns.
-        now, then, target = (x / config.value_scale for x in (value, sample.value, sample.target))
+        now, then, target = (x / value_scale for x in (value, sample.value, sample.target))
         return jnp.stack(
             [
                 -clipped_surrogate(ratio, sample.advantage, config.clip),

@@ -12,9 +12,11 @@ from flax import struct
 from edgerl.envs.environment import Environment, Params
 from edgerl.envs.parameters import spaces_of
 from edgerl.envs.policy import ACTIVATIONS, MLPPolicy
+from edgerl.rl import normalisation
 from edgerl.rl.config import PPOConfig
 from edgerl.rl.heads import Head, head_of
 from edgerl.rl.initialisers import orthogonal
+from edgerl.rl.normalisation import Moments, Statistics
 from edgerl.simulator.xla import Trick, apart, turned, uses
 from edgerl.util.errors import UserError
 
@@ -113,11 +115,12 @@ class Networks:
     head: Head = struct.field(pytree_node=False)
     value_scale: chex.Numeric
     initial_std: chex.Numeric
+    observations: Moments | None
 
     def init(self, key: chex.PRNGKey) -> Variables:
         """Variables of both, and `log_std` [numbers] of continuous actions; the key is consumed."""
         policy_key, value_key = jax.random.split(key)
-        obs = jnp.zeros(len(self.policy.input_scale), jnp.float32)
+        obs = jnp.zeros(self.features, jnp.float32)
         made = {"policy": self.policy.init(policy_key, obs), "value": self.value.init(value_key, obs)}
         if not self.head.deviations:
             return made
@@ -128,7 +131,7 @@ class Networks:
 
         Logits; or means, and behind them log standard deviations, which do not depend on the observation.
         """
-        outputs = apart(self.policy.apply(variables["policy"], obs))
+        outputs = apart(self.policy.apply(variables["policy"], self._seen(obs)))
         if not self.head.deviations:
             return outputs
         log_std = variables["log_std"].reshape(-1, *(1,) * (outputs.ndim - 1))
@@ -136,22 +139,57 @@ class Networks:
 
     def values(self, variables: Variables, obs: chex.Array) -> chex.Array:
         """float32 [...] for observations [features, ...]."""
-        return self.value_scale * apart(self.value.apply(variables["value"], obs))[0]
+        return self.value_scale * apart(self.value.apply(variables["value"], self._seen(obs)))[0]
+
+    def with_values_of(self, other: "Networks", variables: Variables) -> Variables:
+        """Variables of these networks with which their values are those of others that have another scale.
+
+        Reference: van Hasselt et al., "Learning values across many orders of magnitude", 2016 (without the shift).
+        """
+        layer, ratio = f"Dense_{len(self.value.hidden_sizes)}", other.value_scale / self.value_scale
+        layers = variables["value"]["params"]
+        scaled = jax.tree.map(lambda x: ratio * x, layers[layer])
+        return {**variables, "value": {**variables["value"], "params": {**layers, layer: scaled}}}
+
+    def _seen(self, obs: chex.Array) -> chex.Array:
+        """Observations [features, ...] whose mean is 0, and whose deviation is 1 once the input scale divides them."""
+        if self.observations is None:
+            return obs
+        scale = np.asarray(self.policy.input_scale, np.float32) / self._deviation()
+        mean, scale = (x.reshape(-1, *(1,) * (obs.ndim - 1)) for x in (self.observations.mean, scale))
+        return (obs - mean) * scale
+
+    def _deviation(self) -> chex.Array:
+        assert self.observations is not None  # the caller's
+        return normalisation.deviation(self.observations, np.asarray(self.policy.input_scale, np.float32))
+
+    @property
+    def features(self) -> int:
+        """Of an observation."""
+        return len(self.policy.input_scale)
 
     def greedy(self, variables: Variables) -> MLPPolicy:
-        """The policy that takes the most probable action, its input scale folded into the first kernel."""
+        """The policy without exploration, all that is done to observations folded into the first layer."""
         layers = [variables["policy"]["params"][f"Dense_{i}"] for i in range(len(self.policy.hidden_sizes) + 1)]
         first, *others = (layer["kernel"].T for layer in layers)
-        first = first * _inverse(self.policy.input_scale)[:, None]
         biases = tuple(layer["bias"] for layer in layers)
+        if self.observations is None:
+            first = first * _inverse(self.policy.input_scale)[:, None]
+        else:
+            first = first / self._deviation()[:, None]
+            biases = (biases[0] - self.observations.mean @ first, *biases[1:])
         return MLPPolicy((first, *others), biases, self.policy.activation, self.head.space)  # type: ignore[arg-type]
 
 
-def make_networks(env: Environment, config: PPOConfig, env_params: Params | None = None) -> Networks:
+def make_networks(
+    env: Environment, config: PPOConfig, env_params: Params | None = None, statistics: Statistics | None = None
+) -> Networks:
     """Networks for an environment, whose spaces its parameters decide (by default the published ones).
 
+    Args:
+      statistics: of what was seen so far, where the configuration asks for some.
     Raises:
-      UserError: the actions are not discrete, observations are not vectors, or `observation_scale` does not fit them.
+      UserError: the actions have no bounds, observations are not vectors, or `observation_scale` does not fit them.
     """
     observations, actions = spaces_of(env, env.default_params if env_params is None else env_params)
     shape = observations.shape
@@ -165,7 +203,9 @@ def make_networks(env: Environment, config: PPOConfig, env_params: Params | None
         MLP(config.hidden_sizes, outputs, gain, config.activation, scale)
         for outputs, gain in ((head.outputs, 0.01), (1, 1.0))
     )
-    return Networks(policy, value, head, config.value_scale, config.initial_std)
+    size = normalisation.value_scale(config, statistics)
+    seen = None if statistics is None else statistics.observations
+    return Networks(policy, value, head, size, config.initial_std, seen)
 
 
 def _inverse(scale: tuple[float, ...]) -> np.ndarray:

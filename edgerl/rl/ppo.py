@@ -17,11 +17,12 @@ from edgerl.envs.entry import environment_of
 from edgerl.envs.environment import Environment, Params
 from edgerl.envs.forms import environment_forms
 from edgerl.envs.policy import MLPPolicy
-from edgerl.rl import losses
+from edgerl.rl import losses, normalisation
 from edgerl.rl.config import PPOConfig
 from edgerl.rl.gae import gae
 from edgerl.rl.losses import Minibatch
 from edgerl.rl.networks import Networks, Variables, make_networks
+from edgerl.rl.normalisation import Statistics
 from edgerl.rl.rollout import LAST, EpisodeStats, RolloutState, reset, rollout
 from edgerl.rl.shuffle import permutation
 from edgerl.simulator.lanes import Transition
@@ -39,6 +40,7 @@ class TrainState:
     opt_state: optax.OptState  # for the parameters as one vector
     playing: RolloutState  # N environments
     key: chex.PRNGKey
+    statistics: Statistics | None = None  # where the configuration asks for some
 
 
 def init(env: Environment, config: PPOConfig, key: chex.PRNGKey, env_params: Params | None = None) -> TrainState:
@@ -52,9 +54,11 @@ def init(env: Environment, config: PPOConfig, key: chex.PRNGKey, env_params: Par
     env_params = env.default_params if env_params is None else env_params
     network_key, reset_key, key = jax.random.split(prng.derive(key), 3)
     environment_forms("ppo", env, env_params)
-    params = make_networks(env, config, env_params).init(network_key)
+    networks = make_networks(env, config, env_params)
+    params = networks.init(network_key)
     opt_state = optimiser(config).init(ravel_pytree(params)[0])
-    return TrainState(params, opt_state, reset(env, reset_key, env_params, config.num_envs), key)
+    playing = reset(env, reset_key, env_params, config.num_envs)
+    return TrainState(params, opt_state, playing, key, normalisation.start(config, networks.features))
 
 
 def update(
@@ -68,7 +72,7 @@ def update(
       loss and of the gradient's norm, and the `explained_variance` of the value function before it learnt.
     """
     env_params = env.default_params if env_params is None else env_params
-    networks = make_networks(env, config, env_params)
+    networks = make_networks(env, config, env_params, state.statistics)
     key, play_key, learn_key = jax.random.split(state.key, 3)
 
     def act(key: chex.PRNGKey, obs: chex.Array) -> tuple[chex.Array, chex.Array]:
@@ -81,7 +85,12 @@ def update(
     params, opt_state, parts = _learn(networks, config, state, samples, learn_key)
     unexplained = jnp.var(samples.advantage) / (jnp.var(samples.target) + 1e-8)
     metrics = {**_episodes(finished), **parts, "explained_variance": 1 - unexplained}
-    return TrainState(params, opt_state, playing, key), metrics
+    if state.statistics is None:
+        return TrainState(params, opt_state, playing, key), metrics
+    statistics = normalisation.updated(state.statistics, samples.obs, samples.target)
+    later = make_networks(env, config, env_params, statistics)
+    params = later.with_values_of(networks, params)
+    return TrainState(params, opt_state, playing, key, statistics), metrics
 
 
 @jit_by_content("env")
@@ -105,7 +114,7 @@ def greedy_policy(
     env: Environment, config: PPOConfig, state: TrainState, env_params: Params | None = None
 ) -> MLPPolicy:
     """What a state has learnt, without exploration."""
-    return make_networks(env, config, env_params).greedy(state.params)
+    return make_networks(env, config, env_params, state.statistics).greedy(state.params)
 
 
 def optimiser(config: PPOConfig) -> optax.GradientTransformation:
@@ -151,7 +160,7 @@ def _learn(
     def loss(vector: chex.Array, batch: Minibatch) -> tuple[chex.Array, chex.Array]:
         params = restore(vector)
         parameters, values = networks.parameters(params, batch.obs), networks.values(params, batch.obs)
-        return losses.ppo_loss(networks.head, parameters, values, batch, config)
+        return losses.ppo_loss(networks.head, parameters, values, batch, config, networks.value_scale)
 
     def step(carry: tuple[chex.Array, optax.OptState], batch: Minibatch) -> tuple[Any, tuple[chex.Array, ...]]:
         vector, opt_state = carry

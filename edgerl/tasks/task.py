@@ -42,12 +42,13 @@ class Task:
     def defaults(self) -> Mapping[str, Any] | Path:
         """What the configuration has where the user says nothing: values, or a YAML file of them.
 
-        Found by random play; a configuration class of a task's own has defaults of its own.
+        Found by random play, but for what an environment's `training` says; a configuration class of a task's own has
+        defaults of its own.
         """
         if self.config is not RunConfig:
             return {}
         env = self._made(self.name)
-        return {"environment": self.name or env.id, **settings.proposed(env)}
+        return {"environment": self.name or env.id, **settings.of(env)}
 
     def settings(self, config: str | Path | None = None, overrides: Sequence[str] = ()) -> Any:
         """The configuration: the defaults, over them a YAML file, over both `key=value` pairs."""

@@ -93,7 +93,12 @@ def test_ties_go_to_the_lowest_action(tmp_path):
     policy = deployed(network(scale, layer))
     observations = write(tmp_path, policy)
     program = toolchain.compile_program(toolchain.HOST, tmp_path, tmp_path)
-    assert (toolchain.run_program(toolchain.HOST, program, observations, toolchain.Form(observations.shape[1], 3))["action"]["number"] == 1).all()
+    assert (
+        toolchain.run_program(toolchain.HOST, program, observations, toolchain.Form(observations.shape[1], 3))[
+            "action"
+        ]["number"]
+        == 1
+    ).all()
     assert int(policy.policy(None, jnp.zeros(2))) == 1
 
 
@@ -108,7 +113,9 @@ def test_accumulators_part_what_outputs_merge(tmp_path):
         observations = write(tmp_path / argmax, policy)
         program = toolchain.compile_program(toolchain.HOST, tmp_path / argmax, tmp_path)
         dtype = np.int8 if argmax == "outputs" else np.int32
-        records = toolchain.run_program(toolchain.HOST, program, observations, toolchain.Form(observations.shape[1], 4, dtype))
+        records = toolchain.run_program(
+            toolchain.HOST, program, observations, toolchain.Form(observations.shape[1], 4, dtype)
+        )
         assert (records["action"]["number"] == best).all()
         np.testing.assert_array_equal(records["scores"][0], [0] * 4 if argmax == "outputs" else [5, 9, 10, 10])
 

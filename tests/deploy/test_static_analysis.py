@@ -51,6 +51,8 @@ def test_reckless_arithmetic_does_not_break_nan(folder, tmp_path, level):
     assert np.isnan(obs).any()
     inputs, scores = int8_policy.evaluate(deployed.policy, obs)
     target = Target("reckless", "cc", link=(level, "-ffast-math"))
-    records = toolchain.run_program(target, toolchain.compile_program(target, folder, tmp_path), obs, toolchain.Form(4, 2))
+    records = toolchain.run_program(
+        target, toolchain.compile_program(target, folder, tmp_path), obs, toolchain.Form(4, 2)
+    )
     np.testing.assert_array_equal(records["input"], inputs)
     np.testing.assert_array_equal(records["scores"], scores)

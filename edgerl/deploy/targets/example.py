@@ -82,11 +82,12 @@ def of_policy(numbers: int | None) -> Example:
     """
     if numbers is None:
         return _POLICY
-    about = (
-        "an observation in, the action out, each number as Q15: -32768 for the lower side of its range, 32767 for the "
+    return dataclasses.replace(
+        _POLICY,
+        decide=_DECIDE,
+        says=f"action: [{' '.join(['%d'] * numbers)}]",
+        about="an observation in, the action out in Q15 (-32768 is the lowest, 32767 the highest)",
     )
-    says = f"action: [{' '.join(['%d'] * numbers)}]"
-    return dataclasses.replace(_POLICY, decide=_DECIDE, says=says, about=f"{about}upper one")
 
 
 _PARSER = """\

@@ -119,9 +119,13 @@ class PPO(Training[ppo.TrainState]):
 
     def policy(self, state: ppo.TrainState) -> MLPPolicy:
         """The greedy policies [S] of the seeds. Their arrays are the host's: a device compiles for every shape."""
-        networks = make_networks(self._env, self.config.ppo, self._env_params)
-        params = jax.tree.map(np.asarray, state.params)
-        policies = [networks.greedy(_row(params, seed)) for seed in range(self.config.num_seeds)]
+        params, statistics = jax.tree.map(np.asarray, (state.params, state.statistics))
+
+        def policy(seed: int) -> MLPPolicy:
+            networks = make_networks(self._env, self.config.ppo, self._env_params, _row(statistics, seed))
+            return networks.greedy(_row(params, seed))
+
+        policies = [policy(seed) for seed in range(self.config.num_seeds)]
         return jax.tree.map(lambda *x: np.stack(x), *policies)
 
     def note(self, state: ppo.TrainState, done: int, metrics: Metrics) -> str:

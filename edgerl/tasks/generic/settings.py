@@ -1,5 +1,6 @@
 """Settings of PPO for an environment that nobody has tuned it for, found by a short random play."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -38,6 +39,13 @@ def horizon(env: Environment) -> int:
     """Steps of an episode at most: the parameters' `max_steps_in_episode`, as gymnax and Gymnasium have it."""
     limit = getattr(env.default_params, "max_steps_in_episode", None)
     return int(limit) if limit is not None and 1 <= limit < 10**6 else LONGEST
+
+
+def of(env: Environment) -> dict[str, Any]:
+    """Values of a `RunConfig`: what the environment's `training` says, if it has one, over those of `proposed`."""
+    own: Mapping[str, Any] = getattr(env, "training", {})
+    found = proposed(env)
+    return {**found, **own, "ppo": {**found["ppo"], **own.get("ppo", {})}}
 
 
 def proposed(env: Environment) -> dict[str, Any]:
