@@ -9,7 +9,7 @@ from helpers.perceptrons import Layer, network
 
 from benchmarks import equality
 from edgerl import UserError
-from edgerl.deploy import c_source, int8_policy, integer, tflite_file, tflm, toolchain
+from edgerl.deploy import c_source, int8_policy, integer, perceptron, tflite_file, tflm, toolchain
 from edgerl.deploy.fixed_functions import activation_table
 from edgerl.deploy.ops import Sigmoid, Tanh
 from edgerl.deploy.tensor import Quantisation, quantise_multiplier
@@ -24,6 +24,21 @@ def test_random_networks(seed):
     assert found["quantiser"] == found["TFLM"] == found["host C"] == 0
     if MISSING is None:
         assert found["rv32imc"] == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_continuous_networks(seed):
+    rng = np.random.default_rng(seed)
+    graph = equality.random_network(rng, continuous=True)
+    found = equality.compare(graph, rng, 1500, equality.random_box(rng, perceptron.sizes(graph)[-1]))
+    assert all(value in (0, MISSING) for value in found.values()), found
+
+
+def test_more_numbers_of_an_action_than_registers():
+    rng = np.random.default_rng(1)
+    graph = equality.random_network(rng, (4, 8, 70), continuous=True)
+    found = equality.compare(graph, rng, 400, equality.random_box(rng, 70))
+    assert all(value in (0, MISSING) for value in found.values()), found
 
 
 @pytest.mark.skipif(MISSING is not None, reason=str(MISSING))

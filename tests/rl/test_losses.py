@@ -8,7 +8,10 @@ import pytest
 from edgerl.rl import losses
 from edgerl.rl.config import PPOConfig
 from edgerl.rl.distributions import categorical
+from edgerl.rl.heads import CategoricalHead
 from edgerl.rl.losses import Minibatch
+
+HEAD = CategoricalHead(2)
 
 
 @pytest.mark.parametrize(
@@ -42,8 +45,8 @@ def batch(logits, actions, advantages, values, targets):
 def test_ppo_loss():
     logits = jnp.log(jnp.array([[0.25, 0.5], [0.75, 0.5]]))
     sample = batch(logits, jnp.array([0, 1]), jnp.array([1.0, -1.0]), jnp.array([2.0, 4.0]), jnp.array([4.0, 10.0]))
-    config = PPOConfig(value_coefficient=0.5, entropy_coefficient=0.1, value_scale=2.0)
-    loss, parts = losses.ppo_loss(logits, sample.value, sample, config)
+    config = PPOConfig(value_coefficient=0.5, entropy_coefficient=0.1)
+    loss, parts = losses.ppo_loss(HEAD, logits, sample.value, sample, config, 2.0)
     parts = dict(zip(losses.PARTS, parts, strict=True))
     entropy = -np.mean([0.25 * np.log(0.25) + 0.75 * np.log(0.75), np.log(0.5)])
     expected = {
@@ -61,7 +64,9 @@ def test_ppo_loss():
 def test_the_policy_learns_what_is_better_than_expected():
     logits, actions = jnp.zeros((2, 2)), jnp.array([0, 1])
     sample = batch(logits, actions, jnp.array([1.0, -1.0]), jnp.zeros(2), jnp.zeros(2))
-    gradient = jax.grad(lambda x: losses.ppo_loss(x, jnp.zeros(2), sample, PPOConfig(entropy_coefficient=0.0))[0])
+    gradient = jax.grad(
+        lambda x: losses.ppo_loss(HEAD, x, jnp.zeros(2), sample, PPOConfig(entropy_coefficient=0.0), 1.0)[0]
+    )
     # Down the gradient, action 0 becomes more probable in both: it was good in one, and not taken where 1 was bad.
     assert (gradient(logits)[0] < 0).all()
     # Where the ratio is beyond the clip on the side that pays, there is nothing to gain.
@@ -71,7 +76,9 @@ def test_the_policy_learns_what_is_better_than_expected():
 def test_clip_fraction_and_kl_of_a_changed_policy():
     before, after = jnp.log(jnp.full((2, 1), 0.5)), jnp.log(jnp.array([[0.8], [0.2]]))
     sample = batch(before, jnp.array([0]), jnp.array([1.0]), jnp.zeros(1), jnp.zeros(1))
-    parts = dict(zip(losses.PARTS, losses.ppo_loss(after, jnp.zeros(1), sample, PPOConfig())[1], strict=True))
+    parts = dict(
+        zip(losses.PARTS, losses.ppo_loss(HEAD, after, jnp.zeros(1), sample, PPOConfig(), 1.0)[1], strict=True)
+    )
     assert parts["clip_fraction"] == 1
     assert parts["approximate_kl"] == pytest.approx(1.6 - 1 - np.log(1.6), rel=1e-5)
     assert parts["policy_loss"] == pytest.approx(-1.2)

@@ -32,12 +32,12 @@ def test_kernels_are_orthogonal_with_their_gains():
 def test_a_batch_along_the_last_axes_is_many_single_observations():
     made, variables = networks()
     obs = jax.random.normal(jax.random.key(1), (4, 3, 5))
-    logits, values = made.logits(variables, obs), made.values(variables, obs)
+    logits, values = made.parameters(variables, obs), made.values(variables, obs)
     assert logits.shape == (2, 3, 5)
     assert values.shape == (3, 5)
     for i in range(3):
         for j in range(5):
-            np.testing.assert_allclose(logits[:, i, j], made.logits(variables, obs[:, i, j]), rtol=1e-5, atol=1e-7)
+            np.testing.assert_allclose(logits[:, i, j], made.parameters(variables, obs[:, i, j]), rtol=1e-5, atol=1e-7)
             np.testing.assert_allclose(values[i, j], made.values(variables, obs[:, i, j]), rtol=1e-5, atol=1e-6)
 
 
@@ -47,7 +47,7 @@ def test_the_greedy_policy_has_the_networks_scores(activation):
     policy = made.greedy(variables)
     assert policy.sizes == (4, 16, 8, 2)
     obs = jax.random.normal(jax.random.key(2), (50, 4))
-    np.testing.assert_allclose(policy.logits(obs), made.logits(variables, obs.T).T, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(policy.logits(obs), made.parameters(variables, obs.T).T, rtol=1e-4, atol=1e-6)
 
 
 def test_the_value_is_in_units_of_its_scale():

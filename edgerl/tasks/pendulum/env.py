@@ -69,6 +69,16 @@ class Pendulum(ByContent):
     )
     action_names: ClassVar = ("torque, N m",)
     baselines: ClassVar = {"energy_shaping": baselines.energy_shaping}
+    training: ClassVar = {
+        "ppo": {
+            "num_steps": 64,
+            "num_updates": 30,
+            "observation_scale": [1.0, 1.0, 8.0],
+            "discount": 0.97,
+            "entropy_coefficient": 0.0,
+            "value_scale": 40.0,
+        }
+    }
 
     id: str = "Pendulum-v1"
     default_params: PendulumParams = dataclasses.field(default_factory=PendulumParams)
