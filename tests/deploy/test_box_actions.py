@@ -51,5 +51,5 @@ def test_a_number_that_cannot_change():
 
 @pytest.mark.parametrize(("low", "high"), [(1e6, 1e6 + 1), (0.0, 1e-38)])
 def test_sides_that_float32_cannot_divide(low, high):
-    with pytest.raises(UserError, match="action 1 lies between.*cannot divide into 256 steps.*from -1 to 1"):
+    with pytest.raises(UserError, match=r"action 1 lies between.*cannot divide into 256 steps.*from -1 to 1"):
         box_actions.units(Box((0.0, low), (1.0, high), (2,)))

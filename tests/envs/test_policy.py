@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgerl import MLPPolicy, UserError
+from edgerl import Box, MLPPolicy, UserError
 from edgerl.envs.policy import ACTIVATIONS, load_policy, same, save_policy
 from edgerl.util.files import write_npz
 
@@ -219,3 +219,39 @@ def test_a_stack_and_foreign_observations_are_named(tmp_path):
         save_policy(tmp_path / "p.npz", jax.tree.map(lambda x: x * np.nan, policy))
     with pytest.raises(UserError, match="of type dict, expected an edgerl"):
         save_policy(tmp_path / "p.npz", {})
+
+
+BOX = Box((-2.0, 0.0), (2.0, 1.0), (2,))
+
+
+def test_continuous_actions_are_clipped_into_their_box():
+    """One output a number: -1 for the lower side, 1 for the upper one."""
+    policy = MLPPolicy((jnp.eye(2),), (jnp.zeros(2),), space=BOX)
+    for obs, action in (([0, 0], [0, 0.5]), ([-1, 1], [-2, 1]), ([-9, 9], [-2, 1]), ([0.5, 0.5], [1, 0.75])):
+        np.testing.assert_array_equal(policy(None, jnp.array(obs, jnp.float32)), action)
+    assert np.isnan(policy(None, jnp.array([jnp.nan, 0.0]))[0])
+    many = jax.random.normal(jax.random.key(0), (50, 2))
+    np.testing.assert_allclose(policy.lanes(many.T).T, policy(None, many), atol=1e-6)
+    wide = MLPPolicy((jnp.ones((2, 6)),), (jnp.zeros(6),), space=Box(-1.0, 1.0, (2, 3)))
+    assert wide(None, many).shape == (50, 2, 3)
+    assert wide.lanes(many.T).shape == (2, 3, 50)
+
+
+def test_continuous_policies_are_saved_with_their_box(tmp_path):
+    policy = MLPPolicy((jnp.eye(2),), (jnp.zeros(2),), space=BOX)
+    save_policy(tmp_path / "box.npz", policy)
+    loaded = load_policy(tmp_path / "box.npz")
+    assert same(loaded, policy)
+    assert not same(loaded, policy.replace(space=None))
+    assert not same(loaded, policy.replace(space=Box(-2.0, 2.0, (2,))))
+    arrays = dict(np.load(tmp_path / "box.npz"))
+    for wrong in ({"low": np.zeros(3, np.float32)}, {"high": np.float32([2, np.nan])}, {"high": np.zeros(2)}):
+        np.savez(tmp_path / "wrong.npz", **{**arrays, **wrong})
+        with pytest.raises(UserError, match=r"wrong\.npz"):
+            load_policy(tmp_path / "wrong.npz")
+
+
+@pytest.mark.parametrize("space", [Box(-1.0, 1.0, (3,)), Box(-np.inf, 1.0, (2,)), "box"])
+def test_a_space_that_does_not_fit_is_refused(space):
+    with pytest.raises(UserError, match="MLPPolicy: "):
+        MLPPolicy((jnp.eye(2),), (jnp.zeros(2),), space=space)

@@ -59,6 +59,6 @@ def test_a_box_of_any_shape_and_size():
 def test_which_spaces_have_a_head():
     assert head_of("Choice-v0", Discrete(3)) == CategoricalHead(3)
     for space in (Box(-np.inf, 1.0, (1,)), Box((0.0, 0.0), (1.0, np.inf), (2,))):
-        with pytest.raises(UserError, match="Endless-v0 takes actions of Box.*boxes with finite bounds") as caught:
+        with pytest.raises(UserError, match=r"Endless-v0 takes actions of Box.*boxes with finite bounds") as caught:
             head_of("Endless-v0", space)
         assert "\n" not in str(caught.value)

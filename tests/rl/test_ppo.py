@@ -1,5 +1,6 @@
 """PPO on probe environments whose answers are known, and as a compiled program."""
 
+import dataclasses
 import functools
 
 import chex
@@ -10,6 +11,7 @@ import pytest
 from probes import Probe, ProbeParams
 
 import edgerl
+from edgerl import Box
 from edgerl.rl import ppo
 from edgerl.rl.config import PPOConfig
 from edgerl.rl.networks import make_networks
@@ -172,3 +174,35 @@ def test_minibatches_that_do_not_fit():
 def test_observation_scale_that_does_not_fit():
     with pytest.raises(edgerl.UserError, match="observation_scale has 3 numbers; Probe-v0 observes 2"):
         ppo.init(Probe(), SMALL.replace(observation_scale=(1.0, 2.0, 3.0)), jax.random.key(0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """The action is worth its squared distance from twice the observed sign, or from beyond the box."""
+
+    at: tuple[float, float]
+    id: str = "Target-v0"
+    default_params: ProbeParams = dataclasses.field(default_factory=ProbeParams)
+
+    def observation_space(self, params=None):
+        return Box(-1.0, 1.0, (1,))
+
+    def action_space(self, params=None):
+        return Box(-1.0, 4.0, ())
+
+    def reset(self, key, params=None):
+        sign = jnp.where(jax.random.bernoulli(key), 1.0, -1.0)
+        return sign[None], sign
+
+    def step(self, key, state, action, params=None):
+        target = jnp.where(state > 0, self.at[1], self.at[0])
+        return state[None], state, -jnp.square(action - target), jnp.bool_(True), jnp.bool_(False), {}
+
+
+@pytest.mark.parametrize(("at", "best"), [((0.0, 3.0), (0.0, 3.0)), ((-9.0, 9.0), (-1.0, 4.0))])
+def test_continuous_actions_find_the_best_one_inside_and_at_the_ends(at, best):
+    config = CONFIG.replace(value_scale=5.0, num_updates=60)
+    state, _ = ppo.train(Target(at), config, jax.random.key(0))
+    policy = ppo.greedy_policy(Target(at), config, state)
+    found = [float(policy(None, jnp.array([sign]))) for sign in (-1.0, 1.0)]
+    np.testing.assert_allclose(found, best, atol=0.15)

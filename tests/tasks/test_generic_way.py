@@ -5,15 +5,18 @@ import json
 from pathlib import Path
 from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import yaml
 from environments import Fixed, FixedParams, Walk
+from flax import struct
 
 import edgerl
-from edgerl import UserError, cli
+from edgerl import UserError, cli, deploy
 from edgerl.tasks.generic import settings
+from edgerl.tasks.registry import task_of
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "thermostat.py"
 WHAT = f"{EXAMPLE}:Thermostat"
@@ -105,9 +108,75 @@ def test_an_environment_that_is_made_is_found_again(tmp_path):
         other.figures()
 
 
-class Torque(Walk):
+@struct.dataclass
+class AimParams:
+    max_steps_in_episode: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Aim:
+    """Two numbers are shown; the action should be their places in ranges of its own."""
+
+    id: str = "Aim-v0"
+    default_params: AimParams = dataclasses.field(default_factory=AimParams)
+    action_names: ClassVar = ("left, mm", "right, V")
+    space: ClassVar = edgerl.Box((-1.0, 5.0), (3.0, 5.5), (2,))
+
+    def observation_space(self, params=None):
+        return edgerl.Box(-1.0, 1.0, (2,))
+
     def action_space(self, params=None):
-        return edgerl.Box(-1.0, 1.0, (1,))
+        return self.space
+
+    def reset(self, key, params=None):
+        aim = jax.random.uniform(key, (2,), jnp.float32, -1, 1)
+        return aim, aim
+
+    def step(self, key, state, action, params=None):
+        low, high = self.space.bounds()
+        reward = -jnp.sum(jnp.square((action - low) / (high - low) * 2 - 1 - state))
+        return state, state, reward, jnp.bool_(True), jnp.bool_(False), {}
+
+
+def test_continuous_actions_on_the_whole_way(tmp_path):
+    ppo = {"num_envs": 64, "num_steps": 16, "num_updates": 40, "num_minibatches": 8, "entropy_coefficient": 0.0}
+    run = edgerl.train(Aim(), tmp_path / "run", num_seeds=2, evaluation_envs=64, ppo=ppo)
+    assert run.policy.space.shape == (2,)
+    found = run.evaluate()
+    assert found["random"]["mean"] == pytest.approx(-4 / 3, rel=0.1)  # of two numbers, each (1 + 1) / 3
+    assert found["policy_float32"]["mean"] > -0.05
+    assert found["policy_int8"]["mean"] > found["policy_float32"]["mean"] - 0.01
+    assert {path.name for path in run.figures()} == {"learning_curve.png", "returns.png", "episode.png"}
+    report = run.export(tmp_path / "c")
+    assert report["closed_loop"]["mean"] == pytest.approx(found["policy_int8"]["mean"])
+    assert edgerl.verify(tmp_path / "c", 2000, targets=("host C",))["passed"]
+    assert "[1] right, V: 5 to 5.498" in (tmp_path / "c" / "policy.h").read_text()
+    opened = edgerl.open_run(tmp_path / "run", env=Aim())
+    for player in (opened.policy, deploy.load(tmp_path / "c")):
+        played = edgerl.simulate(Aim(), player, jax.random.key(0), num_envs=256, num_steps=4)
+        assert played.returns.mean > -0.06
+
+
+def test_an_environment_says_what_training_begins_with():
+    class Told(Aim):
+        training: ClassVar = {"num_seeds": 3, "ppo": {"num_updates": 7}}
+
+    plain, told = settings.of(Aim()), settings.of(Told())
+    assert (told["num_seeds"], told["ppo"]["num_updates"]) == (3, 7)
+    assert told["ppo"]["learning_rate"] == plain["ppo"]["learning_rate"]
+    assert plain["ppo"]["num_updates"] != 7
+
+
+@pytest.mark.parametrize("name", ["Pendulum-v1", "MountainCarContinuous-v0"])
+def test_what_shipped_environments_begin_with_is_in_range(name):
+    config = task_of(name).settings(None, ["num_seeds=1"])
+    config.check()
+    assert config.ppo.discount == edgerl.make(name).training["ppo"]["discount"]
+
+
+class Unbounded(Walk):
+    def action_space(self, params=None):
+        return edgerl.Box(-np.inf, 1.0, (1,))
 
 
 class Both(Walk):
@@ -119,7 +188,7 @@ class Both(Walk):
 @pytest.mark.parametrize(
     ("env", "says"),
     [
-        (Torque(), "takes actions of Box.*PPO here learns Discrete actions"),
+        (Unbounded(), "takes actions of Box.*PPO here learns Discrete actions and boxes with finite bounds"),
         (Both(), "rule 'never both'.*check_environment"),
         (Walk, "it is a class; make one"),
     ],
