@@ -65,7 +65,7 @@ def _of_range(number: int, low: float, high: float) -> tuple[int, int, float]:
     first, step = math.ceil(low / unit), math.floor((high - low) / unit / 256)
     if low < high and (step < 1 or exponent < _LEAST_EXPONENT):
         raise UserError(
-            f"action {number} lies between {low:g} and {high:g}, which float32 cannot divide into 256 steps: "
+            f"action {number} lies between {low:.9g} and {high:.9g}, which float32 cannot divide into 256 steps: "
             "let the environment take it from -1 to 1, and scale it itself"
         )
     return first, step, unit

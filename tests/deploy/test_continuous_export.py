@@ -20,9 +20,9 @@ BOX = Box((-2.0, 0.0), (2.0, 0.3), (2,))
 def policy_of(sizes=(3, 32, 32, 2), space=BOX, seed=0, activation="relu"):
     """Random weights whose outputs reach both ends of their range, and lie between them as well."""
     rng = np.random.default_rng(seed)
-    kernels = tuple(rng.normal(size=pair).astype(np.float32) / pair[0] ** 0.5 for pair in itertools.pairwise(sizes))
+    kernels = [rng.normal(size=pair).astype(np.float32) / pair[0] ** 0.5 for pair in itertools.pairwise(sizes)]
     biases = tuple(rng.normal(size=n).astype(np.float32) * 0.1 for n in sizes[1:])
-    return MLPPolicy(kernels, biases, activation, space)
+    return MLPPolicy((*kernels[:-1], 3 * kernels[-1]), biases, activation, space)
 
 
 @dataclasses.dataclass(frozen=True)
