@@ -14,7 +14,7 @@ SIDES = [(-2.0, 2.0), (-1.0, 1.0), (0.0, 0.3), (-0.1, 7.0), (1000.0, 1001.0), (-
 @pytest.mark.parametrize(("low", "high"), SIDES)
 def test_every_output(low, high):
     space = Box(low, high, (1,))
-    found = np.asarray(jax.jit(box_actions.units(space))(ALL[:, None]))[:, 0].astype(np.float64)
+    found = np.asarray(jax.jit(lambda x: box_actions.units(space)(x))(ALL[:, None]))[:, 0].astype(np.float64)
     low, high = (float(bound[0]) for bound in space.bounds())
     width = high - low
     expected = low + (ALL.astype(np.float64) + 128) / 256 * width
