@@ -74,8 +74,8 @@ class GaussianHead:
     """The parameters are a mean and a log standard deviation for each number of an action, which is clipped.
 
     Log-probabilities and entropy are those of the unclipped number, which is what the learner keeps. Bounded by tanh
-    instead, four seeds of Pendulum-v1 came to -176 to -168 in 245,760 steps, clipped to -161 to -155; and where a policy
-    ends with tanh, int8 is coarsest around 0, where the action depends most on its input.
+    instead, four seeds of Pendulum-v1 came to -176 to -168 in 245,760 steps, clipped to -161 to -155. And where a
+    policy ends with tanh, int8 is coarsest around 0, where the action depends most on its input.
     """
 
     space: Box

@@ -64,8 +64,8 @@ class MountainCarContinuous(ByContent):
     observation_names: ClassVar = ("position, m", "velocity, m a step")
     action_names: ClassVar = ("force, 1.5e-3 m a step^2",)
     baselines: ClassVar = {"energy_pumping": baselines.energy_pumping}
-    # An update sees whole episodes, in which the motor pushes at random and almost always in full: in some, it happens to
-    # reach the goal. Where updates are shorter, some seeds learn to save force before any has been there.
+    # An update sees whole episodes, in which the motor pushes at random and almost always in full: in some, it happens
+    # to reach the goal. Where updates are shorter, some seeds learn to save force before any has been there.
     training: ClassVar = {
         "checkpoint_every": 2,
         "ppo": {
