@@ -182,11 +182,10 @@ def stored_space(path: str | Path, arrays: Mapping[str, np.ndarray]) -> Box | No
         return None
     low, high = (arrays.get(name, np.empty(0)) for name in ("low", "high"))
     if low.dtype != np.float32 or high.dtype != np.float32 or low.shape != high.shape or not low.size:
-        raise UserError(f"{path}: low and high are not the sides of a box, two float32 arrays of one shape")
-    try:
-        return Box(low, high, low.shape)  # type: ignore[arg-type]
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(f"{path}: low and high are not the sides of a box: two float32 arrays of one shape")
+    if not (np.isfinite(low).all() and np.isfinite(high).all() and (low <= high).all()):
+        raise UserError(f"{path}: low and high are not the sides of a box: finite numbers, low not above high")
+    return Box(low, high, low.shape)  # type: ignore[arg-type]
 
 
 def same_space(a: Box | None, b: Space | None) -> bool:
