@@ -51,6 +51,8 @@ extras.register("cascade", "edgerl.tasks.early_exit.export.cascade_files:write")
 plays.register("CartPole-v0", "edgerl.tasks.cartpole:demo.mjs")
 plays.register("CartPole-v1", "edgerl.tasks.cartpole:demo.mjs")
 plays.register("PositionOnlyCartPole-v1", "edgerl.tasks.cartpole:demo.mjs")
+plays.register("Pendulum-v1", "edgerl.tasks.pendulum:demo.mjs")
+plays.register("PositionOnlyPendulum-v1", "edgerl.tasks.pendulum:demo.mjs")
 
 _LAZY = {
     "AutoReset": "edgerl.envs.environment",

@@ -91,8 +91,6 @@ def write(folder: Path, made_of: Ingredients) -> list[str]:
 
 def _page(folder: Path, made_of: Ingredients, play: Play) -> list[str]:
     """Writes the page, or returns the line that says why there is none."""
-    if made_of.deployed.space is not None:
-        return [f"{NO_PAGE}: it shows choices, and this policy's actions are continuous"]
     try:
         program = demo.build(folder, made_of.name, play) if made_of.program is None else made_of.program
     except UserError as error:

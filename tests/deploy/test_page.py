@@ -34,11 +34,11 @@ def test_ten_thousand_decisions_are_jaxs(exported):
     obs = vectors.make(int8_policy.read(folder).quantiser, kept, 10_000)
     inputs, scores = int8_policy.evaluate(policy, obs)
     program = wasm.Program("page", demo.program_of(folder / PAGE), "no page")
-    records = program.records(folder, "policy", obs, scores.shape[1], scores.dtype)
+    records = program.records(folder, "policy", obs, toolchain.Form(obs.shape[1], scores.shape[1], scores.dtype))
     np.testing.assert_array_equal(records["input"], inputs)
     np.testing.assert_array_equal(records["scores"], scores)
-    np.testing.assert_array_equal(records["act"], scores.argmax(axis=1))
-    assert len(set(records["act"])) == 2
+    np.testing.assert_array_equal(records["act"]["number"], scores.argmax(axis=1))
+    assert len(set(records["act"]["number"])) == 2
 
 
 def test_the_page_is_small_and_loads_nothing(exported, plain):
@@ -155,7 +155,7 @@ def test_zig_compiles_it_where_clang_is_missing(exported, tmp_path, monkeypatch)
     program = wasm.build(exported[1], "policy", tmp_path, optimise="-Os")
     obs = files.read_npz(exported[1] / "observations.npz")["observations"]
     _, scores = int8_policy.evaluate(deploy.load(exported[1]), obs)
-    records = wasm.run(program, "policy", obs, 2, scores.dtype)
+    records = wasm.run(program, "policy", obs, toolchain.Form(obs.shape[1], 2, scores.dtype))
     np.testing.assert_array_equal(records["scores"], scores)
 
 

@@ -82,6 +82,7 @@ def generate(
         "actions": _names(environment, "actions", deployed.sizes[-1], "action"),
         "sizes": list(deployed.sizes),
         "scoreBytes": 1 if deployed.argmax == "outputs" else 4,
+        "continuous": deployed.space is not None,
         "low": [float(value) for value in deployed.quantiser.low],
         "high": [float(value) for value in deployed.quantiser.high],
         "recorded": _recorded(observations),

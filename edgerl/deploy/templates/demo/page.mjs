@@ -107,7 +107,7 @@ async function startPage() {
   const data = JSON.parse(byId('data').textContent);
   const program = Uint8Array.from(atob(byId('program').textContent), (character) => character.charCodeAt(0));
   const [features, actions] = [data.sizes[0], data.sizes[data.sizes.length - 1]];
-  const about = {name: data.name, features, actions, scoreBytes: data.scoreBytes};
+  const about = {name: data.name, features, actions, scoreBytes: data.scoreBytes, continuous: data.continuous};
   const policy = await openPolicy(program, about).catch((error) => {
     throw new Error(`the WebAssembly in it does not run, so no self-test was made; export again (${error.message})`);
   });

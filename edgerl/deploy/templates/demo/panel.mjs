@@ -35,9 +35,16 @@ export function createPanel(data) {
   if (hidden > 0) add(newRow('observation'), 'td', `and ${hidden} more`).colSpan = 4;
   const actions = data.actions.map((text) => {
     const row = newRow('scores');
-    add(row, 'td', text);
-    return {row, number: add(row, 'td', '', 'number'), fill: addBar(row)};
+    const [name, unit] = data.continuous ? nameAndUnit(text) : [text, ''];
+    add(add(row, 'td', `${name} `), 'small', unit);
+    const value = data.continuous ? add(row, 'td', '', 'number') : null; // in the unit; the score is its integer
+    return {row, value, number: add(row, 'td', '', 'number'), fill: addBar(row)};
   });
+  const titles = byId('scores').tHead.rows[0];
+  if (data.continuous) {
+    titles.cells[1].before(Object.assign(document.createElement('th'), {textContent: 'value', className: 'number'}));
+    titles.cells[2].textContent = 'int8';
+  }
 
   return ({observation, input, scores, action}, counters) => {
     seen.forEach(({number, integer, fill}, i) => {
@@ -46,7 +53,8 @@ export function createPanel(data) {
       fill(input[i] / 128);
     });
     const largest = data.scoreBytes === 1 ? 128 : Math.max(...scores.map(Math.abs), 1);
-    actions.forEach(({row, number, fill}, i) => {
+    actions.forEach(({row, value, number, fill}, i) => {
+      if (value !== null) value.textContent = action[i].toFixed(3);
       number.textContent = scores[i];
       fill(scores[i] / largest);
       row.className = i === action ? 'chosen' : '';

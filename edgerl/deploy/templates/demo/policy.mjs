@@ -4,9 +4,10 @@
 /**
  * Loads a program.
  * @param {BufferSource} program The WebAssembly.
- * @param {{name: string, features: number, actions: number, scoreBytes: number}} about The export's name and sizes.
+ * @param {{name: string, features: number, actions: number, scoreBytes: number, continuous: boolean}} about The export's
+ *   name and sizes, and whether each score is a number of the action.
  */
-export async function openPolicy(program, {name, features, actions, scoreBytes}) {
+export async function openPolicy(program, {name, features, actions, scoreBytes, continuous}) {
   const {instance} = await WebAssembly.instantiate(program, {});
   const exported = instance.exports;
   // Each function's symbol ends with a hash: eight hexadecimal digits.
@@ -16,15 +17,15 @@ export async function openPolicy(program, {name, features, actions, scoreBytes})
     return exported[symbol];
   };
   const [quantise, infer, act] = ['quantise', 'infer', 'act'].map(find);
-  // A policy over choices has an argmax; one whose actions are continuous turns scores into numbers and into Q15.
-  const continuous = Object.keys(exported).some((key) => key.slice(0, -9) === `${name}_q15`);
-  const argmax = continuous ? undefined : find('argmax');
+  const argmax = continuous ? null : find('argmax');
+  const inUnits = continuous ? find('action') : null;
   const selfTests = Object.keys(exported).filter((key) => /_self_test_[0-9a-f]{8}$/.test(key));
 
   const obs = (exported.__heap_base.value + 7) & ~7;
   const input = obs + 4 * features;
   const scores = (input + features + 7) & ~7;
-  const free = (scores + scoreBytes * actions + 7) & ~7;
+  const action = (scores + scoreBytes * actions + 7) & ~7; // of a box: float32, behind them int16 in Q15
+  const free = (action + (continuous ? 6 * actions : 0) + 7) & ~7;
   /** Makes room for `size` bytes more behind the policy's own arrays, and says where they begin. */
   const reserve = (size) => {
     while (exported.memory.buffer.byteLength < free + size) exported.memory.grow(1);
@@ -32,13 +33,18 @@ export async function openPolicy(program, {name, features, actions, scoreBytes})
   };
   reserve(0);
   const view = (kind, at, length) => new kind(exported.memory.buffer, at, length);
+  const decided = () => {
+    if (!continuous) return argmax(scores);
+    inUnits(scores, action);
+    return view(Float32Array, action, actions).slice();
+  };
 
   return {
-    find, reserve, view, quantise, infer, argmax, act, continuous,
-    at: {obs, input, scores},
+    find, reserve, view, quantise, infer, argmax, inUnits, act,
+    at: {obs, input, scores, action},
     /** How many of the program's own tests fail: 0 where it computes as it should. */
     selfTest: () => selfTests.reduce((failures, key) => failures + exported[key](), selfTests.length > 0 ? 0 : 1),
-    /** Decides about the observation that lies at `at.obs`. */
+    /** Decides about the observation that lies at `at.obs`; the action is a number, or a box's Float32Array. */
     decide() {
       quantise(obs, input);
       infer(input, scores);
@@ -46,7 +52,7 @@ export async function openPolicy(program, {name, features, actions, scoreBytes})
         observation: view(Float32Array, obs, features).slice(),
         input: view(Int8Array, input, features).slice(),
         scores: view(scoreBytes === 1 ? Int8Array : Int32Array, scores, actions).slice(),
-        action: argmax(scores),
+        action: decided(),
       };
     },
   };

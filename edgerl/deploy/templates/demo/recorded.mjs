@@ -9,7 +9,7 @@
  *   reset(random)    starts an episode; random() is uniform in [0, 1)
  *   observe()        what the policy sees: an array of numbers
  *   decide()         optional: {observation, input, scores, action}, where the policy is asked in another way
- *   step(action)     {reward, ended}; ended: null, or a line that says how
+ *   step(action)     {reward, ended}; ended: null, or a line that says how. The action: a number, or a box's numbers
  *   draw(canvas, picture)   picture: {width, height, fraction of the next step, colours, decision}
  *   counters()       optional: [[name, text]] beside steps and return
  *   controls(changed)       optional: an element with controls of its own; changed() asks for a decision without a step
