@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgerl.deploy import toolchain
+from edgerl.deploy import counting, toolchain
 from edgerl.deploy.cores import CORES
 from edgerl.deploy.toolchain import ToolError
 
@@ -65,3 +65,14 @@ def test_what_is_missing_is_named(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     assert "verilator" in CORES[0].missing()
     assert "edgerl[cycles]" in type(CORES[0])("none", "no_such_module").missing()
+
+
+def test_the_estimate_for_an_esp32_c3_is_a_bracket_that_says_so():
+    def of(mean):
+        return {"act": {"min": 1.0, "mean": mean, "max": 99.0}}
+
+    found = counting.esp32_c3({"Ibex small": of(60.0), "Ibex maximum performance": of(33.0), "VexRiscv": "absent"})
+    assert found["act"] == {"low": 33.0, "high": 60.0}
+    assert "estimate" in found["basis"]
+    assert counting.esp32_c3({"Ibex small": of(60.0), "Ibex maximum performance": "no verilator"}) == "no verilator"
+    assert counting.esp32_c3({}) == "not counted"
