@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from typing import NoReturn
 
+from edgerl import __version__
 from edgerl.util.errors import one_line
 
 
@@ -62,6 +63,9 @@ def parser() -> argparse.ArgumentParser:
     """Of all commands; a mistake ends the program with one line and status 2."""
     whole = _Parser(prog="edgerl", description="Decisions for small devices: simulate, learn, quantise, verify.")
     whole.epilog = "example: edgerl train cartpole --out runs/pole && edgerl export runs/pole --out runs/pole_c"
+    whole.add_argument(
+        "--version", action="version", version=f"edgerl {__version__}", help="print the version and exit"
+    )
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
 
     def command(name: str, help: str, example: str) -> argparse.ArgumentParser:

@@ -1,0 +1,1 @@
+"""What makes the documentation site beside MkDocs: pages from the program, tables of results, the check of links."""
