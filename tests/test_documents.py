@@ -19,6 +19,7 @@ def examples(document):
 @pytest.mark.parametrize(
     ("document", "number", "says"),
     [
+        ("README.md", 0, "mean return, float and int8: "),
         ("docs/extending.md", 0, "-"),
         ("docs/extending.md", 1, "steps balanced"),
     ],

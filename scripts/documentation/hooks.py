@@ -1,5 +1,5 @@
-"""MkDocs hooks: a line `<!-- made: NAME -->` in a page becomes what the program or the results say, and links from a page
-to files of the repository that are no pages become links to copies of them in the site."""
+"""MkDocs hooks: a line `<!-- made: NAME -->` in a page becomes what the program or the results say, and links from a
+page to files of the repository that are no pages become links to copies of them in the site."""
 
 import posixpath
 import re
@@ -9,8 +9,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # MkDocs loads a hook as a file, without its package
 
-from documentation import program, results
 from mkdocs.structure.files import File, Files
+
+from documentation import program, results
 
 ROOT = Path(__file__).parents[2]
 _MADE = re.compile(r"^<!-- made: ([\w ]+) -->$", re.M)
