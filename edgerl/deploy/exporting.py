@@ -81,6 +81,13 @@ def export(
       What is in `report.json`. `remarks` are lines on what may be a mistake.
     Raises:
       UserError: no policy, unusable observations, a folder that exists, TFLM or TFLite's schema not installed.
+
+    Example:
+      >>> policy = edgerl.MLPPolicy((np.array([[-1.0, 1.0], [0.0, 0.0]]),), (np.zeros(2),))
+      >>> observations = np.random.default_rng(0).normal(size=(1000, 2))
+      >>> report = edgerl.export(policy, observations, "runs/mine", name="mine")
+      >>> report["fidelity"]["agreement"] > 0.9
+      True
     """
     int8_policy.check_argmax(argmax, per_channel)
     names.checked(name)
@@ -121,7 +128,21 @@ def export(
 
 
 def quantise(policy: MLPPolicy, observations: np.ndarray, per_channel: bool = False) -> Int8Policy:
-    """The deployed policy that `export` would write, without the files. Arguments and errors are those of `export`."""
+    """The deployed policy that `export` would write, without the files.
+
+    Args:
+      policy: float multilayer perceptron over discrete actions.
+      observations: float32 [N, features], finite, not all rows the same; see `export`.
+      per_channel: one weight scale for each output.
+    Raises:
+      UserError: no policy, or unusable observations.
+
+    Example:
+      >>> policy = edgerl.MLPPolicy((np.array([[-1.0, 1.0], [0.0, 0.0]]),), (np.zeros(2),))
+      >>> deployed = edgerl.quantise(policy, np.random.default_rng(0).normal(size=(1000, 2)))
+      >>> int(deployed(None, jnp.array([0.5, 0.0])))
+      1
+    """
     _, fitted = _prepared(policy, observations)
     return _quantise(policy, fitted, per_channel, "outputs")[0].policy
 

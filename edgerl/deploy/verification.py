@@ -67,12 +67,15 @@ def verify(
       targets: names of the machines that run the C, as in `edgerl.deploy.machines.ALL`: "host C", "rv32imc",
         "Cortex-M0", "Cortex-M4F", "Xtensa lx106", "ATmega2560", "ATmega328P", "WebAssembly"; None: all of them.
     Returns:
-      passed: True if no check failed and at least one implementation was compared. vectors. checks: a list of
-      {name, passed, detail}, with `differences` where vectors were compared; `passed` is None, and `detail` says why,
-      where a check was not made: a tool is missing, or files differ. unchecked: what no check is about.
+      passed: True if no check failed and one implementation or more was compared. vectors. checks: a list of {name,
+      passed, detail}, with `differences` where vectors were compared; `passed` is None, and `detail` says why, where a
+      check was not made. unchecked: what no check is about.
     Raises:
-      UserError: not an export, a file is missing, unreadable or not listed, or the `.tflite` is not a multilayer
-        perceptron.
+      UserError: not an export, a file is missing, unreadable or not listed, or the `.tflite` is no perceptron.
+
+    Example:
+      >>> edgerl.verify("runs/pole_c", num_vectors=1000, targets=["host C"])["passed"]
+      True
     """
     if isinstance(num_vectors, bool) or not isinstance(num_vectors, int | np.integer) or num_vectors < 1:
         raise UserError(f"num_vectors is {num_vectors}, expected a whole number, at least 1")

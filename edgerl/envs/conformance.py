@@ -55,6 +55,10 @@ def check_environment(
     Raises:
       ConformanceError: the first rule that is broken.
       UserError: it is no environment at all, or another library's.
+
+    Example:
+      >>> edgerl.check_environment("CartPole-v1").ends > 0
+      True
     """
     env = make(env) if isinstance(env, str) else env
     if not isinstance(env, AutoReset):  # of which the rules tell more

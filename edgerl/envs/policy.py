@@ -40,6 +40,13 @@ class MLPPolicy:
       space: the bounded box of continuous actions; None: the actions are discrete.
     Raises:
       UserError: an unknown activation, shapes that do not fit, NaN or infinite weights, or what is no array.
+
+    Example:
+      >>> policy = edgerl.MLPPolicy((np.eye(2), np.eye(2)), (np.zeros(2), np.array([0.0, 1.0])))
+      >>> int(policy(None, jnp.array([0.5, 0.0]))), int(policy(None, jnp.array([3.0, 0.0])))
+      (1, 0)
+      >>> policy.sizes
+      (2, 2, 2)
     """
 
     kernels: tuple[chex.Array, ...]
@@ -132,8 +139,16 @@ def check_one(policy: Any) -> None:
 def save_policy(path: str | Path, policy: MLPPolicy) -> None:
     """Writes a policy as `.npz`: `kernel_i`, `bias_i`, `activation`; `low` and `high` of continuous actions.
 
+    Args:
+      path: of the file, which is replaced if it is there.
+      policy: a single one.
     Raises:
       UserError: it is no policy, a stack of them, or has NaN or infinite weights.
+
+    Example:
+      >>> edgerl.save_policy("mine.npz", edgerl.MLPPolicy((np.eye(2),), (np.zeros(2),)))
+      >>> edgerl.load_policy("mine.npz").sizes
+      (2, 2)
     """
     check_one(policy)
     arrays: dict[str, Any] = {"activation": np.asarray(policy.activation)}
@@ -147,8 +162,14 @@ def save_policy(path: str | Path, policy: MLPPolicy) -> None:
 def load_policy(path: str | Path) -> MLPPolicy:
     """Reads what `save_policy` wrote.
 
+    Args:
+      path: of the file.
     Raises:
       UserError: missing file, not a policy, shapes that do not chain, NaN or infinite weights.
+
+    Example:
+      >>> edgerl.load_policy("runs/pole/policy.npz").sizes
+      (4, 32, 32, 2)
     """
     arrays = files.read_npz(path)
     kernels = tuple(arrays[f"kernel_{i}"] for i in range(len(arrays)) if f"kernel_{i}" in arrays)

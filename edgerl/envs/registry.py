@@ -28,6 +28,11 @@ def register(id: str, entry_point: str | Callable[..., Environment]) -> None:
       entry_point: "module:callable", imported when the environment is made, or the class or function itself.
     Raises:
       UserError: `id` is no name, or `entry_point` neither callable nor of the form "module:callable".
+
+    Example:
+      >>> edgerl.register("ShortPole-v1", lambda: edgerl.make("CartPole-v0"))
+      >>> edgerl.make("ShortPole-v1").id
+      'CartPole-v0'
     """
     if not isinstance(id, str) or not id.strip():
         raise UserError(f"register: id is {id!r}; expected a name such as 'Pole-v0'")
@@ -39,7 +44,12 @@ def register(id: str, entry_point: str | Callable[..., Environment]) -> None:
 
 
 def registered() -> tuple[str, ...]:
-    """All known ids, sorted."""
+    """All known ids, sorted.
+
+    Example:
+      >>> "CartPole-v1" in edgerl.registered()
+      True
+    """
     return tuple(sorted(_ENVIRONMENTS))
 
 
@@ -52,6 +62,12 @@ def make(id: str, /, **options: Any) -> Environment:
       options: keyword arguments of the entry point.
     Raises:
       UserError: no environment has that id, its entry point cannot be imported or called, or what it returns is none.
+
+    Example:
+      >>> edgerl.make("CartPole-v1").action_space()
+      Discrete(n=2)
+      >>> edgerl.make("CartPole-v1", velocities=False).id
+      'PositionOnlyCartPole-v1'
     """
     if not isinstance(id, str):
         raise UserError(f"make: the id is a {type(id).__name__}; expected a name, one of {', '.join(registered())}")

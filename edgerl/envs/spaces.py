@@ -35,8 +35,15 @@ class Space(Protocol):
 class Discrete:
     """The integers 0 … n - 1, as int32 scalars.
 
+    Attributes:
+      n: how many.
     Raises:
       UserError: `n` is no whole number from 1 to 2³¹ - 1.
+
+    Example:
+      >>> space = edgerl.Discrete(3)
+      >>> bool(space.contains(jnp.int32(2))), bool(space.contains(jnp.int32(3)))
+      (True, False)
     """
 
     n: int
@@ -80,6 +87,13 @@ class Box:
       shape: of an element.
     Raises:
       UserError: the bounds do not have the shape, cross each other, or are NaN.
+
+    Example:
+      >>> space = edgerl.Box((-1.0, 0.0), (1.0, np.inf), (2,))
+      >>> space.sample(jax.random.key(0)).shape
+      (2,)
+      >>> bool(space.contains(jnp.array([0.5, -1.0])))
+      False
     """
 
     low: float | tuple[float, ...]

@@ -22,7 +22,13 @@ class PPOConfig:
     """Proximal policy optimisation. A pytree: its leaves are numbers that may be traced and vmapped, for example
     `jax.vmap(lambda rate: train(env, config.replace(learning_rate=rate), key))(rates)`.
 
-    Source of the names and defaults: Schulman et al., "Proximal Policy Optimization Algorithms", 2017.
+    Source of the names and defaults: Schulman et al., "Proximal Policy Optimization Algorithms", 2017. `edgerl config`
+    and the reference's page on configuration give each field's meaning and range.
+
+    Example:
+      >>> config = edgerl.PPOConfig(num_updates=10, num_envs=32, num_steps=16)
+      >>> config.batch_size, config.total_steps
+      (512, 5120)
     """
 
     num_updates: int = static(24, "PPO iterations; each takes num_envs * num_steps environment steps", low=1)
@@ -76,7 +82,17 @@ class PPOConfig:
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """A training run: several seeds, of which the best is kept."""
+    """A training run: several seeds, of which the best is kept.
+
+    `edgerl config` and the reference's page on configuration give each field's meaning and range.
+
+    Attributes:
+      ppo: how each of them learns.
+
+    Example:
+      >>> edgerl.RunConfig(num_seeds=2).ppo.learning_rate
+      0.01
+    """
 
     environment: str = field("CartPole-v1", "id of the environment")
     seed: int = field(0, "of the run's random key", low=0, high=2**31 - 1)

@@ -38,6 +38,11 @@ class Run:
       config: its configuration, of the task's class.
       policy: the best seed's greedy policy.
       result: what `result.json` holds.
+
+    Example:
+      >>> run = edgerl.open_run("runs/pole")
+      >>> run.config.num_seeds, run.policy.sizes, run.env.id
+      (1, (4, 32, 32, 2), 'CartPole-v1')
     """
 
     task: Task

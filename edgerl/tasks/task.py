@@ -33,6 +33,11 @@ class Task:
         environment that only its program can make.
       env: the environment, if it is there already; else `edgerl.make` makes it from the configuration's `environment`.
       config: the dataclass of its configuration.
+
+    Example:
+      >>> task = edgerl.Task("CartPole-v1")
+      >>> task.settings(None, ["num_seeds=2", "ppo.discount=0.9"]).ppo.discount
+      0.9
     """
 
     name: str

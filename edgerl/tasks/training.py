@@ -31,7 +31,9 @@ def train(env: Environment | str, out: str | Path, *, progress: bool = True, **s
         something else.
 
     Example:
-      >>> run = edgerl.train("CartPole-v1", "runs/pole", num_seeds=2, ppo={"num_updates": 20})  # doctest: +SKIP
+      >>> run = edgerl.train("CartPole-v1", "runs/short", num_seeds=2, ppo={"num_updates": 2})
+      >>> run.result["environment"]
+      'CartPole-v1'
     """
     task = task_of(env) if isinstance(env, str) else _of_environment(environment_of(env, "train"))
     overrides = [f"{key}={_text(key, value)}" for key, value in settings.items()]

@@ -8,7 +8,18 @@ _MOST = 1000  # characters of a message: what a user typed may be longer than a 
 
 
 class UserError(ValueError):
-    """Input that cannot be used. Its message is one line: what is wrong, where, what would be right."""
+    """Input that cannot be used. Its message is one line: what is wrong, where, what would be right.
+
+    Args:
+      message: what to say; line breaks become visible marks.
+
+    Example:
+      >>> try:
+      ...     edgerl.Discrete(0)
+      ... except edgerl.UserError as error:
+      ...     print(error)
+      Discrete: n is 0; expected a whole number of actions, at least 1
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(str(message)))  # Gymnasium hands on an error of another process as `kind(error)`

@@ -26,11 +26,19 @@ def to_gymnasium(
 
     Args:
       env: the environment, or its id.
+      num_envs: environments of the vector environment; None: a single one.
       params: the environment's default parameters unless given, the same for each of `num_envs`.
     Raises:
       UserError: not an environment, or one that breaks the contract; `num_envs` is below 1; Gymnasium is not installed;
         while stepping, an action of another shape, NaN, or outside of a `Discrete` space; on reset, a process that was
         forked after JAX had run.
+
+    Example:
+      >>> env = edgerl.to_gymnasium("CartPole-v1", num_envs=3)
+      >>> obs, info = env.reset(seed=0)
+      >>> obs, reward, terminated, truncated, info = env.step(np.array([0, 1, 0]))
+      >>> reward
+      array([1., 1., 1.])
     """
     env = environment_of(env, "to_gymnasium")
     environment_forms("to_gymnasium", env, env.default_params if params is None else params)

@@ -26,9 +26,12 @@ def from_gymnax(env: Any) -> Environment:
 
     Args:
       env: the environment, or the name by which `gymnax.make` knows it.
-
     Raises:
       UserError: what cannot be run so. One line says why.
+
+    Example:
+      >>> edgerl.from_gymnax("Acrobot-v1").action_space()
+      Discrete(n=3)
     """
     refuse_fork("from_gymnax")
     env = gymnax_checks.instance(env)
