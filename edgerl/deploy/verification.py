@@ -63,13 +63,12 @@ def verify(
     Args:
       out: folder that `export` wrote.
       num_vectors: how many observations each implementation decides on, ≥ 1.
-      converter: whether to compare the int8 network with TensorFlow's conversion of policy.npz too; takes ten seconds.
+      converter: whether to compare the int8 network with TensorFlow's conversion of policy.npz, too; takes seconds.
       targets: names of the machines that run the C, as in `edgerl.deploy.machines.ALL`: "host C", "rv32imc",
         "Cortex-M0", "Cortex-M4F", "Xtensa lx106", "ATmega2560", "ATmega328P", "WebAssembly"; None: all of them.
     Returns:
-      passed: True if no check failed and one implementation or more was compared. vectors. checks: a list of {name,
-      passed, detail}, with `differences` where vectors were compared; `passed` is None, and `detail` says why, where a
-      check was not made. unchecked: what no check is about.
+      passed: True if no check failed and one implementation or more was compared. vectors. unchecked. checks: a list
+      of {name, passed, detail} and, of vectors, `differences`; `passed` is None where a check was not made.
     Raises:
       UserError: not an export, a file is missing, unreadable or not listed, or the `.tflite` is no perceptron.
 
