@@ -9,7 +9,7 @@ import griffe
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pages
+import documents
 import pytest
 
 import edgerl
@@ -18,8 +18,8 @@ import edgerl
 @pytest.fixture(scope="module")
 def described():
     """Name -> its docstring, as the site's generator reads it."""
-    extensions = griffe.load_extensions(pages.ROOT / "scripts" / "documentation" / "docstrings.py")
-    package = griffe.load("edgerl", search_paths=[pages.ROOT], extensions=extensions, allow_inspection=False)
+    extensions = griffe.load_extensions(documents.ROOT / "scripts" / "documentation" / "docstrings.py")
+    package = griffe.load("edgerl", search_paths=[documents.ROOT], extensions=extensions, allow_inspection=False)
     found = {name: package[name] for name in edgerl.__all__}
     return {name: (one.final_target if one.is_alias else one).docstring for name, one in found.items()}
 
