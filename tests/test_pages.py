@@ -82,41 +82,11 @@ def test_links_that_lead_nowhere_are_found(tmp_path):
 
 
 def test_the_reference_has_every_public_name():
-<<<<<<< HEAD
-    page = (documents.ROOT / "docs" / "reference" / "index.md").read_text()
-    named = re.findall(r"^::: edgerl\.(\w+)$", page, re.M) + re.findall(r"^### (\w+)$", page, re.M)
-    assert sorted(named) == sorted(edgerl.__all__)
-
-
-def test_results_have_one_figure_a_cell():
-    for name in results.names():
-        for row in results.load(name)["rows"]:
-            figures = row[1:] if isinstance(row, list) else [row["figure"]]
-            assert not [figure for figure in figures if re.search(r"[·;]|\d, \d", figure)], row
-
-
-def test_a_row_of_results_that_lacks_its_date_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "FOLDER", tmp_path)
-    (tmp_path / "bad.json").write_text('{"rows": [{"what": "a", "figure": "1", "command": "b", "machine": "c"}]}')
-    with pytest.raises(ValueError, match=r"bad\.json: a row has the keys"):
-        results.table("bad")
-
-
-def test_the_readmes_figures_are_those_of_the_results():
-    readme = (documents.ROOT / "README.md").read_text()
-    shown = re.findall(r"^\| (.+) \| (.+) \| `(.+)` \|$", readme, re.M)
-    rows = [row for name in results.names() for row in results.load(name)["rows"] if isinstance(row, dict)]
-    assert len(shown) == 6
-    assert set(shown) <= {(row["what"], row["figure"], row["command"]) for row in rows}
-
-
-=======
     page = (documents.ROOT / "docs" / "reference" / "index.md").read_text()
     named = re.findall(r"^::: edgerl\.(\w+)$", page, re.M)
     assert sorted(named) == sorted(edgerl.__all__)
 
 
->>>>>>> fd56f4a (What edgerl bench sim prints becomes rows of the results; the type that step returns is documented)
 def test_the_readme_is_short():
     assert len((documents.ROOT / "README.md").read_text().splitlines()) <= 150
 

@@ -28,9 +28,9 @@ class Writer:
     """Collects the buffers, tensors and operators of one graph; a flatbuffer is built from its leaves up."""
 
     def __init__(self) -> None:
+        self.schema = load_schema()  # which says what is not installed
         import flatbuffers
 
-        self.schema = load_schema()
         self.builder = flatbuffers.Builder(1024)
         self.buffers = [self.table("Buffer")]  # buffer 0 is for tensors without data
         self.tensors: list[int] = []

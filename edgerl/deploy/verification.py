@@ -64,11 +64,10 @@ def verify(
       out: folder that `export` wrote.
       num_vectors: how many observations each implementation decides on, ≥ 1.
       converter: whether to compare the int8 network with TensorFlow's conversion of policy.npz, too; takes seconds.
-      targets: names of the machines that run the C, as in `edgerl.deploy.machines.ALL`: "host C", "rv32imc",
-        "Cortex-M0", "Cortex-M4F", "Xtensa lx106", "ATmega2560", "ATmega328P", "WebAssembly"; None: all of them.
+      targets: machines that run the C, "host C" and the others that `edgerl verify --help` names; None: all of them.
     Returns:
-      passed: True if no check failed and one implementation or more was compared. vectors. unchecked. checks: a list
-      of {name, passed, detail} and, of vectors, `differences`; `passed` is None where a check was not made.
+      passed: True if no check failed and an implementation was compared. vectors. unchecked. checks: a list of {name,
+      passed, detail} and, of vectors, `differences`; `passed` is None where a check was not made.
     Raises:
       UserError: not an export, a file is missing, unreadable or not listed, or the `.tflite` is no perceptron.
 
@@ -87,7 +86,7 @@ def verify(
         contents.write(clean, made_of)
         checks, foreign = _files_checks(folder, clean, made_of)
         checks += [_guarded("TensorFlow", partial(_converter_check, made_of))] if converter else []
-        if all(check["passed"] for check in checks):
+        if all(check["passed"] is not False for check in checks):
             checks += _implementations(clean, made_of, num_vectors, machines_of_it)
         else:
             checks += _not_run(clean, {*folder.changed} or {*foreign}, folder.name, machines_of_it)

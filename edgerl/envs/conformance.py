@@ -57,7 +57,7 @@ def check_environment(
       UserError: it is no environment at all, or another library's.
 
     Example:
-      >>> edgerl.check_environment("CartPole-v1").ends > 0
+      >>> edgerl.check_environment("CartPole-v1").terminated > 0
       True
     """
     env = make(env) if isinstance(env, str) else env

@@ -24,7 +24,7 @@ class ConformanceError(AssertionError):
       ...     edgerl.check_environment("Pendulum-v1")
       ... except edgerl.ConformanceError as error:
       ...     print("not to be trained in:", error)
-      Checked(steps=4096, ends=16)
+      Checked(steps=8192, terminated=0, truncated=32)
     """
 
 

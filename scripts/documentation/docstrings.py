@@ -1,4 +1,5 @@
-"""The house's docstrings as mkdocstrings reads them: it wants an empty line before a section, we write none."""
+"""The house's docstrings as mkdocstrings reads them: it wants an empty line before a section and a line for
+each name, and has neither here."""
 
 import re
 from typing import Any
@@ -6,12 +7,14 @@ from typing import Any
 import griffe
 
 _SECTION = re.compile(r"\n+(?=(?:Args|Attributes|Returns|Raises|Example):\n)")
+_TOGETHER = re.compile(r"^  (\w+), (\w+):(?= )", re.M)  # two names that one line describes
 
 
 class Sections(griffe.Extension):
-    """Puts an empty line before each section of a docstring."""
+    """Puts an empty line before each section of a docstring, and parts two names that share a line."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Called for every module, class, function and attribute."""
         if obj.docstring is not None:
-            obj.docstring.value = _SECTION.sub("\n\n", obj.docstring.value)
+            text = _SECTION.sub("\n\n", obj.docstring.value)
+            obj.docstring.value = _TOGETHER.sub(r"  \1: see `\2`.\n  \2:", text)

@@ -1,6 +1,7 @@
 """The .tflite reader takes any bytes: a network, or one line that says why not."""
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -16,6 +17,13 @@ from edgerl.deploy.tensor import Tensor
 def networks():
     rng = np.random.default_rng(0)
     return [random_network(rng) for _ in range(20)]
+
+
+def test_what_is_not_installed_is_said(networks, monkeypatch):
+    for module in ("flatbuffers", "ai_edge_litert"):  # which brings the other
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UserError, match=r"need ai-edge-litert: pip install 'edgerl\[export\]'"):
+        tflite_file.write(networks[0])
 
 
 def test_what_is_written_is_read_back(networks):

@@ -38,7 +38,7 @@ def to_gymnasium(
       >>> obs, info = env.reset(seed=0)
       >>> obs, reward, terminated, truncated, info = env.step(np.array([0, 1, 0]))
       >>> reward
-      array([1., 1., 1.])
+      array([1., 1., 1.], dtype=float32)
     """
     env = environment_of(env, "to_gymnasium")
     environment_forms("to_gymnasium", env, env.default_params if params is None else params)
