@@ -5,14 +5,17 @@ import inspect
 import re
 import shutil
 
+import documents
 import griffe
 import jax
 import jax.numpy as jnp
 import numpy as np
-import documents
 import pytest
 
 import edgerl
+
+# Whose examples train, or open what was trained.
+TRAINED = ("Int8Policy", "Run", "load_policy", "open_run", "train", "verify")
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +58,17 @@ def test_a_public_name_says_what_it_takes(name, described):
     assert _taken(getattr(edgerl, name)) <= {word.strip(" *") for words in said for word in words.split(",")}
 
 
-@pytest.mark.parametrize("name", edgerl.__all__)
-def test_the_example_of_a_public_name_runs(name, described, trained, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long) if name in TRAINED else name for name in edgerl.__all__]
+)
+def test_the_example_of_a_public_name_runs(name, described, request, tmp_path, monkeypatch):
     text = described[name].value
     names = {"edgerl": edgerl, "jax": jax, "jnp": jnp, "np": np}
     example = doctest.DocTestParser().get_doctest(text, names, name, None, None)
     assert example.examples
     assert "+SKIP" not in text
     if re.search("runs/pole", text):
-        shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+        shutil.copytree(request.getfixturevalue("trained"), tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     said = []
     doctest.DocTestRunner().run(example, out=said.append)

@@ -58,9 +58,8 @@ def test_a_page_has_no_block_of_another_kind(page):
 
 
 def test_the_site_builds_without_a_warning_and_its_links_lead_somewhere(tmp_path):
-    build = (
-        f"cd {documents.ROOT} && NO_MKDOCS_2_WARNING=1 python -m mkdocs build --quiet --strict --site-dir {tmp_path}/site"
-    )
+    command = f"NO_MKDOCS_2_WARNING=1 python -m mkdocs build --quiet --strict --site-dir {tmp_path}/site"
+    build = f"cd {documents.ROOT} && {command}"
     done = documents.run(documents.Block("sh", build), tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
     assert list(links.problems(tmp_path / "site")) == []
