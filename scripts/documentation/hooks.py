@@ -1,5 +1,5 @@
-"""MkDocs hooks: a line `<!-- made: NAME -->` in a page becomes what the program or the results say, and links from a
-page to files of the repository that are no pages become links to copies of them in the site."""
+"""MkDocs hooks: `<!-- made: NAME -->` on a line of its own becomes what the program or the results say, and
+`<!-- included: FILE -->` a file of the repository; links to files that are no pages lead to copies of them there."""
 
 import posixpath
 import re
@@ -15,7 +15,8 @@ from documentation import program, results
 
 ROOT = Path(__file__).parents[2]
 _MADE = re.compile(r"^<!-- made: ([\w ]+) -->$", re.M)
-_LINK = re.compile(r"\]\(([^)#:]+)\)")
+_INCLUDED = re.compile(r"^<!-- included: (\S+) -->$", re.M)
+_LINK = re.compile(r"\]\(([^)#:]+)(?=[)#])")
 # Files outside of `docs` that pages link to, as they stand. The others that a page names must be pages.
 _COPIED = ("examples/*", "notebooks/*.ipynb", "LICENSE")
 
@@ -30,17 +31,25 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Fills in what is made, and turns links that leave `docs` into links within the site."""
-    folder = posixpath.dirname(page.file.src_uri)
+    """Fills in what is made or included, and turns links that leave `docs` into links within the site."""
+    place = page.file.src_uri
+
+    def included(found: re.Match[str]) -> str:
+        return _linked((ROOT / found[1]).read_text(), found[1], place)
+
+    text = _linked(markdown, f"docs/{place}", place)
+    return _MADE.sub(lambda found: made(found[1]), _INCLUDED.sub(included, text))
+
+
+def _linked(markdown: str, written: str, place: str) -> str:
+    """The text of a file of the repository with its links as they must be on the page at `place` below `docs`."""
 
     def within(found: re.Match[str]) -> str:
-        target = posixpath.normpath(posixpath.join("docs", folder, found[1]))
-        if target.startswith("docs/"):
-            return found[0]
-        name = f"{target}.txt" if target == "LICENSE" else target
-        return f"]({posixpath.relpath(name, folder or '.')})"
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(written), found[1]))
+        target = f"docs/{target}.txt" if target == "LICENSE" else target
+        return f"]({posixpath.relpath(target.removeprefix('docs/'), posixpath.dirname(place) or '.')}"
 
-    return _LINK.sub(within, _MADE.sub(lambda found: made(found[1]), markdown))
+    return _LINK.sub(within, markdown)
 
 
 def made(name: str) -> str:
