@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+import edgerl
 from edgerl import cli
 
 
@@ -33,6 +34,13 @@ def refused(capsys, *arguments):
     assert captured.err.endswith("\n")
     assert captured.err.count("\n") == 1
     return captured.err
+
+
+def test_the_version_is_said(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"edgerl {edgerl.__version__}\n"
 
 
 COMMANDS = (
