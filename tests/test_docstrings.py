@@ -66,6 +66,7 @@ def test_the_example_of_a_public_name_runs(name, described, request, tmp_path, m
     names = {"edgerl": edgerl, "jax": jax, "jnp": jnp, "np": np}
     example = doctest.DocTestParser().get_doctest(text, names, name, None, None)
     assert example.examples
+    assert "examples" in _sections(described[name])
     assert "+SKIP" not in text
     if re.search("runs/pole", text):
         shutil.copytree(request.getfixturevalue("trained"), tmp_path, dirs_exist_ok=True)

@@ -1,5 +1,5 @@
-"""The house's docstrings as mkdocstrings reads them: it wants an empty line before a section and a line for
-each name, and has neither here."""
+"""The house's docstrings as mkdocstrings reads them: it wants an empty line before a section, a line for each
+name, and "Examples", and has none of them here."""
 
 import re
 from typing import Any
@@ -16,5 +16,5 @@ class Sections(griffe.Extension):
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Called for every module, class, function and attribute."""
         if obj.docstring is not None:
-            text = _SECTION.sub("\n\n", obj.docstring.value)
+            text = _SECTION.sub("\n\n", obj.docstring.value).replace("\nExample:\n", "\nExamples:\n")
             obj.docstring.value = _TOGETHER.sub(r"  \1: see `\2`.\n  \2:", text)

@@ -11,7 +11,6 @@ import time
 
 import pytest
 
-import edgerl
 from edgerl import cli
 
 
@@ -34,13 +33,6 @@ def refused(capsys, *arguments):
     assert captured.err.endswith("\n")
     assert captured.err.count("\n") == 1
     return captured.err
-
-
-def test_the_version_is_said(capsys):
-    with pytest.raises(SystemExit) as stop:
-        cli.main(["--version"])
-    assert stop.value.code == 0
-    assert capsys.readouterr().out == f"edgerl {edgerl.__version__}\n"
 
 
 COMMANDS = (

@@ -1,9 +1,10 @@
-"""`edgerl train WHAT`, `config` and `envs`: what is wrong with an environment of one's own is told in one line."""
+"""`edgerl --version`, `train WHAT`, `config` and `envs`: what is wrong with an environment of one's own is told in one line."""
 
 import json
 
 import pytest
 
+import edgerl
 from edgerl import cli
 
 WRONG = """
@@ -77,3 +78,10 @@ def test_all_environments_are_listed(capsys):
     assert "gymnax:Acrobot-v1" in found["gymnax"]
     assert cli.main(["envs"]) == 0
     assert "PatchSelection-v0" in capsys.readouterr().out
+
+
+def test_the_version_is_said(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"edgerl {edgerl.__version__}\n"
