@@ -1,4 +1,4 @@
-"""`edgerl --version`, `train WHAT`, `config` and `envs`: what is wrong with an environment of one's own is told in one line."""
+"""`edgerl --version`, and `train WHAT`, `config`, `envs`: what is wrong with an environment is told in one line."""
 
 import json
 
