@@ -33,8 +33,8 @@ _EDGES, _OPERATIONS = len(space.EDGES), len(space.OPERATIONS)
 class AutoencoderConfig:
     """How the autoencoder is trained."""
 
-    width: int = field(128, "of the hidden layers of encoder and decoder", low=1)
-    steps: int = field(4000, "gradient steps", low=1)
+    width: int = field(96, "of the hidden layers of encoder and decoder", low=1)
+    steps: int = field(3000, "gradient steps", low=1)
     batch: int = field(512, "classes a step", low=1)
     learning_rate: float = field(3e-3, "Adam's step size at the start; it falls to 0", low=0)
     commitment: float = field(0.1, "weight of the distance of latents to their codes", low=0)
@@ -79,7 +79,9 @@ def fit(config: AutoencoderConfig, seed: int) -> LatentSpace:
     cells = space.all_cells()[representatives]
     counted = _standardised(np.column_stack([space.features(cells), space.parameter_count(cells)]))
     shown = np.concatenate([np.eye(_OPERATIONS)[cells].reshape(len(cells), -1), counted], 1).astype(np.float32)
-    book, encoded, decoded = _fit(config, jnp.asarray(shown), jnp.asarray(cells), jnp.asarray(counted), jax.random.key(seed))
+    book, encoded, decoded = _fit(
+        config, jnp.asarray(shown), jnp.asarray(cells), jnp.asarray(counted), jax.random.key(seed)
+    )
     return LatentSpace(np.asarray(book), np.asarray(decoded), np.asarray(encoded))
 
 
@@ -144,10 +146,7 @@ def _fit(
         told = jnp.mean((networks["head"].apply(p["head"], through) - counted[rows]) ** 2)
         codes = jnp.mean((q - jax.lax.stop_gradient(z)) ** 2)
         return (
-            said
-            + config.supervision * told
-            + config.commitment * jnp.mean((z - jax.lax.stop_gradient(q)) ** 2)
-            + codes
+            said + config.supervision * told + config.commitment * jnp.mean((z - jax.lax.stop_gradient(q)) ** 2) + codes
         )
 
     def step(carry: tuple[Any, Any], i: chex.Array) -> tuple[tuple[Any, Any], None]:

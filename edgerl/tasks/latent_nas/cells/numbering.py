@@ -57,14 +57,14 @@ def derive(cells: np.ndarray, accuracy: np.ndarray) -> Numbering:
     for o in others:
         only = alive & np.isin(cells, (o, skip, none)).all(1) & (cells == o).any(1)
         means.append(float(accuracy[only].mean()))
-    names = dict(zip((others[i] for i in np.argsort(means)), ("avg_pool_3x3", "nor_conv_1x1", "nor_conv_3x3"), strict=True))
+    names = dict(
+        zip((others[i] for i in np.argsort(means)), ("avg_pool_3x3", "nor_conv_1x1", "nor_conv_3x3"), strict=True)
+    )
     names |= {none: "none", skip: "skip_connect"}
     return Numbering(tuple(names[o] for o in range(5)), edges, within, found[1][0])
 
 
-def _within(
-    cells: np.ndarray, accuracy: np.ndarray, edges: tuple[tuple[int, int], ...], skip: int, none: int
-) -> float:
+def _within(cells: np.ndarray, accuracy: np.ndarray, edges: tuple[tuple[int, int], ...], skip: int, none: int) -> float:
     """Variance within classes of several living cells, over the variance of all living ones."""
     marks = space.fingerprints(cells, edges, skip, none)
     alive = marks != 0

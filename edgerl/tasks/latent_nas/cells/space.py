@@ -122,7 +122,10 @@ def parameter_count(cells: np.ndarray) -> np.ndarray:
     around = 27 * a + 2 * a + 2 * c + c * _CLASSES + _CLASSES
     for before, after in ((a, b), (b, c)):
         around += 9 * before * after + 9 * after * after + 4 * after + before * after
-    each = {"nor_conv_3x3": sum(9 * n * n + 2 * n for n in _CHANNELS), "nor_conv_1x1": sum(n * n + 2 * n for n in _CHANNELS)}
+    each = {
+        "nor_conv_3x3": sum(9 * n * n + 2 * n for n in _CHANNELS),
+        "nor_conv_1x1": sum(n * n + 2 * n for n in _CHANNELS),
+    }
     return around + _CELLS * _summed(cells, each)
 
 

@@ -42,7 +42,9 @@ def read_csv(path: str | Path) -> Cells:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.reader(file))
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}; expected a CSV file of NAS-Bench-201's cells") from error
+        raise UserError(
+            f"cannot read {path}: {error.strerror}; expected a CSV file of NAS-Bench-201's cells"
+        ) from error
     except (ValueError, csv.Error) as error:
         raise UserError(f"{path} is not a CSV file ({error})") from error
     header = [name.strip() for name in rows[0]] if rows else []

@@ -1,0 +1,107 @@
+"""What a cell would reach, predicted with its uncertainty from the cells that were measured: a Gaussian process.
+
+Classes of cells are compared by `space.features` with a Matérn kernel of smoothness 3/2. A class deviates from what its
+features say by `own`; a measured cell deviates from its class by `noise`: cells that compute the same were trained from
+other random numbers. Accuracies become normal scores first, by their ranks: how bad a bad cell is does not matter.
+
+Length, deviations and scale are the same for all tables and numbers of measured cells. The kernel depends on no
+measurement, so that it is computed once for all searches.
+
+Reference: Rasmussen & Williams, "Gaussian Processes for Machine Learning", 2006, chapters 2 and 5.4.2 (leaving out one).
+"""
+
+import dataclasses
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from edgerl.tasks.latent_nas.cells import space
+from edgerl.util.config import field
+
+_GROUPS = np.repeat([3, 5, 3, 3, 4], [3, 5, 3, 3, 4])  # of `space.features`: each group counts as much as another
+
+
+@dataclasses.dataclass(frozen=True)
+class SurrogateConfig:
+    """Of the Gaussian process; variances are of accuracies as normal scores, whose variance is 1."""
+
+    length: float = field(4.0, "distance of features over which accuracies go together", low=0.01)
+    scale: float = field(2.0, "variance that features explain", low=0)
+    own: float = field(0.05, "variance of classes around what their features say", low=0)
+    noise: float = field(0.15, "variance of measured cells around their class", low=0.001)
+
+
+@struct.dataclass
+class Measured:
+    """Cells that were looked at, in their order; what lies beyond `count` is no matter."""
+
+    classes: chex.Array  # int32 [n]
+    accuracy: chex.Array  # float32 [n], percent
+    count: chex.Numeric
+
+
+@struct.dataclass
+class Posterior:
+    """Of the classes, as normal scores."""
+
+    mean: chex.Array  # float32 [C]
+    variance: chex.Array  # float32 [C], without the noise of a measurement
+
+
+def kernel(config: SurrogateConfig) -> np.ndarray:
+    """float32 [C, C]: the covariance of classes that their features make."""
+    return _kernel(config.length, config.scale)
+
+
+@functools.lru_cache(maxsize=4)
+def _kernel(length: float, scale: float) -> np.ndarray:
+    _, representatives = space.classes()
+    found = space.features(space.all_cells()[representatives])
+    found = (found - found.mean(0)) / (found.std(0) * np.sqrt(_GROUPS)).astype(np.float32)
+    squares = (found**2).sum(1)
+    distance = np.sqrt(np.maximum(squares[:, None] + squares - 2 * found @ found.T, 0) * np.float32(3 / length**2))
+    np.fill_diagonal(distance, 0)
+    return np.float32(scale) * (1 + distance) * np.exp(-distance)
+
+
+def normal_scores(accuracy: chex.Array, count: chex.Numeric) -> chex.Array:
+    """float32 [n]: of the first `count` accuracies [n] their ranks as quantiles of N(0, 1), scaled to variance 1; then 0."""
+    there = jnp.arange(len(accuracy)) < count
+    ranks = jnp.argsort(jnp.argsort(jnp.where(there, accuracy, jnp.inf)))
+    scores = jnp.where(there, jax.scipy.special.ndtri((ranks + 0.5) / jnp.maximum(count, 1)), 0)
+    return scores / jnp.sqrt(jnp.maximum(jnp.sum(scores**2) / jnp.maximum(count, 1), 1e-6))
+
+
+def posterior(config: SurrogateConfig, covariance: chex.Array, seen: Measured) -> Posterior:
+    """What measured cells [n] say of all classes; `covariance` is `kernel(config)`."""
+    factor, weights, there = _solved(config, covariance, seen)
+    rows = jnp.where(there[:, None], covariance[seen.classes], 0)  # [n, C]
+    rows = rows.at[jnp.arange(len(there)), seen.classes].add(jnp.where(there, config.own, 0.0))
+    mean = weights @ rows
+    explained = jnp.sum(jax.scipy.linalg.solve_triangular(factor, rows, lower=True) ** 2, 0)
+    return Posterior(mean, jnp.maximum(config.scale + config.own - explained, 1e-6))
+
+
+def left_out(config: SurrogateConfig, covariance: chex.Array, seen: Measured) -> chex.Array:
+    """float32 [n]: how many predicted standard deviations each measured cell lies from what the others say of it."""
+    factor, weights, there = _solved(config, covariance, seen)
+    inverse = jax.scipy.linalg.cho_solve((factor, True), jnp.eye(len(there)))
+    return jnp.where(there, weights / jnp.sqrt(jnp.diagonal(inverse)), jnp.nan)
+
+
+def _solved(
+    config: SurrogateConfig, covariance: chex.Array, seen: Measured
+) -> tuple[chex.Array, chex.Array, chex.Array]:
+    """(Cholesky factor [n, n], weights [n], which rows there are); rows that are not there are independent."""
+    there = jnp.arange(len(seen.classes)) < seen.count
+    both = there[:, None] & there
+    same = seen.classes[:, None] == seen.classes
+    matrix = jnp.where(both, covariance[seen.classes[:, None], seen.classes] + config.own * same, 0)
+    matrix = matrix + jnp.diag(jnp.where(there, config.noise, 1.0))
+    factor = jnp.linalg.cholesky(matrix)
+    scores = normal_scores(seen.accuracy, seen.count)
+    return factor, jax.scipy.linalg.cho_solve((factor, True), scores), there
