@@ -48,6 +48,14 @@ class Looks:
         return found
 
 
+    @classmethod
+    def joined(cls, each: "list[Looks]") -> "Looks":
+        """Searches of the same table and budget, all used up, as one."""
+        both = cls(each[0]._values, len(each), each[0].budget)
+        both.cells, both.seen = (np.concatenate([getattr(one, name) for one in each]) for name in ("cells", "seen"))
+        return both
+
+
 @dataclasses.dataclass(frozen=True)
 class Regret:
     """Of R searches after each of their looks: percentage points that their best cell misses to the table's best."""
