@@ -4,8 +4,8 @@ A round of it: the surrogate learns from all cells measured so far; the agent, P
 with the surrogate's optimistic prediction as the value; its walks visit cells; of the classes visited, those of the
 highest value are measured, a cell of each. Only measuring is a look at the table.
 
-R searches run side by side, shared out over the devices. Reference for learning from a surrogate in rounds: Angermueller
-et al., "Model-based reinforcement learning for biological sequence design", 2020.
+R searches run side by side, shared out over the devices. Learning from a surrogate in rounds: Angermueller et al.,
+"Model-based reinforcement learning for biological sequence design", 2020.
 """
 
 import dataclasses

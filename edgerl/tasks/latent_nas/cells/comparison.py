@@ -55,9 +55,7 @@ def compare(
     counts, budget = config.counts, max(config.counts)
     found: Regrets = {}
     for name, everywhere in ((AGENT, False), (SURROGATE, True)):
-        looks = agents(
-            latent, values, config.search, config.runs, budget, seed, cheap=cheap, everywhere=everywhere
-        )
+        looks = agents(latent, values, config.search, config.runs, budget, seed, cheap=cheap, everywhere=everywhere)
         found[name] = regrets(looks, counts)
     for name, one in baselines.SEARCHES.items():
         runs = config.slow_runs if name in SLOW else config.runs

@@ -13,7 +13,7 @@ class CellsConfig:
     """What is searched for, at how many looks at the table, and beside whom it is judged."""
 
     metric: str = field("analog_accuracy", "column of the table to maximise", choices=(*METRICS, "worst_drift"))
-    looks: int = field(300, "cells whose accuracy the training may see, surrogate and agent included", low=10, high=15625)
+    looks: int = field(300, "cells whose accuracy surrogate and agent may see", low=10, high=15625)
     parameters: float | None = field(None, "parameters that a cell's network may have; none: any", low=73306)
     macs: float | None = field(None, "multiply-accumulate operations it may have; none: any", low=7783040)
     cheap: str | None = field(None, "column known of all cells beforehand; none: nothing is", choices=DIGITAL)

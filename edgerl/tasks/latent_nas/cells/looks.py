@@ -47,7 +47,6 @@ class Looks:
         self.seen = np.concatenate([self.seen, found], 1)
         return found
 
-
     @classmethod
     def joined(cls, each: "list[Looks]") -> "Looks":
         """Searches of the same table and budget, all used up, as one."""

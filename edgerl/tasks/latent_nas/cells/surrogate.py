@@ -7,7 +7,7 @@ other random numbers. Accuracies become normal scores first, by their ranks: how
 Length, deviations and scale are the same for all tables and numbers of measured cells. The kernel depends on no
 measurement, so that it is computed once for all searches.
 
-Reference: Rasmussen & Williams, "Gaussian Processes for Machine Learning", 2006, chapters 2 and 5.4.2 (leaving out one).
+Reference: Rasmussen & Williams, "Gaussian Processes for Machine Learning", 2006, chapter 2; leaving out one: 5.4.2.
 """
 
 import dataclasses
@@ -82,7 +82,7 @@ def _kernel(length: float, scale: float) -> np.ndarray:
 
 
 def normal_scores(accuracy: chex.Array, count: chex.Numeric) -> chex.Array:
-    """float32 [n]: of the first `count` accuracies [n] their ranks as quantiles of N(0, 1), scaled to variance 1; then 0."""
+    """float32 [n]: the ranks of the first `count` accuracies [n] as quantiles of N(0, 1), of variance 1; then 0."""
     there = jnp.arange(len(accuracy)) < count
     ranks = jnp.argsort(jnp.argsort(jnp.where(there, accuracy, jnp.inf)))
     scores = jnp.where(there, jax.scipy.special.ndtri((ranks + 0.5) / jnp.maximum(count, 1)), 0)
@@ -101,7 +101,8 @@ def posterior(config: SurrogateConfig, covariance: chex.Array, seen: Measured, e
     chosen = jnp.arange(len(covariance)) if len(there) <= 64 else jax.lax.top_k(mean, exact)[1]
     some = rows[:, chosen] + jnp.where(there[:, None] & (seen.classes[:, None] == chosen), config.own, 0.0)
     explained = jnp.sum(jax.scipy.linalg.solve_triangular(factor, some, lower=True) ** 2, 0)
-    variance = jnp.zeros(len(covariance)).at[chosen].set(jnp.maximum(covariance[chosen, chosen] + config.own - explained, 1e-6))
+    left = jnp.maximum(covariance[chosen, chosen] + config.own - explained, 1e-6)
+    variance = jnp.zeros(len(covariance)).at[chosen].set(left)
     return Posterior(mean, variance)
 
 
