@@ -14,8 +14,8 @@ from edgerl.rl.run import runner
 from edgerl.simulator.simulate import random_policy, simulate
 from edgerl.tasks.latent_nas import factory
 from edgerl.tasks.latent_nas import figures as pictures
-from edgerl.tasks.latent_nas.env import LatentNAS
 from edgerl.tasks.latent_nas.cells.config import CellsConfig
+from edgerl.tasks.latent_nas.env import LatentNAS
 from edgerl.tasks.latent_nas.evaluation import evaluate as judgement
 from edgerl.tasks.latent_nas.evaluation.front import front
 from edgerl.tasks.latent_nas.models.build import BuildConfig, build

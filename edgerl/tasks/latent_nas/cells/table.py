@@ -1,7 +1,7 @@
 """The table of NAS-Bench-201 on analogue hardware: a row a cell, thirteen measured accuracies in percent.
 
 Columns: edge_0 to edge_5, then the METRICS; drift columns have a spread beside them, named with `_std`. More columns
-are ignored. The published numbers are those of the package analog-nasbench 0.1.3; it states no licence, so that they are
+are ignored. The published numbers are those of the package analog-nasbench 0.1.3; it states no licence: they are
 no part of this package, and `--data` names them. `CITATION` has their source.
 """
 
