@@ -62,7 +62,7 @@ class LatentNASConfig(RunConfig):
     data: str | None = field(None, "a CSV file of the space's table, to train on; none: what is shipped for analognas")
     build: BuildConfig = dataclasses.field(default_factory=BuildConfig)
     history: int = field(0, "past actions that the policy sees", low=0, high=200)
-    budget: float | None = field(None, "parameters that a network may have; none: as many as it likes", low=1)
+    budget: float | None = field(250_000.0, "parameters a network of analognas may have; none: any number", low=1)
     pessimism: float = field(1.0, "times the surrogate's uncertainty is taken off its accuracy", low=0)
     weighed: bool = field(False, "weigh accuracy, parameters and AVM, by weights drawn for every episode and observed")
     shaped: bool = field(True, "learn by rewards that count from the start's own score, and tell small differences")

@@ -59,8 +59,8 @@ class SearchConfig:
     optimism: float = field(1.0, "times the predicted standard deviation of a measurement is added to the mean", low=0)
     again: float = field(0.3, "standard deviations taken off the value of a class for each cell more in a round", low=0)
     first_updates: int = field(20, "of the agent in the first round", low=0)
-    updates: int = field(2, "of the agent in every other round", low=0)
-    walks: int = field(64, "walks of the agent in a round", low=1)
+    updates: int = field(3, "of the agent in every other round", low=0)
+    walks: int = field(256, "walks of the agent in a round", low=1)
     surrogate: SurrogateConfig = dataclasses.field(default_factory=SurrogateConfig)
 
 
