@@ -8,9 +8,9 @@ import json
 import time
 from pathlib import Path
 
-import edgerl  # noqa: F401  before jax, so that each core becomes a device
 import numpy as np
 
+import edgerl  # noqa: F401  before jax, so that each core becomes a device
 from edgerl.tasks.latent_nas.cells import autoencoder, baselines, comparison, figures, report
 from edgerl.tasks.latent_nas.cells.config import CellsConfig
 from edgerl.tasks.latent_nas.cells.looks import Looks
@@ -59,7 +59,7 @@ def compared(latent: autoencoder.LatentSpace, table: Cells, config: CellsConfig,
     for name, everywhere in ((comparison.AGENT, False), (comparison.SURROGATE, True)):
         if not everywhere or options.surrogate:
             found[name] = comparison.regrets(
-                agents(latent, table, config, options.runs, everywhere, options.most), counts
+                agents(latent, table, config, options.agents, everywhere, options.most), counts
             )
     for name, search in baselines.SEARCHES.items():
         runs = options.slow_runs if name in comparison.SLOW else options.runs
@@ -74,7 +74,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, metavar="FILE.csv")
     parser.add_argument("--out", required=True, metavar="FILE.json", type=Path)
-    parser.add_argument("--runs", type=int, default=200, help="of the agent and the fast searches, in twenties")
+    parser.add_argument("--runs", type=int, default=200, help="of the fast searches")
+    parser.add_argument("--agents", type=int, default=200, help="in twenties")
     parser.add_argument("--slow-runs", type=int, default=10, help="of Optuna's and scikit-learn's searches")
     parser.add_argument("--most", type=int, default=1000, help="looks of a search")
     parser.add_argument("--surrogate", action="store_true", help="also its surrogate without the agent")

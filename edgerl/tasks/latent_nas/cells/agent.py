@@ -55,12 +55,12 @@ class SearchConfig:
     """How cells are chosen."""
 
     initial: int = field(8, "cells measured at random before the first round", low=2)
-    growth: int = field(12, "a round measures this part of as many cells as were measured, and 1 at least", low=1)
-    optimism: float = field(1.0, "times the predicted standard deviation of a measurement is added to the mean", low=0)
+    growth: int = field(8, "a round measures this part of as many cells as were measured, and 1 at least", low=1)
+    optimism: float = field(2.0, "times the predicted standard deviation of a measurement is added to its mean", low=0)
     again: float = field(0.3, "standard deviations taken off the value of a class for each cell more in a round", low=0)
     first_updates: int = field(20, "of the agent in the first round", low=0)
-    updates: int = field(3, "of the agent in every other round", low=0)
-    walks: int = field(256, "walks of the agent in a round", low=1)
+    updates: int = field(2, "of the agent in every other round", low=0)
+    walks: int = field(128, "walks of the agent in a round", low=1)
     surrogate: SurrogateConfig = dataclasses.field(default_factory=SurrogateConfig)
 
 
@@ -92,7 +92,7 @@ class Agent:
         self.round = 0
 
     def values(self, looks: Looks) -> np.ndarray:
-        """float32 [R, C]: the optimistic prediction of every class, as normal scores."""
+        """float32 [R, C]: the optimistic prediction of every class, as `surrogate.scores`."""
         size = next(n for n in _SIZES if n >= looks.count)
         classes, accuracy = np.zeros((2, len(looks.cells), size), np.float32)
         classes[:, : looks.count], accuracy[:, : looks.count] = self._of_cell[looks.cells], looks.seen

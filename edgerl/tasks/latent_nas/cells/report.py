@@ -33,7 +33,7 @@ def judge(config: SurrogateConfig, cells: np.ndarray, values: np.ndarray) -> dic
     width = np.quantile(np.abs(away), min(0.9 * (len(cells) + 1) / len(cells), 1)) * deviation
     said, true = mean[of_cell[rest]], values[rest]
     ordered = np.sort(values[cells])
-    grid = np.sort(np.asarray(gp.normal_scores(seen.accuracy, seen.count)))
+    grid = np.sort(np.asarray(gp.scores(seen.accuracy, seen.count)))
     low, high = (_percent(said + sign * width, grid, ordered) for sign in (-1, 1))
     return {
         "training_cells": len(cells),
@@ -45,7 +45,7 @@ def judge(config: SurrogateConfig, cells: np.ndarray, values: np.ndarray) -> dic
 
 
 def _percent(score: np.ndarray, grid: np.ndarray, ordered: np.ndarray) -> np.ndarray:
-    """Normal scores as percent, by the measured cells' own; beyond the last ones 0 and 100."""
+    """Scores as percent, by the measured cells' own; beyond the last ones 0 and 100."""
     edges = np.concatenate([[grid[0] - 1e-3], grid, [grid[-1] + 1e-3]])
     return np.interp(score, edges, np.concatenate([[0], ordered, [100]]))
 

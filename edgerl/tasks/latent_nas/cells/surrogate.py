@@ -2,7 +2,7 @@
 
 Classes of cells are compared by `space.features` with a Matérn kernel of smoothness 3/2. A class deviates from what its
 features say by `own`; a measured cell deviates from its class by `noise`: cells that compute the same were trained from
-other random numbers. Accuracies become normal scores first, by their ranks: how bad a bad cell is does not matter.
+other random numbers. Accuracies lose their lower tail first, see `scores`: how bad a bad cell is hardly matters.
 
 Length, deviations and scale are the same for all tables and numbers of measured cells. The kernel depends on no
 measurement, so that it is computed once for all searches.
@@ -27,7 +27,7 @@ _GROUPS = np.repeat([3, 5, 3, 3, 4], [3, 5, 3, 3, 4])  # of `space.features`: ea
 
 @dataclasses.dataclass(frozen=True)
 class SurrogateConfig:
-    """Of the Gaussian process; variances are of accuracies as normal scores, whose variance is 1."""
+    """Of the Gaussian process; variances are of `scores`, whose variance is 1."""
 
     length: float = field(4.0, "distance of features over which accuracies go together", low=0.01)
     scale: float = field(2.0, "variance that features explain", low=0)
@@ -46,7 +46,7 @@ class Measured:
 
 @struct.dataclass
 class Posterior:
-    """Of the classes, as normal scores."""
+    """Of the classes, as `scores`."""
 
     mean: chex.Array  # float32 [C]
     variance: chex.Array  # float32 [C], without the noise of a measurement
@@ -74,19 +74,27 @@ def with_cheap(covariance: np.ndarray, cheap: np.ndarray) -> np.ndarray:
 def _kernel(length: float, scale: float) -> np.ndarray:
     _, representatives = space.classes()
     found = space.features(space.all_cells()[representatives])
-    found = (found - found.mean(0)) / (found.std(0) * np.sqrt(_GROUPS)).astype(np.float32)
+    every = found[space.classes()[0]]  # each class as often as it has cells
+    found = (found - every.mean(0)) / (every.std(0) * np.sqrt(_GROUPS)).astype(np.float32)
     squares = (found**2).sum(1)
     distance = np.sqrt(np.maximum(squares[:, None] + squares - 2 * found @ found.T, 0) * np.float32(3 / length**2))
     np.fill_diagonal(distance, 0)
     return np.float32(scale) * (1 + distance) * np.exp(-distance)
 
 
-def normal_scores(accuracy: chex.Array, count: chex.Numeric) -> chex.Array:
-    """float32 [n]: the ranks of the first `count` accuracies [n] as quantiles of N(0, 1), of variance 1; then 0."""
+def scores(accuracy: chex.Array, count: chex.Numeric) -> chex.Array:
+    """float32 [n]: the first `count` accuracies [n] without their lower tail, of mean 0 and variance 1; 0 beyond them.
+
+    Above the median as they are; below it the distance to it grows as a logarithm, on a scale of three tenths of that
+    from the median to the best: how bad a bad cell is hardly matters, but the order stays.
+    """
     there = jnp.arange(len(accuracy)) < count
-    ranks = jnp.argsort(jnp.argsort(jnp.where(there, accuracy, jnp.inf)))
-    scores = jnp.where(there, jax.scipy.special.ndtri((ranks + 0.5) / jnp.maximum(count, 1)), 0)
-    return scores / jnp.sqrt(jnp.maximum(jnp.sum(scores**2) / jnp.maximum(count, 1), 1e-6))
+    above = accuracy - jnp.nanmedian(jnp.where(there, accuracy, jnp.nan))
+    scale = 0.3 * jnp.maximum(jnp.max(jnp.where(there, above, 0)), 0.1)
+    kept = jnp.where(above > 0, above, -scale * jnp.log1p(jnp.maximum(-above, 0) / scale))
+    mean = jnp.sum(jnp.where(there, kept, 0)) / jnp.maximum(count, 1)
+    centred = jnp.where(there, kept - mean, 0)
+    return centred / jnp.sqrt(jnp.maximum(jnp.sum(centred**2) / jnp.maximum(count, 1), 1e-6))
 
 
 def posterior(config: SurrogateConfig, covariance: chex.Array, seen: Measured, exact: int = 512) -> Posterior:
@@ -123,5 +131,4 @@ def _solved(
     matrix = jnp.where(both, covariance[seen.classes[:, None], seen.classes] + config.own * same, 0)
     matrix = matrix + jnp.diag(jnp.where(there, config.noise, 1.0))
     factor = jnp.linalg.cholesky(matrix)
-    scores = normal_scores(seen.accuracy, seen.count)
-    return factor, jax.scipy.linalg.cho_solve((factor, True), scores), there
+    return factor, jax.scipy.linalg.cho_solve((factor, True), scores(seen.accuracy, seen.count)), there
