@@ -135,7 +135,11 @@ def test_the_walk_keeps_the_contract(latent):
         expected = np.asarray(obs).copy()
         expected[action % 6] = latent.codebook[action // 6, action % 6]
         np.testing.assert_array_equal(new_obs, expected)
-        np.testing.assert_allclose(reward, (worth[int(new.place)] - worth[int(state.place)]) / 30 - 0.02, atol=1e-5)
+        np.testing.assert_allclose(
+            reward,
+            (worth[int(autoencoder.place_of(new.codes))] - worth[int(autoencoder.place_of(state.codes))]) / 30 - 0.02,
+            atol=1e-5,
+        )
         assert not terminated
     *_, reward, terminated, truncated, _ = env.step(jax.random.key(1), state, jnp.int32(STOP))
     assert (float(reward), bool(terminated), bool(truncated)) == (0, True, False)

@@ -104,10 +104,24 @@ def report(latent: LatentSpace) -> dict[str, Any]:
     }
 
 
+def nearest(codebook: chex.Array, latent: chex.Array) -> chex.Array:
+    """int32 [..., LATENT]: for each coordinate of latents [..., LATENT] the code with the nearest value."""
+    # By comparing: an argmin over so few does not vectorise.
+    least, found = jnp.abs(latent - codebook[0]), jnp.zeros(latent.shape, jnp.int32)
+    for code in range(1, CODES):
+        away = jnp.abs(latent - codebook[code])
+        least, found = jnp.minimum(least, away), jnp.where(away < least, code, found)
+    return found
+
+
+def place_of(codes: chex.Array) -> chex.Array:
+    """int32 [...]: the number of combinations of codes [..., LATENT]."""
+    return sum(codes[..., d] * CODES**d for d in range(LATENT))  # type: ignore[return-value]
+
+
 def places(codebook: chex.Array, latent: chex.Array) -> chex.Array:
     """int32 [...]: the number of the combination of codes nearest to latents [..., LATENT]."""
-    nearest = jnp.argmin(jnp.abs(latent[..., None, :] - codebook), axis=-2)
-    return jnp.sum(nearest * CODES ** np.arange(LATENT), -1).astype(jnp.int32)
+    return place_of(nearest(codebook, latent))
 
 
 def _standardised(x: np.ndarray) -> np.ndarray:

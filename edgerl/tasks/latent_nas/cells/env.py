@@ -10,7 +10,6 @@ A latent of codes is one of 6^6 = 46,656 combinations: what each decodes to is w
 """
 
 import dataclasses
-from typing import ClassVar
 
 import chex
 import jax
@@ -20,7 +19,7 @@ from flax import struct
 
 from edgerl.envs.environment import Step
 from edgerl.envs.spaces import Box, Discrete
-from edgerl.tasks.latent_nas.cells.autoencoder import CODES, LATENT, places
+from edgerl.tasks.latent_nas.cells.autoencoder import CODES, LATENT, nearest, place_of
 from edgerl.util.content import ByContent
 
 STOP = CODES * LATENT
@@ -40,7 +39,8 @@ class CellWalkParams:
 class CellWalkState:
     """Where an episode stands."""
 
-    place: chex.Array  # int32, the combination of codes
+    latent: chex.Array  # float32 [LATENT]
+    codes: chex.Array  # int32 [LATENT], those that the latent consists of
     value: chex.Array  # float32, of the cell there
     time: chex.Array  # int32
 
@@ -51,7 +51,6 @@ class CellWalk(ByContent):
 
     default_params: CellWalkParams = dataclasses.field(repr=False)
     id: str = "LatentNAS201-v0"
-    has_network: ClassVar[bool] = False
 
     def observation_space(self, params: CellWalkParams | None = None) -> Box:
         """Codes' values."""
@@ -64,9 +63,10 @@ class CellWalk(ByContent):
     def reset(self, key: chex.PRNGKey, params: CellWalkParams | None = None) -> tuple[chex.Array, CellWalkState]:
         """The codes nearest to z ~ N(0, I)."""
         p = self._params(params)
-        place = places(p.codebook, jax.random.normal(key, (LATENT,), jnp.float32))
-        state = CellWalkState(place, jnp.asarray(p.values, jnp.float32)[place], jnp.int32(0))
-        return self.observe(state, p), state
+        codes = nearest(p.codebook, jax.random.normal(key, (LATENT,), jnp.float32))
+        latent = sum(jnp.where(codes == code, p.codebook[code], 0) for code in range(CODES))
+        state = CellWalkState(latent, codes, self.value(codes, p), jnp.int32(0))
+        return latent, state
 
     def step(
         self, key: chex.PRNGKey, state: CellWalkState, action: chex.Array, params: CellWalkParams | None = None
@@ -75,19 +75,19 @@ class CellWalk(ByContent):
         del key
         p = self._params(params)
         stopped = action == STOP
-        code, power = action // LATENT, jnp.asarray(CODES ** np.arange(LATENT), jnp.int32)[action % LATENT]
-        changed = state.place + (code - state.place // power % CODES) * power
-        place = jnp.where(stopped, state.place, changed).astype(jnp.int32)
-        value = jnp.asarray(p.values, jnp.float32)[place]
+        changed = (jnp.arange(LATENT) == action % LATENT) & ~stopped
+        number = jnp.ravel(jnp.asarray(p.codebook)).at[jnp.minimum(action, STOP - 1)].get(mode="promise_in_bounds")
+        latent = jnp.where(changed, number, state.latent)
+        codes = jnp.where(changed, action // LATENT, state.codes).astype(jnp.int32)
+        value = self.value(codes, p)
         reward = value - state.value - jnp.where(stopped, 0.0, jnp.asarray(p.step_cost, jnp.float32))
-        state = CellWalkState(place, value, state.time + 1)
+        state = CellWalkState(latent, codes, value, state.time + 1)
         truncated = (state.time >= p.max_steps_in_episode) & ~stopped
-        return self.observe(state, p), state, reward, stopped, truncated, {}
+        return latent, state, reward, stopped, truncated, {}
 
-    def observe(self, state: CellWalkState, params: CellWalkParams) -> chex.Array:
-        """float32 [6] of a state."""
-        digits = state.place // (CODES ** np.arange(LATENT)) % CODES
-        return jnp.asarray(params.codebook, jnp.float32)[digits, np.arange(LATENT)]
+    def value(self, codes: chex.Array, params: CellWalkParams) -> chex.Array:
+        """float32 scalar: what the cell is worth that codes int32 [LATENT] decode to. A look-up."""
+        return jnp.asarray(params.values, jnp.float32).at[place_of(codes)].get(mode="promise_in_bounds")
 
     def _params(self, params: CellWalkParams | None) -> CellWalkParams:
         return self.default_params if params is None else params

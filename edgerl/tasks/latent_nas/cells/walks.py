@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from edgerl.tasks.latent_nas.cells.autoencoder import LatentSpace
+from edgerl.tasks.latent_nas.cells.autoencoder import LatentSpace, place_of
 from edgerl.tasks.latent_nas.cells.env import CellWalk
 
 STARTS = 1000
@@ -29,7 +29,7 @@ def final_cells(env: CellWalk, policy: Any, latent: LatentSpace, key: chex.PRNGK
 
         keys = jax.random.split(key, int(params.max_steps_in_episode))
         (_, state, _), _ = jax.lax.scan(step, (obs, state, jnp.bool_(True)), keys)
-        return state.place
+        return place_of(state.codes)
 
     places = jax.jit(jax.vmap(walk))(jax.random.split(key, count))
     return np.asarray(latent.decoded)[np.asarray(places)].astype(np.int64)
