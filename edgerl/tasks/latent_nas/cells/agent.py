@@ -21,7 +21,6 @@ from jax.sharding import Mesh, PartitionSpec
 
 from edgerl.rl import ppo
 from edgerl.rl.config import PPOConfig
-from edgerl.rl.distributions import categorical
 from edgerl.rl.networks import make_networks
 from edgerl.rl.rollout import reset, rollout
 from edgerl.simulator.simulate import AXIS, default_mesh
@@ -205,12 +204,12 @@ def _walked(env: CellWalk, walks: int, mesh: Mesh) -> Callable[..., Any]:
     ) -> Any:
         params = dataclasses.replace(env.default_params, values=value[reached])
         reset_key, again_key, walk_key = jax.random.split(jax.random.fold_in(key, number), 3)
-        state = state.replace(playing=reset(env, reset_key, params, _PPO.num_envs))
+        state = dataclasses.replace(state, playing=reset(env, reset_key, params, _PPO.num_envs))
         state = jax.lax.fori_loop(0, updates, lambda _, s: ppo.update(env, _PPO, s, params)[0], state)
         networks = make_networks(env, _PPO, params)
 
         def act(key: chex.PRNGKey, obs: chex.Array) -> tuple[chex.Array, chex.Array]:
-            return categorical(networks.logits(state.params, obs).T).sample_and_log_prob(seed=key)
+            return networks.head.sample(key, networks.parameters(state.params, obs))
 
         playing = reset(env, again_key, params, walks)
         steps = rollout(env, act, playing, walk_key, params, most)[1]

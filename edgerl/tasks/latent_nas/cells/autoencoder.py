@@ -145,7 +145,7 @@ def _fit(
     )
 
     def encode(p: dict[str, Any], x: chex.Array) -> chex.Array:
-        return 2 * jnp.tanh(networks["encoder"].apply(p["encoder"], x))
+        return 2 * jnp.tanh(jnp.asarray(networks["encoder"].apply(p["encoder"], x)))
 
     def quantise(p: dict[str, Any], z: chex.Array) -> chex.Array:
         index = jnp.argmin(jnp.abs(z[..., None, :] - p["codebook"]), axis=-2)
@@ -155,7 +155,7 @@ def _fit(
         z = encode(p, shown[rows])
         q = quantise(p, z)
         through = z + jax.lax.stop_gradient(q - z)
-        logits = networks["decoder"].apply(p["decoder"], through).reshape(-1, _EDGES, _OPERATIONS)
+        logits = jnp.asarray(networks["decoder"].apply(p["decoder"], through)).reshape(-1, _EDGES, _OPERATIONS)
         said = optax.softmax_cross_entropy_with_integer_labels(logits, cells[rows]).sum(-1).mean()
         told = jnp.mean((networks["head"].apply(p["head"], through) - counted[rows]) ** 2)
         codes = jnp.mean((q - jax.lax.stop_gradient(z)) ** 2)
@@ -174,6 +174,6 @@ def _fit(
     book = p["codebook"]
     encoded = places(book, encode(p, shown))
     digits = jnp.stack([jnp.arange(CODES**LATENT) // CODES**d % CODES for d in range(LATENT)], 1)
-    logits = networks["decoder"].apply(p["decoder"], jnp.take_along_axis(book, digits, axis=0))
+    logits = jnp.asarray(networks["decoder"].apply(p["decoder"], jnp.take_along_axis(book, digits, axis=0)))
     made = jnp.argmax(logits.reshape(-1, _EDGES, _OPERATIONS), -1)
     return book, encoded, jnp.sum(made * _OPERATIONS ** np.arange(_EDGES)[::-1], -1).astype(jnp.int32)

@@ -138,14 +138,14 @@ SEARCHES: dict[str, Search] = {
     "local search": local_search,
     "TPE (Optuna)": parzen,
     "random forest (scikit-learn)": forest,
-    "random forest on the agent's features": forest_on_features,
+    "random forest on the agent's features (scikit-learn)": forest_on_features,
 }
 
 
 def available(name: str) -> bool:
     """Whether the library that a search of `SEARCHES` needs is installed."""
-    needed = {parzen: "optuna", forest: "sklearn", forest_on_features: "sklearn"}.get(SEARCHES[name])
-    return needed is None or importlib.util.find_spec(needed) is not None
+    needed = {"Optuna": "optuna", "scikit-learn": "sklearn"}
+    return all(importlib.util.find_spec(module) for library, module in needed.items() if library in name)
 
 
 def side_by_side(search: Search, values: np.ndarray, runs: int, budget: int, seed: int) -> Looks:

@@ -14,7 +14,7 @@ from edgerl.tasks.latent_nas.cells.table import DRIFT, Cells
 from edgerl.util.errors import UserError
 
 AGENT, SURROGATE = "agent", "the agent's surrogate without the agent"
-SLOW = ("TPE (Optuna)", "random forest (scikit-learn)", "random forest on the agent's features")
+SLOW = ("TPE (Optuna)", "random forest (scikit-learn)", "random forest on the agent's features (scikit-learn)")
 Regrets = dict[str, dict[str, dict[str, float]]]
 
 

@@ -31,7 +31,7 @@ class Looks:
         """bool [15,625]: which cells may be looked at; what is counted from a cell is known without a look."""
         return np.isfinite(self._values)
 
-    def measure(self, cells: np.ndarray) -> np.ndarray:
+    def measure(self, cells: np.typing.ArrayLike) -> np.ndarray:
         """float64 [R, b]: the accuracies of cells [R, b], each look counted.
 
         Raises:

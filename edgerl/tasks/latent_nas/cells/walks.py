@@ -7,13 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from edgerl.envs.environment import Environment
 from edgerl.tasks.latent_nas.cells.autoencoder import LatentSpace, place_of
-from edgerl.tasks.latent_nas.cells.env import CellWalk
 
 STARTS = 1000
 
 
-def final_cells(env: CellWalk, policy: Any, latent: LatentSpace, key: chex.PRNGKey, count: int = STARTS) -> np.ndarray:
+def final_cells(
+    env: Environment, policy: Any, latent: LatentSpace, key: chex.PRNGKey, count: int = STARTS
+) -> np.ndarray:
     """int64 [count]: the cell, by its number, where each walk from a fresh start stops or is cut off."""
     params = env.default_params
 

@@ -187,8 +187,8 @@ def load(path: Path) -> Models:
     arrays = files.read_npz(path)
     try:
         latent = LatentSpace(*(arrays[name] for name in ("codebook", "decoded", "encoded")))
-        fields = [arrays[name] for name in ("values", "looks", "seen")]
-        models = Models(latent, *fields, json.loads(str(arrays["provenance"])))
+        values, looks, seen = (arrays[name] for name in ("values", "looks", "seen"))
+        models = Models(latent, values, looks, seen, json.loads(str(arrays["provenance"])))
     except (KeyError, ValueError) as error:
         raise UserError(f"{path} holds no cells of latent-nas: {error} is missing or damaged") from error
     sizes = (latent.codebook.shape, latent.decoded.shape, models.values.shape)
