@@ -14,10 +14,12 @@ from edgerl.rl.run import runner
 from edgerl.simulator.simulate import random_policy, simulate
 from edgerl.tasks.latent_nas import factory
 from edgerl.tasks.latent_nas import figures as pictures
+from edgerl.tasks.latent_nas.cells.config import CellsConfig
 from edgerl.tasks.latent_nas.env import LatentNAS
 from edgerl.tasks.latent_nas.evaluation import evaluate as judgement
 from edgerl.tasks.latent_nas.evaluation.front import front
 from edgerl.tasks.latent_nas.models.build import BuildConfig, build
+from edgerl.tasks.latent_nas.spaces import SPACES, Way, space_of
 from edgerl.tasks.latent_nas.table import trust
 from edgerl.tasks.run import Run, tell
 from edgerl.tasks.task import Task
@@ -56,10 +58,11 @@ class LatentNASConfig(RunConfig):
     evaluation_envs: int = field(1000, "episodes to choose the best seed by, and as many to judge it by", low=1)
     evaluation_steps: int = field(200, "of an episode at most", low=1)
     ppo: PPOConfig = _PPO
-    data: str | None = field(None, "a CSV file as AnalogNAS's, to train the latent space on; none: the shipped one")
+    space: str = field("analognas", "search space: AnalogNAS's genes, or NAS-Bench-201's cells", choices=tuple(SPACES))
+    data: str | None = field(None, "a CSV file of the space's table, to train on; none: what is shipped for analognas")
     build: BuildConfig = dataclasses.field(default_factory=BuildConfig)
     history: int = field(0, "past actions that the policy sees", low=0, high=200)
-    budget: float | None = field(None, "parameters that a network may have; none: as many as it likes", low=1)
+    budget: float | None = field(250_000.0, "parameters a network of analognas may have; none: any number", low=1)
     pessimism: float = field(1.0, "times the surrogate's uncertainty is taken off its accuracy", low=0)
     weighed: bool = field(False, "weigh accuracy, parameters and AVM, by weights drawn for every episode and observed")
     shaped: bool = field(True, "learn by rewards that count from the start's own score, and tell small differences")
@@ -67,24 +70,32 @@ class LatentNASConfig(RunConfig):
     evaluations: tuple[int, ...] = field((10, 100, 1000), "of the surrogate, at which searches are compared", low=2)
     bayesian_runs: int = field(3, "of Bayesian optimisation by Optuna, if installed: a minute each; 0: none", low=0)
     exhaustive: bool = field(False, "judge against all 14^8 latents made of codes, too: many minutes")
+    cells: CellsConfig = dataclasses.field(default_factory=CellsConfig)
 
 
 @dataclasses.dataclass(frozen=True)
 class LatentNASTask(Task):
-    """Architectures for analog hardware, found by walks in a latent space; searches and bounds to compare with."""
+    """Architectures for analog hardware, found by walks in a latent space; searches and bounds to compare with.
+
+    The methods are those of AnalogNAS's space; a space that brings a `Way` of its own is handed on to it.
+    """
 
     config: type[Any] = LatentNASConfig
 
-    def environment(self, config: LatentNASConfig, folder: Path | None = None) -> LatentNAS:
+    def environment(self, config: LatentNASConfig, folder: Path | None = None) -> Environment:
         """With the frozen networks of the run, where there is one; else with the shipped ones."""
+        if (way := _way(config)) is not None:
+            return way.environment(config, folder)
         return environment(config, factory.load_models() if folder is None else models_of(folder))
 
-    def playable(self, config: LatentNASConfig, folder: Path | None = None) -> LatentNAS:
+    def playable(self, config: LatentNASConfig, folder: Path | None = None) -> Environment:
         """As `environment`. An export has no networks of its own.
 
         Raises:
           UserError: it was trained in a latent space of the user's own, which only the run's folder has.
         """
+        if (way := _way(config)) is not None:
+            return way.environment(config, folder)
         own = folder if folder is not None and (folder / MODELS).is_file() else None
         if config.data is not None and own is None:
             raise UserError(
@@ -95,6 +106,8 @@ class LatentNASTask(Task):
 
     def train(self, config: LatentNASConfig, out: str | Path, progress: bool = True) -> dict[str, Any]:
         """Trains the latent space if there is data, then the policy, or goes on with an unfinished run of the same."""
+        if (way := _way(config)) is not None:
+            return way.train(config, out, progress)
         models = factory.load_models() if config.data is None else build(config.data, config.build)
         env = environment(config, models, shaped=config.shaped)
         notes = trust.notes(models.provenance)
@@ -110,6 +123,8 @@ class LatentNASTask(Task):
     def evaluate(self, run: Run) -> dict[str, Any]:
         """1,000 fresh starts against searches and bounds, or where objectives are weighed the front of accuracy
         against parameters; the networks found are kept in RUN/architectures.json."""
+        if (way := _way(run.config)) is not None:
+            return way.evaluate(run)
         models, env, key, settings = models_of(run.folder), run.env, run.key(1001), run.config
         assert isinstance(env, LatentNAS)
         notes, doubts = trust.notes(models.provenance), _doubts(models)
@@ -136,6 +151,8 @@ class LatentNASTask(Task):
 
     def table(self, found: Mapping[str, Any]) -> Rows:
         """The agent beside random actions, and the best scores at equal numbers of evaluations; or the front."""
+        if "space" in found and (way := space_of(found["space"]).way) is not None:
+            return way.table(found)
         if "front" in found:
             return _front_table(found["front"])
         rows: list[list[Any]] = [["from 1,000 starts", "agent", "random actions"]]
@@ -153,6 +170,8 @@ class LatentNASTask(Task):
         """Latent space, trajectories, reward and length, accuracy against parameters, in RUN/figures."""
         if data is not None:
             raise UserError("--data: the figures of latent-nas need no data")
+        if (way := _way(run.config)) is not None:
+            return way.figures(run)
         env, key, doubts = run.env, run.key(1002), _doubts(models_of(run.folder))
         assert isinstance(env, LatentNAS)
         walks = judgement.walk(env, run.policy, key)
@@ -174,6 +193,8 @@ class LatentNASTask(Task):
 
     def closed_loop(self, run: Run, player: Any) -> dict[str, Any]:
         """What the policy and the player find from 1,000 starts."""
+        if (way := _way(run.config)) is not None:
+            return way.closed_loop(run, player)
         judge_key = jax.random.split(run.key(1003))[1]
         assert isinstance(run.env, LatentNAS)
         walks = {n: judgement.walk(run.env, p, judge_key) for n, p in (("float32", run.policy), ("int8", player))}
@@ -187,6 +208,11 @@ def _front_table(front: list[dict[str, Any]]) -> Rows:
     """A row a weighting."""
     rows: list[list[Any]] = [["weight of accuracy", *(k for k in front[0] if k != "weights")]]
     return rows + [[one["weights"]["accuracy"], *(one[k] for k in rows[0][1:])] for one in front]
+
+
+def _way(config: LatentNASConfig) -> Way | None:
+    """The commands of the configuration's space, where it has its own."""
+    return space_of(config.space).way
 
 
 def models_of(folder: Path) -> factory.Models:

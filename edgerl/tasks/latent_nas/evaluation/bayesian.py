@@ -31,7 +31,7 @@ def bayesian_search(env: LatentNAS, evaluations: int, runs: int, seed: int = 0) 
     Raises:
       UserError: Optuna is not installed.
     """
-    optuna = _optuna()
+    optuna = imported()
     score = functools.partial(_score(env), env.default_params)
 
     values = np.sort(np.asarray(env.default_params.codebook), axis=0)
@@ -59,7 +59,12 @@ def _score(env: LatentNAS) -> Any:
     return jax.jit(lambda params, latent: env.score(latent, params))
 
 
-def _optuna() -> Any:
+def imported() -> Any:
+    """Optuna, silenced.
+
+    Raises:
+      UserError: it is not installed.
+    """
     if not available():
         raise UserError("Bayesian optimisation needs Optuna: pip install edgerl[search]")
     import optuna
