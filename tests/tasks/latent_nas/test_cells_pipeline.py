@@ -37,8 +37,6 @@ def run(tmp_path_factory):
 
 
 def test_evaluate_and_figures(run, capsys):
-    result = json.loads((run / "result.json").read_text())
-    assert result["search"]["looks"] == 30
     assert cli.main(["evaluate", str(run), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["looks_of_training"] == 30
