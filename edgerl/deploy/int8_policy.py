@@ -11,11 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from edgerl.deploy import graph_file, integer, names, perceptron
+from edgerl.deploy import box_actions, graph_file, integer, names, perceptron
 from edgerl.deploy.calibration import Quantiser
 from edgerl.deploy.graph import Graph, Program
 from edgerl.deploy.ops.arrays import array, positive
 from edgerl.deploy.ops.dense import IntegerDense
+from edgerl.envs.policy import stored_space
+from edgerl.envs.spaces import Box
 from edgerl.util import files
 from edgerl.util.errors import UserError
 
@@ -32,6 +34,7 @@ class Int8Policy:
       program: the network, int8 [..., features] to int8 [..., actions].
       argmax: what the action is the largest of: the last layer's int8 outputs, as TFLM has them, or its int32
         accumulators, which requantisation does not merge, so that ties are rarer.
+      space: the box of continuous actions, which are the outputs themselves; None: the actions are discrete.
 
     Example:
       >>> run = edgerl.open_run("runs/pole")
@@ -44,6 +47,7 @@ class Int8Policy:
     offset: chex.Array
     program: Program
     argmax: Argmax = struct.field(pytree_node=False, default="outputs")
+    space: Box | None = struct.field(pytree_node=False, default=None)
 
     def quantise(self, obs: chex.Array) -> chex.Array:
         """int8 [..., features] for float32 observations [..., features]. NaN counts as 0, ±inf saturates."""
@@ -64,9 +68,19 @@ class Int8Policy:
         return last.accumulators(self.program.before(x, len(self.program.steps) - 1))
 
     def __call__(self, key: chex.PRNGKey, obs: chex.Array) -> chex.Array:
-        """int32 action [...]: the largest score; ties go to the lowest index. The key is not used."""
+        """The action: int32 [...], or float32 [..., *shape] of a box. The key is not used."""
         del key
-        return jnp.argmax(self.scores(self.quantise(obs)), axis=-1).astype(jnp.int32)
+        return self.decide(self.scores(self.quantise(obs)))
+
+    def decide(self, scores: chex.Array) -> chex.Array:
+        """The actions of scores [..., actions].
+
+        int32 [...]: the index of the largest score; ties go to the lowest. Of a box, float32 [..., *shape]: int8
+        outputs in its units; see `box_actions`.
+        """
+        if self.space is None:
+            return jnp.argmax(scores, axis=-1).astype(jnp.int32)
+        return box_actions.units(self.space)(scores).reshape(*scores.shape[:-1], *self.space.shape)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -82,20 +96,30 @@ class Deployed:
     Attributes:
       graph: the int8 network, a multilayer perceptron.
       quantiser: observation to its input.
-      argmax: see `Int8Policy`.
+      argmax, space: see `Int8Policy`.
     Raises:
       UserError: no perceptron, accumulators that could leave the range in which every implementation agrees, or that
-        cannot be compared.
+        cannot be compared; outputs that are no actions of the box.
     """
 
     graph: Graph
     quantiser: Quantiser
     argmax: Argmax = "outputs"
+    space: Box | None = None
 
     def __post_init__(self) -> None:
         last = perceptron.layers(self.graph)[-1].dense
         check_argmax(self.argmax, per_channel=len(last.scales) > 1)
         self.graph.program()
+        if self.space is None:
+            return
+        if self.argmax != "outputs":
+            raise UserError("argmax is for discrete actions: continuous ones are the outputs themselves")
+        made = self.graph.tensors[self.graph.output]
+        if made.q != perceptron.BOX or made.size != len(box_actions.units(self.space).step):
+            raise UserError(
+                f"the network's outputs are no actions of {self.space}, one for each number, of scale 1/128"
+            )
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -107,7 +131,7 @@ class Deployed:
         """Its integers, callable in JAX."""
         quantiser = self.quantiser
         gain, offset = jnp.asarray(quantiser.gain, jnp.float32), jnp.asarray(quantiser.offset, jnp.int32)
-        return Int8Policy(gain, offset, self.graph.program(), self.argmax)
+        return Int8Policy(gain, offset, self.graph.program(), self.argmax, self.space)
 
 
 def evaluate(policy: Int8Policy, obs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -135,9 +159,10 @@ def check_argmax(argmax: str, per_channel: bool) -> None:
 
 
 def save(path: str | Path, deployed: Deployed) -> None:
-    """Writes `.npz`: the network as `graph_file` has it, `gain`, `offset` and `argmax`."""
-    quantiser = deployed.quantiser
-    graph_file.save(path, deployed.graph, gain=quantiser.gain, offset=quantiser.offset, argmax=deployed.argmax)
+    """Writes `.npz`: the network as `graph_file` has it, `gain`, `offset`, `argmax`; `low` and `high` of a box."""
+    quantiser, space = deployed.quantiser, deployed.space
+    sides = {} if space is None else dict(zip(("low", "high"), space.bounds(), strict=True))
+    graph_file.save(path, deployed.graph, gain=quantiser.gain, offset=quantiser.offset, argmax=deployed.argmax, **sides)
 
 
 def read(path: str | Path) -> Deployed:
@@ -154,7 +179,7 @@ def read(path: str | Path) -> Deployed:
         gain, offset = array(arrays, "gain", np.float32, 1), array(arrays, "offset", np.int32, 1)
         if not positive(gain) or not gain.shape == offset.shape == graph.tensors[graph.input].shape:
             raise ValueError("its quantiser does not fit its network")
-        return Deployed(graph, Quantiser(gain, offset), argmax)
+        return Deployed(graph, Quantiser(gain, offset), argmax, stored_space(path, arrays))
     except (ValueError, UserError) as error:
         raise UserError(f"{path} is not an int8 policy ({files.first_line(error)})") from error
 
