@@ -13,6 +13,7 @@ from whole_way import train
 
 from edgerl import cli, deploy, open_run
 from edgerl.rl import losses
+from edgerl.rl.heads import CategoricalHead
 from edgerl.tasks.latent_nas import factory
 from edgerl.tasks.latent_nas import task as latent_nas
 
@@ -130,7 +131,9 @@ def test_a2c_is_ppo_whose_clipping_does_nothing(run):
 
     batch = losses.Minibatch(zeros, action, log_prob(logits), zeros, advantage, zeros)
     config = config.replace(entropy_coefficient=0.0)
-    clipped = jax.jit(jax.grad(lambda x: losses.ppo_loss(x, zeros, batch, config)[0]))(logits)
+    clipped = jax.jit(jax.grad(lambda x: losses.ppo_loss(CategoricalHead(113), x, zeros, batch, config, 1.0)[0]))(
+        logits
+    )
     np.testing.assert_allclose(clipped, jax.grad(lambda x: -jnp.mean(advantage * log_prob(x)))(logits), atol=1e-6)
 
 
