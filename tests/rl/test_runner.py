@@ -203,6 +203,13 @@ def test_the_progress_bar_is_only_for_terminals(finished, tmp_path, capfd):
     assert_same_run(tmp_path / "run", finished[0])
 
 
+def test_the_bar_says_what_the_newest_episodes_returned():
+    training = runner.PPO(ENV, CONFIG)
+    none, some = np.full(2, np.nan), np.array([30.0, np.nan])
+    assert training.note(None, 3, {"episode_return": np.stack([some, none])}) == "return 30"
+    assert training.note(None, 3, {"episode_return": np.stack([none, none])}) == "no episode ended"
+
+
 def test_one_program_for_all_chunks_and_runs(finished, tmp_path):
     programs = runner.update._cache_size()  # other tests of this process may have added theirs
     other = dataclasses.replace(CONFIG, seed=8, ppo=CONFIG.ppo.replace(learning_rate=2e-2))

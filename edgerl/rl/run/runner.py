@@ -129,9 +129,10 @@ class PPO(Training[ppo.TrainState]):
         return jax.tree.map(lambda *x: np.stack(x), *policies)
 
     def note(self, state: ppo.TrainState, done: int, metrics: Metrics) -> str:
-        """The mean over the seeds of the newest update in which an episode ended anywhere; NaN if there is none."""
+        """The mean over the seeds of the newest update in which an episode ended anywhere, if there is one."""
         rows = [row[np.isfinite(row)] for row in metrics["episode_return"]]
-        return f"return {next((float(row.mean()) for row in reversed(rows) if row.size), float('nan')):.4g}"
+        newest = next((float(row.mean()) for row in reversed(rows) if row.size), None)
+        return "no episode ended" if newest is None else f"return {newest:.4g}"
 
     def diverged(self, column: int, found: str) -> str:
         """Columns are seeds."""
