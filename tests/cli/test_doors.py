@@ -55,7 +55,6 @@ def test_a_file_that_does_not_import(capsys, file, tmp_path):
 def test_a_name_that_is_none(capsys, tmp_path, command):
     out = ["--out", tmp_path / "run"] if command == "train" else []
     assert "did you mean 'CartPole-v1'" in refused(capsys, command, "CartPole-v11", *out)
-    assert "PPO here learns Discrete actions" in refused(capsys, command, "gymnax:Pendulum-v1", *out)
 
 
 def test_all_keys_are_printed(capsys):

@@ -45,7 +45,12 @@ def test_the_report(exported):
     report = exported[2]
     assert report["size"]["tflite"] <= 7472
     assert 1000 < report["size"]["tflm_arena"] < 4000
-    assert report["policy"] == {"sizes": [4, 64, 64, 2], "activation": "relu", "multiply_accumulates": 4480}
+    assert report["policy"] == {
+        "sizes": [4, 64, 64, 2],
+        "activation": "relu",
+        "actions": "discrete",
+        "multiply_accumulates": 4480,
+    }
     assert report["environment"]["id"] == "CartPole-v1"
     assert report["environment"]["params"]["force_mag"] == 10.0
     assert report["fidelity"]["observations"] == 800

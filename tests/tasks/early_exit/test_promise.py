@@ -9,7 +9,7 @@ import pytest
 from synthetic import synthetic_table
 from whole_way import train
 
-from benchmarks import promise as benchmark
+from benchmarks import resplits as benchmark
 from edgerl import UserError, cli, open_run
 from edgerl.tasks.early_exit.promise import bound, certificate, evidence, kept
 from edgerl.tasks.early_exit.promise.certificate import certify, naive

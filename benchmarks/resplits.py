@@ -1,6 +1,6 @@
 """How often promises of accuracy are broken: images nobody has seen, split again and again into two halves.
 
-    python -m benchmarks.promise [--table TABLE.npz] [--resplits 1000] [--delta 0.1] [--seed 0]
+    python -m benchmarks.resplits [--table TABLE.npz] [--resplits 1000] [--delta 0.1] [--seed 0]
 
 One half calibrates, the other is judged on. Three ways to choose a threshold are compared: by the betting bound that
 `edgerl certify` uses, without a bound (the cheapest that keeps the promise on the calibration half itself), and by the
