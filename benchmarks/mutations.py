@@ -189,9 +189,9 @@ def harmless(folder: Path, original: Path) -> str | None:
             continue
         if name == "report.json":
             try:
-            changed = _changed_sections(json.loads(new.read_text()), json.loads(old.read_text()))
-        except ValueError:
-            return None  # no JSON any more: a verify that passes it read nothing
+                changed = _changed_sections(json.loads(new.read_text()), json.loads(old.read_text()))
+            except ValueError:
+                return None  # no JSON any more: a verify that passes it read nothing
             if not changed <= {*MEASURED, "files"}:
                 return None
             reasons |= {f"report.json: {section}" for section in changed} or {"report.json: its spaces"}
