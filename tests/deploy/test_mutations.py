@@ -41,6 +41,8 @@ def test_what_is_harmless_is_told_from_what_is_not(exported, copy):
     assert mutations.harmless(copy, exported[1]) == "report.json: fidelity"
     (copy / "report.json").write_text(text.replace('"tflm_arena": 1', '"tflm_arena": 2'))
     assert mutations.harmless(copy, exported[1]) is None
+    (copy / "report.json").write_text(f"{text}}}")  # no JSON any more
+    assert mutations.harmless(copy, exported[1]) is None
     (copy / "report.json").write_text(text)
     (copy / "policy.c").write_text("")
     assert mutations.harmless(copy, exported[1]) is None
