@@ -4,6 +4,7 @@
  */
 #include <stdint.h>
 
+#include "console.h"
 #include "observations.h"
 
 #define PAINT 0xA5C3A5C3u
@@ -13,25 +14,6 @@ int peer_prepare(void); /* 0 once it is ready */
 int peer_act(const float *observation);
 
 extern char stack_top[];
-
-static uint32_t counter(void)
-{
-    return *(volatile uint32_t *)0x80000010;
-}
-
-static void put_number(uint32_t value, char end)
-{
-    char digits[10];
-    int n = 0;
-    do {
-        digits[n++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    while (n > 0) {
-        *(volatile uint8_t *)0x80000000 = (uint8_t)digits[--n];
-    }
-    *(volatile uint8_t *)0x80000000 = (uint8_t)end;
-}
 
 int main(void)
 {

@@ -4,6 +4,8 @@
  */
 #include "coremark.h"
 
+#include "../console.h"
+
 #define TICKS_PER_SECOND 100000
 
 volatile ee_s32 seed1_volatile = 0;
@@ -15,11 +17,6 @@ ee_u32 default_num_contexts = 1;
 static CORE_TICKS started;
 static CORE_TICKS stopped;
 static int validated;
-
-static CORE_TICKS counter(void)
-{
-    return *(volatile ee_u32 *)0x80000010;
-}
 
 void start_time(void)
 {
@@ -51,20 +48,6 @@ int ee_printf(const char *format, ...)
     }
     validated |= *wanted == 0;
     return 0;
-}
-
-static void put_number(ee_u32 value, char end)
-{
-    char digits[10];
-    int n = 0;
-    do {
-        digits[n++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    while (n > 0) {
-        *(volatile ee_u8 *)0x80000000 = (ee_u8)digits[--n];
-    }
-    *(volatile ee_u8 *)0x80000000 = (ee_u8)end;
 }
 
 void portable_init(core_portable *p, int *argc, char *argv[])
