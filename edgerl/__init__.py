@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from edgerl.envs.conformance import check_environment
     from edgerl.envs.conformance_case import ConformanceError
     from edgerl.envs.environment import AutoReset, Environment, Step
-    from edgerl.envs.policy import MLPPolicy, load_policy, save_policy
+    from edgerl.envs.gru import GRUPolicy
+    from edgerl.envs.policy import MLPPolicy
+    from edgerl.envs.policy_file import load_policy, save_policy
     from edgerl.envs.spaces import Box, Discrete
     from edgerl.rl.config import PPOConfig, RunConfig
     from edgerl.simulator.simulate import SimulationStats, random_policy, simulate
@@ -60,6 +62,7 @@ _LAZY = {
     "ConformanceError": "edgerl.envs.conformance_case",
     "Discrete": "edgerl.envs.spaces",
     "Environment": "edgerl.envs.environment",
+    "GRUPolicy": "edgerl.envs.gru",
     "Int8Policy": "edgerl.deploy",
     "MLPPolicy": "edgerl.envs.policy",
     "PPOConfig": "edgerl.rl.config",
@@ -71,11 +74,11 @@ _LAZY = {
     "check_environment": "edgerl.envs.conformance",
     "export": "edgerl.deploy",
     "from_gymnax": "edgerl.envs.adapters.gymnax_adapter",
-    "load_policy": "edgerl.envs.policy",
+    "load_policy": "edgerl.envs.policy_file",
     "open_run": "edgerl.tasks.registry",
     "quantise": "edgerl.deploy",
     "random_policy": "edgerl.simulator.simulate",
-    "save_policy": "edgerl.envs.policy",
+    "save_policy": "edgerl.envs.policy_file",
     "simulate": "edgerl.simulator.simulate",
     "to_gymnasium": "edgerl.envs.adapters.gymnasium_adapter",
     "train": "edgerl.tasks.training",
@@ -99,6 +102,7 @@ __all__ = [
     "ConformanceError",
     "Discrete",
     "Environment",
+    "GRUPolicy",
     "Int8Policy",
     "MLPPolicy",
     "PPOConfig",

@@ -7,11 +7,13 @@ absorbs the difference: the network's input tensor is u = q / 128, with one scal
 
 import dataclasses
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from edgerl.deploy.integer import quantise
+from edgerl.envs.gru import GRUPolicy
 from edgerl.envs.policy import MLPPolicy
 from edgerl.util.errors import UserError
 from edgerl.util.files import first_line
@@ -114,18 +116,42 @@ def fit_quantiser(observations: np.ndarray, percentile: float = PERCENTILE, wide
     return Quantiser(gain, offset)
 
 
+def with_states(policy: GRUPolicy, episodes: np.ndarray) -> np.ndarray:
+    """float32 [N, features + units]: observations of episodes [E, T, features], each with what is remembered then."""
+
+    def step(state: chex.Array, obs: chex.Array) -> tuple[chex.Array, chex.Array]:
+        return policy(None, obs, state)[1], jnp.concatenate([obs, state], axis=-1)
+
+    begin = jnp.zeros((len(episodes), policy.units), jnp.float32)
+    rows = jax.jit(lambda: jax.lax.scan(step, begin, jnp.moveaxis(jnp.asarray(episodes), 1, 0))[1])()
+    return np.asarray(rows).reshape(-1, rows.shape[-1])
+
+
+def with_memory(quantiser: Quantiser, units: int) -> Quantiser:
+    """A quantiser of observation and memory, whose numbers are whole 128ths."""
+    gain = np.concatenate([quantiser.gain, np.full(units, 256, np.float32)])
+    return Quantiser(gain, np.concatenate([quantiser.offset, np.zeros(units, np.int32)]))
+
+
 def fold(policy: MLPPolicy, quantiser: Quantiser) -> MLPPolicy:
     """The policy as a function of u = q / 128 instead of the observation: only the first layer changes."""
-    kernel = np.asarray(policy.kernels[0], np.float64)
-    first_kernel = (128 * quantiser.step)[:, None] * kernel
-    first_bias = np.asarray(policy.biases[0], np.float64) - (quantiser.offset * quantiser.step) @ kernel
+    kernel, bias = fold_into(policy.kernels[0], policy.biases[0], quantiser)
+    return policy.replace(kernels=(kernel, *policy.kernels[1:]), biases=(bias, *policy.biases[1:]))
+
+
+def fold_into(kernel: chex.Array, bias: chex.Array, quantiser: Quantiser) -> tuple[chex.Array, chex.Array]:
+    """The kernel [features, out] and the bias [out] that read u = q / 128 instead of the observation.
+
+    Raises:
+      UserError: they overflow float32.
+    """
+    wide = np.asarray(kernel, np.float64)
+    first_kernel = (128 * quantiser.step)[:, None] * wide
+    first_bias = np.asarray(bias, np.float64) - (quantiser.offset * quantiser.step) @ wide
     for name, values in (("weights", first_kernel), ("biases", first_bias)):
         if np.abs(values).max() > np.finfo(np.float32).max:
             raise UserError(f"the first layer's {name} times the observations' range overflow float32")
-    return policy.replace(
-        kernels=(jnp.asarray(first_kernel, jnp.float32), *policy.kernels[1:]),
-        biases=(jnp.asarray(first_bias, jnp.float32), *policy.biases[1:]),
-    )
+    return jnp.asarray(first_kernel, jnp.float32), jnp.asarray(first_bias, jnp.float32)
 
 
 def representative_inputs(quantiser: Quantiser, observations: np.ndarray, count: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgerl import __version__
-from edgerl.deploy import c_array, c_source, calibration, extras, int8_policy, names, perceptron, plays, tflite_file
+from edgerl.deploy import c_array, c_source, calibration, extras, int8_policy, names, networks, plays, tflite_file
 from edgerl.deploy.extras import Extra, Firmware
 from edgerl.deploy.folder import NO_PAGE, PAGE
 from edgerl.deploy.int8_policy import Deployed
@@ -22,8 +22,8 @@ from edgerl.deploy.plays import Play
 from edgerl.deploy.targets import arduino, demo, esp_idf, readme
 from edgerl.deploy.targets import tflm as tflm_package
 from edgerl.deploy.targets.example import Example, of_policy
-from edgerl.envs import policy as float_policy
-from edgerl.envs.policy import MLPPolicy
+from edgerl.envs import policy_file as float_policy
+from edgerl.envs.policy_file import FloatPolicy
 from edgerl.envs.spaces import Box
 from edgerl.util import files
 from edgerl.util.errors import UserError
@@ -47,7 +47,7 @@ class Ingredients:
       program: the WebAssembly in the page, empty for no page; None: it is compiled, where a compiler is.
     """
 
-    policy: MLPPolicy
+    policy: FloatPolicy
     deployed: Deployed
     observations: np.ndarray
     calibration: np.ndarray
@@ -158,7 +158,7 @@ def _clean(text: Any) -> str:
     return re.sub(r"[^\w .,:;()%/+-]", "_", str(text), flags=re.ASCII)
 
 
-def described_policy(policy: MLPPolicy) -> dict[str, Any]:
+def described_policy(policy: FloatPolicy) -> dict[str, Any]:
     """What the report says of the float policy."""
     return {
         "sizes": list(policy.sizes),
@@ -175,7 +175,7 @@ def _sides(space: Box) -> dict[str, list[float]]:
 
 def described_quantisation(deployed: Deployed) -> dict[str, Any]:
     """What the report says of scales and offsets."""
-    quantiser, graph, layers = deployed.quantiser, deployed.graph, perceptron.layers(deployed.graph)
+    quantiser, graph, layers = deployed.quantiser, deployed.graph, networks.layers(deployed.graph)
     read = graph.tensors[graph.input].q
     features = zip(quantiser.step, quantiser.offset, quantiser.low, quantiser.high, strict=True)
     return {

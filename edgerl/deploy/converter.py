@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgerl.envs import policy
+from edgerl.envs import policy_file
 from edgerl.envs.policy import MLPPolicy
 from edgerl.util import files
 from edgerl.util.errors import UserError
@@ -32,7 +32,7 @@ def convert(mlp: MLPPolicy, inputs: np.ndarray, per_channel: bool = False) -> by
     """
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        policy.save_policy(folder / "policy.npz", mlp)
+        policy_file.save_policy(folder / "policy.npz", mlp)
         files.write_npz(folder / "inputs.npz", {"inputs": inputs, "per_channel": np.asarray(per_channel)})
         return _converted(folder)
 
@@ -65,7 +65,7 @@ def _convert_here(folder: Path) -> None:
     import tensorflow as tf
     from jax.experimental import jax2tf
 
-    mlp = policy.load_policy(folder / "policy.npz")
+    mlp = policy_file.load_perceptron(folder / "policy.npz")
     arrays = files.read_npz(folder / "inputs.npz")
     signature = tf.TensorSpec([1, mlp.sizes[0]], tf.float32)
     graph = tf.function(jax2tf.convert(mlp.logits, with_gradient=False), autograph=False, input_signature=[signature])

@@ -22,7 +22,7 @@ from edgerl.deploy import (
     int8_policy,
     machines,
     names,
-    perceptron,
+    networks,
     tflite_file,
     tflm,
     toolchain,
@@ -33,9 +33,11 @@ from edgerl.deploy.extras import Extra
 from edgerl.deploy.folder import REPORT
 from edgerl.deploy.int8_policy import Argmax, Deployed, Int8Policy
 from edgerl.deploy.machines.machine import TooSmall
-from edgerl.envs import policy as float_policy
+from edgerl.envs import policy_file as float_policy
 from edgerl.envs.environment import Environment
-from edgerl.envs.policy import MLPPolicy, same_space
+from edgerl.envs.gru import GRUPolicy
+from edgerl.envs.policy import same_space
+from edgerl.envs.policy_file import FloatPolicy
 from edgerl.envs.registry import make
 from edgerl.util import files, progress
 from edgerl.util.errors import UserError
@@ -46,7 +48,7 @@ _PACKAGES = ("jax", "ai-edge-litert", "tflite-micro", "numpy")
 
 
 def export(
-    policy: MLPPolicy,
+    policy: FloatPolicy,
     observations: np.ndarray,
     out: str | Path,
     *,
@@ -65,8 +67,10 @@ def export(
     five). They should include states that the policy has to recover from: what lies outside their range saturates.
 
     Args:
-      policy: float multilayer perceptron, over discrete actions or those of a box.
-      observations: float32 [N, features], finite, not all rows the same.
+      policy: float multilayer perceptron or one with memory, over discrete actions or those of a box.
+      observations: float32 [N, features], finite, not all rows the same. Of a policy with memory, whole episodes from
+        their start on, [episodes, steps, features]; or single steps [N, features + units], each observation with what
+        was remembered before it.
       out: folder to make.
       name: begins every file, symbol, macro and package that goes into firmware, so that several exports fit into one.
       env: names the environment and its parameters in the C header and the report; an id is made.
@@ -127,7 +131,7 @@ def export(
     return report
 
 
-def quantise(policy: MLPPolicy, observations: np.ndarray, per_channel: bool = False) -> Int8Policy:
+def quantise(policy: FloatPolicy, observations: np.ndarray, per_channel: bool = False) -> Int8Policy:
     """The deployed policy that `export` would write, without the files.
 
     Args:
@@ -147,10 +151,10 @@ def quantise(policy: MLPPolicy, observations: np.ndarray, per_channel: bool = Fa
     return _quantise(policy, fitted, per_channel, "outputs")[0].policy
 
 
-def _prepared(policy: MLPPolicy, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(judged, fitted) observations of a policy, both checked."""
+def _prepared(policy: FloatPolicy, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(judged, fitted) observations of a policy, both checked; with memory, each row with what is remembered."""
     float_policy.check_one(policy)
-    observations = calibration.check_observations(observations, policy.sizes[0])
+    observations = _rows(policy, observations)
     last = np.arange(len(observations)) % 5 == 4
     few = len(observations) < 5
     judged, fitted = (observations, observations) if few else (observations[last], observations[~last])
@@ -158,21 +162,38 @@ def _prepared(policy: MLPPolicy, observations: np.ndarray) -> tuple[np.ndarray, 
     return judged, fitted
 
 
+def _rows(policy: FloatPolicy, observations: np.ndarray) -> np.ndarray:
+    features = policy.sizes[0]
+    if not isinstance(policy, GRUPolicy):
+        return calibration.check_observations(observations, features)
+    given = np.shape(observations)
+    if len(given) == 3 and given[2] == features:
+        flat = calibration.check_observations(np.reshape(observations, (-1, features)), features)
+        return calibration.with_states(policy, flat.reshape(given))
+    if len(given) != 2 or given[1] != features + policy.units:
+        raise UserError(
+            f"observations have shape {given}, expected [episodes, steps, {features}], since the policy remembers: or "
+            f"[N, {features} + {policy.units}], each with what was remembered before it"
+        )
+    return calibration.check_observations(observations, features + policy.units)
+
+
 def _quantise(
-    policy: MLPPolicy, observations: np.ndarray, per_channel: bool, argmax: Argmax
+    policy: FloatPolicy, observations: np.ndarray, per_channel: bool, argmax: Argmax
 ) -> tuple[Deployed, np.ndarray]:
     """The int8 policy, and the int8 inputs [M, features] that set its scales."""
-    quantiser = calibration.fit_quantiser(observations)
-    inputs = calibration.representative_inputs(quantiser, observations, CALIBRATION_ROWS)
+    quantiser = calibration.fit_quantiser(observations[:, : policy.sizes[0]])
+    whole = calibration.with_memory(quantiser, policy.units)
+    inputs = calibration.representative_inputs(whole, observations, CALIBRATION_ROWS)
     try:
-        graph = perceptron.quantised(policy, quantiser, inputs, per_channel)
+        graph = networks.quantised(policy, quantiser, inputs, per_channel)
         return Deployed(graph, quantiser, argmax, policy.space), inputs
     except UserError as error:
         silent = fidelity.silent_layers(policy, observations)
         raise UserError("; ".join([str(error), *silent[:1]])) from error
 
 
-def _environment(env: Environment | None, policy: MLPPolicy) -> dict[str, Any] | None:
+def _environment(env: Environment | None, policy: FloatPolicy) -> dict[str, Any] | None:
     """Id, params that are numbers, names of observations and actions; the spaces must be the policy's."""
     if env is None:
         return None
@@ -191,7 +212,7 @@ def _environment(env: Environment | None, policy: MLPPolicy) -> dict[str, Any] |
     return {"id": re.sub(r"[^\w .:/+-]", "_", env.id), "params": numbers, **told}
 
 
-def _check_spaces(env: Environment, policy: MLPPolicy) -> None:
+def _check_spaces(env: Environment, policy: FloatPolicy) -> None:
     seen, space = env.observation_space().shape, env.action_space()
     actions = getattr(space, "n", None)
     if policy.space is not None:

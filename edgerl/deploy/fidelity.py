@@ -2,21 +2,27 @@
 
 from typing import Any
 
+import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from edgerl.deploy import int8_policy, perceptron
+from edgerl.deploy import int8_policy, networks, recurrent
 from edgerl.deploy.graph import Graph
 from edgerl.deploy.int8_policy import Deployed, Int8Policy
-from edgerl.envs.policy import MLPPolicy, same_space
+from edgerl.envs.gru import CELL, GRUPolicy
+from edgerl.envs.policy import same_space
+from edgerl.envs.policy_file import FloatPolicy
 from edgerl.util.errors import UserError
 
 TINY = 0.1  # margins below this share of the mean margin are decisions that hardly matter
 _SAME_SCALE = 1e-5  # relative
 
 
-def agreement(policy: MLPPolicy, deployed: Int8Policy, observations: np.ndarray) -> dict[str, Any]:
+def agreement(policy: FloatPolicy, deployed: Int8Policy, observations: np.ndarray) -> dict[str, Any]:
     """Compares the two policies' actions on float32 observations [N, features].
+
+    Of policies with memory, both decide from the same remembered numbers, which follow the observations in a row.
 
     Returns:
       observations: N. agreement: share with the same action. margin: how far the float policy's best logit must lie
@@ -24,8 +30,8 @@ def agreement(policy: MLPPolicy, deployed: Int8Policy, observations: np.ndarray)
       the same action among those, or None without any. share_beyond_margin. ties: share in which the largest
       score is not alone. Of continuous actions other things; see `_errors`.
     """
-    logits = np.asarray(jax.jit(policy.logits)(observations), np.float64)
-    _, scores = int8_policy.evaluate(deployed, observations)
+    logits = np.asarray(jax.jit(_logits)(policy, observations), np.float64)
+    scores = int8_policy.evaluate(deployed, observations)[1][:, : policy.sizes[-1]]
     if policy.space is not None:
         return _errors(logits, scores)
     same = logits.argmax(axis=1) == scores.argmax(axis=1)
@@ -41,6 +47,12 @@ def agreement(policy: MLPPolicy, deployed: Int8Policy, observations: np.ndarray)
         "agreement_beyond_margin": float(same[beyond].mean()) if beyond.any() else None,
         "ties": float(((scores == scores.max(axis=1, keepdims=True)).sum(axis=1) > 1).mean()),
     }
+
+
+def _logits(policy: FloatPolicy, rows: chex.Array) -> chex.Array:
+    if isinstance(policy, GRUPolicy):
+        return policy.outputs(*jnp.split(rows, [policy.sizes[0]], axis=-1))[0]
+    return policy.logits(rows)
 
 
 def _errors(outputs: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
@@ -62,12 +74,13 @@ def _errors(outputs: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
     }
 
 
-def silent_layers(policy: MLPPolicy, observations: np.ndarray) -> list[str]:
+def silent_layers(policy: FloatPolicy, observations: np.ndarray) -> list[str]:
     """A line for each hidden layer whose ReLUs are 0 for all observations [N, features]: what follows is constant."""
     if policy.activation not in ("relu", "relu6"):
         return []
-    x, lines = observations, []
-    for i, (kernel, bias) in enumerate(zip(policy.kernels[:-1], policy.biases[:-1], strict=True)):
+    front = -CELL if isinstance(policy, GRUPolicy) else -1
+    x, lines = observations[:, : policy.sizes[0]], []
+    for i, (kernel, bias) in enumerate(zip(policy.kernels[:front], policy.biases[:front], strict=True)):
         with np.errstate(over="ignore", invalid="ignore"):
             x = np.maximum(x @ np.asarray(kernel) + np.asarray(bias), 0)
         if not x.any():
@@ -75,7 +88,7 @@ def silent_layers(policy: MLPPolicy, observations: np.ndarray) -> list[str]:
     return lines
 
 
-def foreign(policy: MLPPolicy, deployed: Deployed, inputs: np.ndarray) -> str | None:
+def foreign(policy: FloatPolicy, deployed: Deployed, inputs: np.ndarray) -> str | None:
     """None if a float policy, calibrated on int8 inputs [N, features], becomes these integers, else what does not.
 
     Sums of floats may be rounded otherwise on another machine, so the last bits of scales may differ, and with them a
@@ -85,22 +98,24 @@ def foreign(policy: MLPPolicy, deployed: Deployed, inputs: np.ndarray) -> str | 
         return f"it reads {policy.sizes[0]} features"
     if not same_space(policy.space, deployed.space):
         return f"its actions are {policy.space or 'discrete'}"
-    per_channel = any(len(layer.dense.scales) > 1 for layer in perceptron.layers(deployed.graph))
+    if policy.units != deployed.units:
+        return f"it remembers {policy.units} numbers"
+    per_channel = any(len(layer.dense.scales) > 1 for layer in networks.layers(deployed.graph))
     try:
-        return difference(perceptron.quantised(policy, deployed.quantiser, inputs, per_channel), deployed.graph)
+        return difference(networks.quantised(policy, deployed.quantiser, inputs, per_channel), deployed.graph)
     except UserError as error:
         return str(error)
 
 
 def difference(made: Graph, graph: Graph, output: bool = True) -> str | None:
-    """None if two int8 perceptrons were made of the same float one on the same inputs, else where they differ.
+    """None if two int8 networks of policies were made of the same float one on the same inputs, else where they differ.
 
     Args:
       output: whether the scale of what the last layer writes is compared too.
     """
-    if perceptron.sizes(made) != perceptron.sizes(graph):
-        return f"it has {perceptron.sizes(made)} neurons"
-    for i, (a, b) in enumerate(zip(perceptron.layers(made), perceptron.layers(graph), strict=True)):
+    if networks.sizes(made) != networks.sizes(graph):
+        return f"it has {networks.sizes(made)} neurons"
+    for i, (a, b) in enumerate(zip(networks.layers(made), networks.layers(graph), strict=True)):
         if a.activation != b.activation:
             return f"the activation of layer {i} is {a.activation}"
         if not np.array_equal(a.dense.weights, b.dense.weights):
@@ -115,4 +130,8 @@ def difference(made: Graph, graph: Graph, output: bool = True) -> str | None:
         one, other = (np.append(d.scales, q.scale) for d, q in ((a.dense, read), (b.dense, written)))
         if not np.allclose(one, other, rtol=_SAME_SCALE, atol=0):
             return f"the scales of layer {i} differ"
+    if recurrent.is_recurrent(graph):
+        scales = [np.array([tensor.q.scale for tensor in network.tensors]) for network in (made, graph)]
+        if not np.allclose(scales[0], scales[1], rtol=_SAME_SCALE, atol=0):
+            return "the scales of products and differences differ"
     return None

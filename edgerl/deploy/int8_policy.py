@@ -11,12 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from edgerl.deploy import box_actions, graph_file, integer, names, perceptron
+from edgerl.deploy import box_actions, graph_file, integer, names, networks, perceptron
 from edgerl.deploy.calibration import Quantiser
 from edgerl.deploy.graph import Graph, Program
 from edgerl.deploy.ops.arrays import array, positive
 from edgerl.deploy.ops.dense import IntegerDense
-from edgerl.envs.policy import stored_space
+from edgerl.envs.gru import CELL
+from edgerl.envs.policy_file import stored_space
 from edgerl.envs.spaces import Box
 from edgerl.util import files
 from edgerl.util.errors import UserError
@@ -56,6 +57,10 @@ class Int8Policy:
             raise UserError(f"the policy reads {read} features, but the observation has shape {list(jnp.shape(obs))}")
         return integer.quantise(obs, self.gain, self.offset)
 
+    def inputs(self, rows: chex.Array) -> chex.Array:
+        """What the network reads, int8 [..., features + units], of observations and, with memory, states in one row."""
+        return self.quantise(rows)
+
     def outputs(self, x: chex.Array) -> chex.Array:
         """int8 [..., actions] for int8 x [..., features]."""
         return self.program(x)
@@ -86,7 +91,54 @@ class Int8Policy:
     def sizes(self) -> tuple[int, ...]:
         """(features, hidden …, actions)."""
         dense = [step for step in self.program.steps if isinstance(step, IntegerDense)]
-        return (dense[0].weights.shape[0], *(step.weights.shape[1] for step in dense))
+        return (self.gain.shape[-1], *(step.weights.shape[1] for step in dense))
+
+    @property
+    def units(self) -> int:
+        """How many numbers it remembers."""
+        return 0
+
+
+@struct.dataclass
+class Int8MemoryPolicy(Int8Policy):
+    """The same with memory: `policy(key, obs, state) -> (action, state)`; see `initial_state`.
+
+    Attributes: those of `Int8Policy`; the network reads int8 [..., features + units] and writes [..., actions + units],
+      observation and scores first, the memory behind them.
+    """
+
+    def initial_state(self) -> chex.Array:
+        """int8 [units]: what it remembers before an episode, which is nothing."""
+        return jnp.zeros(self.units, jnp.int8)
+
+    def __call__(self, key: chex.PRNGKey, obs: chex.Array, state: chex.Array) -> tuple[chex.Array, chex.Array]:  # type: ignore[override]
+        """The action and the state after it, int8 [..., units]. The key is not used."""
+        del key
+        written = self.program(jnp.concatenate([self.quantise(obs), state], axis=-1))
+        return self.decide(written), written[..., -self.units :]
+
+    def inputs(self, rows: chex.Array) -> chex.Array:
+        """See `Int8Policy.inputs`; states are given in 128ths, as float32."""
+        obs, state = jnp.split(rows, [self.gain.shape[-1]], axis=-1)
+        gain, offset = jnp.full(self.units, 256, jnp.float32), jnp.zeros(self.units, jnp.int32)
+        return jnp.concatenate([self.quantise(obs), integer.quantise(state, gain, offset)], axis=-1)
+
+    def decide(self, scores: chex.Array) -> chex.Array:
+        """The actions of what the network writes [..., actions + units]; see `Int8Policy.decide`."""
+        return Int8Policy.decide(self, scores[..., : -self.units])
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """(features, layers in front …, units, actions)."""
+        dense = [step for step in self.program.steps if isinstance(step, IntegerDense)]
+        front = dense[:-CELL]
+        return (self.gain.shape[-1], *(step.weights.shape[1] for step in front), self.units, len(dense[-1].bias))
+
+    @property
+    def units(self) -> int:
+        """How many numbers it remembers."""
+        dense = [step for step in self.program.steps if isinstance(step, IntegerDense)]
+        return dense[-1].weights.shape[0]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -94,11 +146,11 @@ class Deployed:
     """What all files of an export follow from.
 
     Attributes:
-      graph: the int8 network, a multilayer perceptron.
+      graph: the int8 network, a multilayer perceptron or one with memory; see `networks`.
       quantiser: observation to its input.
       argmax, space: see `Int8Policy`.
     Raises:
-      UserError: no perceptron, accumulators that could leave the range in which every implementation agrees, or that
+      UserError: neither, accumulators that could leave the range in which every implementation agrees, or that
         cannot be compared; outputs that are no actions of the box.
     """
 
@@ -108,14 +160,16 @@ class Deployed:
     space: Box | None = None
 
     def __post_init__(self) -> None:
-        last = perceptron.layers(self.graph)[-1].dense
+        last = networks.layers(self.graph)[-1].dense
         check_argmax(self.argmax, per_channel=len(last.scales) > 1)
         self.graph.program()
+        if self.units and self.argmax != "outputs":
+            raise UserError("argmax='accumulators' is for policies without memory")
         if self.space is None:
             return
         if self.argmax != "outputs":
             raise UserError("argmax is for discrete actions: continuous ones are the outputs themselves")
-        made = self.graph.tensors[self.graph.output]
+        made = self.graph.made(last)
         if made.q != perceptron.BOX or made.size != len(box_actions.units(self.space).step):
             raise UserError(
                 f"the network's outputs are no actions of {self.space}, one for each number, of scale 1/128"
@@ -124,18 +178,27 @@ class Deployed:
     @property
     def sizes(self) -> tuple[int, ...]:
         """(features, hidden …, actions)."""
-        return perceptron.sizes(self.graph)
+        return networks.sizes(self.graph)
+
+    @functools.cached_property
+    def units(self) -> int:
+        """How many numbers it remembers."""
+        return networks.units(self.graph)
 
     @functools.cached_property
     def policy(self) -> Int8Policy:
         """Its integers, callable in JAX."""
         quantiser = self.quantiser
         gain, offset = jnp.asarray(quantiser.gain, jnp.float32), jnp.asarray(quantiser.offset, jnp.int32)
-        return Int8Policy(gain, offset, self.graph.program(), self.argmax, self.space)
+        kind = Int8MemoryPolicy if self.units else Int8Policy
+        return kind(gain, offset, self.graph.program(), self.argmax, self.space)
 
 
 def evaluate(policy: Int8Policy, obs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(int8 inputs [N, features], scores [N, actions]) for float32 observations [N, features]."""
+    """(int8 inputs [N, features], scores [N, actions]) for float32 observations [N, features].
+
+    With memory: of observations and states in one row, and what the network writes; see `Int8MemoryPolicy`.
+    """
     pairs = [_evaluate(policy, obs[i : i + _ROWS]) for i in range(0, len(obs), _ROWS)]
     inputs, scores = (np.concatenate([np.asarray(part) for part in parts]) for parts in zip(*pairs, strict=True))
     return inputs, scores
@@ -143,7 +206,7 @@ def evaluate(policy: Int8Policy, obs: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 @jax.jit
 def _evaluate(policy: Int8Policy, obs: chex.Array) -> tuple[chex.Array, chex.Array]:
-    inputs = policy.quantise(obs)
+    inputs = policy.inputs(obs)
     return inputs, policy.scores(inputs)
 
 
@@ -177,7 +240,8 @@ def read(path: str | Path) -> Deployed:
     argmax: Any = str(arrays.get("argmax", "missing"))
     try:
         gain, offset = array(arrays, "gain", np.float32, 1), array(arrays, "offset", np.int32, 1)
-        if not positive(gain) or not gain.shape == offset.shape == graph.tensors[graph.input].shape:
+        reads = networks.sizes(graph)[:1]
+        if not positive(gain) or not gain.shape == offset.shape == reads:
             raise ValueError("its quantiser does not fit its network")
         return Deployed(graph, Quantiser(gain, offset), argmax, stored_space(path, arrays))
     except (ValueError, UserError) as error:

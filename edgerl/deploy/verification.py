@@ -38,7 +38,8 @@ from edgerl.deploy.machines.streams import Streams
 from edgerl.deploy.machines.wasm import Program
 from edgerl.deploy.targets import demo
 from edgerl.deploy.targets.tflm import ARENA_MARGIN
-from edgerl.envs import policy as float_policy
+from edgerl.envs import policy_file as float_policy
+from edgerl.envs.gru import GRUPolicy
 from edgerl.util import files, progress
 from edgerl.util.errors import UserError
 
@@ -153,10 +154,12 @@ def _float_check(made_of: Ingredients) -> Check:
 
 def _converter_check(made_of: Ingredients) -> Check:
     """The int8 network against what TensorFlow's converter makes of the float policy and the same inputs."""
-    deployed = made_of.deployed
+    deployed, policy = made_of.deployed, made_of.policy
+    if isinstance(policy, GRUPolicy):
+        return _check("TensorFlow", None, "its converter is asked for policies without memory alone")
     per_channel = any(len(layer.dense.scales) > 1 for layer in perceptron.layers(deployed.graph))
     try:
-        folded = calibration.fold(made_of.policy, deployed.quantiser)
+        folded = calibration.fold(policy, deployed.quantiser)
         model = converter.convert(folded, made_of.calibration.astype(np.float32) / 128, per_channel)
     except UserError as error:
         return _check("TensorFlow", None, str(error))

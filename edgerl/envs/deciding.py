@@ -1,13 +1,57 @@
 """What the simulator takes for a policy."""
 
+import dataclasses
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import chex
+import jax
 import jax.numpy as jnp
 from flax import struct
 
-Policy = Callable[[chex.PRNGKey, chex.Array], chex.Array]  # (key, observation) -> action, unbatched and pure
+# (key, observation) -> action, unbatched and pure; with memory, (key, observation, state) -> (action, state).
+Policy = Callable[..., Any]
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A policy with memory: `policy(key, obs, state) -> (action, state)`, unbatched and pure."""
+
+    def initial_state(self) -> Any:
+        """The state, a pytree of arrays, before an episode."""
+        ...
+
+    def __call__(self, key: chex.PRNGKey, obs: Any, state: Any) -> tuple[Any, Any]:
+        """(action, state afterwards)."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrapped:
+    """A policy that remembers what another one does, and acts by a function (key, obs, state) -> (action, state)."""
+
+    policy: Remembering
+    act: Callable[..., tuple[Any, Any]]
+
+    def initial_state(self) -> Any:
+        """The other's."""
+        return self.policy.initial_state()
+
+    def __call__(self, key: chex.PRNGKey, obs: Any, state: Any) -> tuple[Any, Any]:
+        """The function's."""
+        return self.act(key, obs, state)
+
+
+def states_of(policy: Any, batch: tuple[int, ...] = ()) -> Any:
+    """The states of a policy before so many episodes, arrays [*batch, ...]; None of a policy without memory."""
+    if not isinstance(policy, Remembering):
+        return None
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (*batch, *jnp.shape(x))), policy.initial_state())
+
+
+def decide(policy: Any, key: chex.PRNGKey, obs: chex.Array, state: Any) -> tuple[chex.Array, Any]:
+    """(action, state afterwards) of a policy with memory or, with a state of None, without."""
+    return policy(key, obs, state) if isinstance(policy, Remembering) else (policy(key, obs), state)
 
 
 @runtime_checkable

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from edgerl.envs import prng
+from edgerl.envs.deciding import Remembering
 from edgerl.envs.environment import Environment, Params
 from edgerl.envs.parameters import spaces_of
 from edgerl.envs.resetting import resets_itself
@@ -120,9 +121,8 @@ def _policy_form(where: str, env_id: str, obs: Any, space: Space, policy: Any, g
         _require_sizes(where, env_id, tuple(outputs), obs, space)
     leaves = jax.tree.leaves(policy)
     data = bool(leaves) and all(isinstance(x, jax.ShapeDtypeStruct) for x in leaves)
-    call = (lambda weights, key, obs: weights(key, obs)) if data else policy
     given = ([policy] if data else []) + [_key_form(generator), obs]
-    action = _traced(where, "policy(key, obs)", call, *given)
+    action = _answer(where, policy, data, given)
     right = f"an integer scalar of {space}" if isinstance(space, Discrete) else f"a float32 array of {space}"
     if not hasattr(action, "dtype"):
         raise UserError(f"{where}: the policy answers a {type(action).__name__}; {env_id} takes {right}")
@@ -131,6 +131,22 @@ def _policy_form(where: str, env_id: str, obs: Any, space: Space, policy: Any, g
     if action.shape != tuple(space.shape) or not fits:
         raise UserError(f"{where}: the policy answers {_text(action)}; {env_id} takes {right}")
     return action
+
+
+def _answer(where: str, policy: Any, data: bool, given: list[Any]) -> Any:
+    """The form of a policy's action; what one with memory remembers keeps its form."""
+    if not isinstance(policy, Remembering):
+        call = (lambda weights, key, obs: weights(key, obs)) if data else policy
+        return _traced(where, "policy(key, obs)", call, *given)
+    weights = given[:1] if data else []
+    begin = (lambda weights: weights.initial_state()) if data else policy.initial_state
+    state = _traced(where, "policy.initial_state()", begin, *weights)
+    call = (lambda weights, key, obs, state: weights(key, obs, state)) if data else policy.__call__
+    answer = _traced(where, "policy(key, obs, state)", call, *given, state)
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise UserError(f"{where}: a policy with memory answers a {type(answer).__name__}; expected (action, state)")
+    _alike(where, "the policy's state", state, answer[1], ("initial_state", "a decision"))
+    return answer[0]
 
 
 def _require_sizes(where: str, env_id: str, sizes: tuple[int, ...], obs: Any, space: Discrete) -> None:
@@ -172,17 +188,17 @@ def _scalar(name: str, what: str, x: Any, fits: bool, right: str) -> None:
         raise UserError(f"{name}: {what} is {_text(x)}; expected {right}")
 
 
-def _alike(name: str, what: str, first: Any, later: Any) -> None:
+def _alike(name: str, what: str, first: Any, later: Any, by: tuple[str, str] = ("reset", "step")) -> None:
     pairs = [dict(_leaves(tree)) for tree in (first, later)]
     for path in dict.fromkeys([*pairs[0], *pairs[1]]):
         texts = [p.get(path, "missing") for p in pairs]
         if texts[0] != texts[1]:
             raise UserError(
-                f"{name}: {what}{path} is {texts[0]} from reset and {texts[1]} from step; expected one form"
+                f"{name}: {what}{path} is {texts[0]} from {by[0]} and {texts[1]} from {by[1]}; expected one form"
             )
     trees: list[Any] = [jax.tree.structure(x) for x in (first, later)]
     if trees[0] != trees[1]:
-        raise UserError(f"{name}: {what} has another structure from reset than from step; expected one form")
+        raise UserError(f"{name}: {what} has another structure from {by[0]} than from {by[1]}; expected one form")
 
 
 def _leaves(tree: Any) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What `MLPPolicy` may be made of: each mistake is one line that says what is wrong and what would be right."""
+"""What policies of dense layers may be made of: a mistake is one line: what is wrong, and what would be right."""
 
 import difflib
 import itertools
@@ -23,18 +23,47 @@ def checked(
     """Kernels and biases as tuples of float32 arrays; tracers and abstract arrays are left as they are.
 
     Raises:
-      UserError: see `MLPPolicy`.
+      UserError: an unknown activation, shapes that do not fit within a layer, weights that are no finite numbers.
     """
     _check_activation(activation, known)
     for name, value in (("kernels", kernels), ("biases", biases)):
         if not isinstance(value, tuple | list):
-            raise UserError(f"MLPPolicy: {name} is {described(value)}, expected a tuple of arrays, one for each layer")
+            raise UserError(f"{name} is {described(value)}, expected a tuple of arrays, one for each layer")
     if not kernels or len(kernels) != len(biases):
-        raise UserError(f"MLPPolicy: {len(kernels)} kernels and {len(biases)} biases, expected one each for each layer")
+        raise UserError(f"{len(kernels)} kernels and {len(biases)} biases, expected one each for each layer")
     kernels = tuple(_array(f"kernel {i}", kernel) for i, kernel in enumerate(kernels))
     biases = tuple(_array(f"bias {i}", bias) for i, bias in enumerate(biases))
     _check_shapes(kernels, biases)
     return kernels, biases
+
+
+def check_chain(kernels: Sequence[chex.Array]) -> None:
+    """Raises a `UserError` unless each layer reads what the one in front of it gives."""
+    for i, (a, b) in enumerate(itertools.pairwise(kernels)):
+        if a.shape[-1] != b.shape[-2] or a.shape[:-2] != b.shape[:-2]:
+            raise UserError(
+                f"kernel {i} has shape {list(a.shape)} and kernel {i + 1} {list(b.shape)}, which do not "
+                f"chain: the second's inputs are the first's outputs, and {_ORDER}"
+            )
+
+
+def check_gru(kernels: Sequence[chex.Array]) -> None:
+    """Raises a `UserError` unless the last four kernels are those of a gated recurrent unit and its output."""
+    if len(kernels) < 4:
+        raise UserError(f"{len(kernels)} kernels, expected at least 4: update gate, reset gate, candidate, output")
+    *before, update, reset, candidate, output = kernels
+    read, units = update.shape[-2:]
+    features = before[-1].shape[-1] if before else read - units
+    gates = [kernel.shape for kernel in (update, reset, candidate)]
+    if features < 1 or any(shape != (*output.shape[:-2], features + units, units) for shape in gates):
+        inputs = features if before else "features"
+        raise UserError(
+            f"update gate, reset gate and candidate have shapes {', '.join(str(list(shape)) for shape in gates)}, "
+            f"expected [{inputs} + {units}, {units}] each: the inputs first, then the memory, and {_ORDER}"
+        )
+    if output.shape[-2] != units:
+        raise UserError(f"the last kernel has shape {list(output.shape)}, expected [{units}, outputs]")
+    check_chain(before)
 
 
 def check_space(space: Any, kernels: Sequence[chex.Array]) -> None:
@@ -42,28 +71,33 @@ def check_space(space: Any, kernels: Sequence[chex.Array]) -> None:
     if space is None:
         return
     if not isinstance(space, Box) or not space.bounded:
-        raise UserError(
-            f"MLPPolicy: space is {space!r}, expected None for discrete actions, or a box with finite bounds"
-        )
+        raise UserError(f"space is {space!r}, expected None for discrete actions, or a box with finite bounds")
     outputs = kernels[-1].shape[-1]
     if math.prod(space.shape) != outputs:
-        raise UserError(
-            f"MLPPolicy: the network has {outputs} outputs, but an action of the box has shape {space.shape}"
-        )
+        raise UserError(f"the network has {outputs} outputs, but an action of the box has shape {space.shape}")
 
 
 def check_reads(
-    kernels: Sequence[chex.Array], features: tuple[int, ...] | None = None, shape: tuple[int, ...] = ()
+    kernels: Sequence[chex.Array],
+    given: tuple[int, ...] | None = None,
+    shape: tuple[int, ...] = (),
+    features: int | None = None,
 ) -> None:
-    """Raises a `UserError` if this is a stack of policies, or reads another number of features than is given."""
+    """Raises a `UserError` if this is a stack of policies, or reads another number of features than is given.
+
+    Args:
+      given: (the number that is given,), of an observation of this `shape`.
+      features: what the policy reads; by default as many as its first layer.
+    """
     first = kernels[0].shape
     if len(first) != 2:
         raise UserError(
             f"this is a stack of policies, kernel 0 has shape {list(first)}: take one of them with "
             "jax.tree.map(lambda x: x[i], policies), or use jax.vmap"
         )
-    if features is not None and features != first[:1]:
-        raise UserError(f"the policy reads {first[0]} features, but the observation has shape {list(shape)}")
+    reads = first[0] if features is None else features
+    if given is not None and given != (reads,):
+        raise UserError(f"the policy reads {reads} features, but the observation has shape {list(shape)}")
 
 
 def described(value: Any) -> str:
@@ -79,7 +113,7 @@ def _check_activation(activation: Any, known: Collection[str]) -> None:
     near = difflib.get_close_matches(str(name).lower(), known, n=1)
     guess = f"did you mean '{near[0]}'? " if near else ""
     said = f"'{activation}'" if isinstance(activation, str) else described(activation)
-    raise UserError(f"MLPPolicy: the activation is {said}; {guess}Known: {', '.join(known)}")
+    raise UserError(f"the activation is {said}; {guess}Known: {', '.join(known)}")
 
 
 def _array(name: str, value: Any) -> chex.Array:
@@ -88,14 +122,14 @@ def _array(name: str, value: Any) -> chex.Array:
         return value  # type: ignore[return-value]
     given = value if isinstance(value, jax.Array) else _as_numpy(name, value)
     if not jnp.issubdtype(given.dtype, jnp.floating) and not jnp.issubdtype(given.dtype, jnp.integer):
-        raise UserError(f"MLPPolicy: {name} holds {given.dtype}, expected float32 numbers")
+        raise UserError(f"{name} holds {given.dtype}, expected float32 numbers")
     with np.errstate(over="ignore"):
         made = given if given.dtype == jnp.float32 else given.astype(jnp.float32)
     if isinstance(made, np.ndarray) or made.is_fully_addressable:
         finite = np.isfinite(np.asarray(made))
         if not finite.all():
             place = tuple(int(i) for i in np.argwhere(~finite)[0])
-            raise UserError(f"MLPPolicy: {name}{list(place)} is {np.asarray(given)[place]}, expected finite float32")
+            raise UserError(f"{name}{list(place)} is {np.asarray(given)[place]}, expected finite float32")
     return made
 
 
@@ -104,12 +138,12 @@ def _as_numpy(name: str, value: Any) -> np.ndarray:
     try:
         return np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"MLPPolicy: {name} is {described(value)} and no array of numbers") from error
+        raise UserError(f"{name} is {described(value)} and no array of numbers") from error
 
 
 def _check_shapes(kernels: Sequence[chex.Array], biases: Sequence[chex.Array]) -> None:
     for i, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
-        said = f"MLPPolicy: kernel {i} has shape {list(kernel.shape)}"
+        said = f"kernel {i} has shape {list(kernel.shape)}"
         if len(kernel.shape) < 2 or 0 in kernel.shape:
             raise UserError(f"{said}, expected [in, out] with both at least 1")
         if bias.shape == (*kernel.shape[:-2], kernel.shape[-1]):
@@ -117,9 +151,3 @@ def _check_shapes(kernels: Sequence[chex.Array], biases: Sequence[chex.Array]) -
         turned = bias.shape == (*kernel.shape[:-2], kernel.shape[-2])
         wanted = f"expected a bias of shape {[*kernel.shape[:-2], kernel.shape[-1]]}"
         raise UserError(f"{said} and bias {i} has {list(bias.shape)}: {_ORDER if turned else wanted}")
-    for i, (a, b) in enumerate(itertools.pairwise(kernels)):
-        if a.shape[-1] != b.shape[-2] or a.shape[:-2] != b.shape[:-2]:
-            raise UserError(
-                f"MLPPolicy: kernel {i} has shape {list(a.shape)} and kernel {i + 1} {list(b.shape)}, which do not "
-                f"chain: the second's inputs are the first's outputs, and {_ORDER}"
-            )

@@ -1,7 +1,7 @@
 """Configuration of PPO and of a run."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 from flax import struct
 
@@ -38,6 +38,7 @@ class PPOConfig:
     num_minibatches: int = static(4, "gradient steps per pass; divides num_envs * num_steps", low=1)
     hidden_sizes: tuple[int, ...] = static((64, 64), "width of each hidden layer of policy and value network", low=1)
     activation: str = static("tanh", "between layers", choices=("relu", "relu6", "tanh", "sigmoid"))
+    gru_size: int = static(0, "units of a gated recurrent unit behind the hidden layers; 0: no memory", low=0)
     observation_scale: tuple[float, ...] = static((), "what each feature is divided by; empty: 1", low=1e-6)
     schedule: str = static("linear", "how the learning rate falls to 0", choices=("constant", "linear", "cosine"))
     clip_value: bool = static(False, "clip the change of the value, as the policy's")
@@ -71,6 +72,11 @@ class PPOConfig:
                 f"num_envs * num_steps = {self.num_envs} * {self.num_steps} = {self.batch_size} cannot be divided "
                 f"into num_minibatches = {self.num_minibatches} equal parts"
             )
+        if self.gru_size and self.num_envs % self.num_minibatches:
+            raise UserError(
+                f"with memory whole sequences are learnt from: num_envs = {self.num_envs} cannot be divided into "
+                f"num_minibatches = {self.num_minibatches} equal parts"
+            )
         gradients = self.num_updates * self.epochs * self.num_minibatches
         for what, value in (
             ("num_envs * num_steps", self.batch_size),
@@ -94,6 +100,8 @@ class RunConfig:
       0.01
     """
 
+    MEMORY: ClassVar[bool] = True  # whether a policy may have some
+
     environment: str = field("CartPole-v1", "id of the environment")
     seed: int = field(0, "of the run's random key", low=0, high=2**31 - 1)
     num_seeds: int = field(4, "policies trained side by side", low=1)
@@ -105,6 +113,10 @@ class RunConfig:
     def check(self) -> None:
         """Raises a `UserError` where keys do not fit each other, or a number is larger than can be counted."""
         self.ppo.check()
+        for key in dataclasses.fields(self):
+            value = getattr(self, key.name)
+            if isinstance(value, PPOConfig) and value.gru_size and not self.MEMORY:
+                raise UserError(f"{key.name}.gru_size = {value.gru_size}, but this task's policies have no memory: 0")
         for name in ("num_seeds", "checkpoint_every", "evaluation_envs", "evaluation_steps"):
             if getattr(self, name) >= _MOST:
                 raise UserError(f"{name} = {getattr(self, name)}; it must be below {_MOST}")

@@ -1,4 +1,4 @@
-"""RolloutState policies to the end of whole episodes."""
+"""Plays policies to the end of whole episodes."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from flax import struct
 
 from edgerl.envs import prng
-from edgerl.envs.deciding import Policy
+from edgerl.envs.deciding import Policy, decide, states_of
 from edgerl.envs.environment import Environment, Params, take_step
 
 
@@ -30,7 +30,8 @@ def play_episodes(
     Here each environment counts once. Pure: may be vmapped over policies. The key is consumed.
 
     Args:
-      policy: of all environments at once: one key, observations [N, …], actions [N]. A perceptron is such a policy.
+      policy: of all environments at once: one key, observations [N, …], actions [N]. Ours are such policies. One with
+        memory takes states [N, …], too, and begins each episode with its initial one.
     """
     start_key, key = jax.random.split(prng.derive(key))
     obs, state = jax.vmap(lambda k: env.reset(k, params))(jax.random.split(start_key, num_envs))
@@ -40,17 +41,18 @@ def play_episodes(
         return carry[0].any() & (carry[1] < most_steps)
 
     def step(carry: Any) -> Any:
-        alive, time, obs, state, episodes = carry
+        alive, time, obs, state, episodes, memory = carry
         act_key, step_key = jax.random.split(jax.random.fold_in(key, time))
-        action = policy(act_key, obs)
+        action, memory = decide(policy, act_key, obs, memory)
         obs, state, reward, terminated, truncated, _ = jax.vmap(lambda k, s, a: take_step(env, k, s, a, params))(
             jax.random.split(step_key, num_envs), state, action
         )
         episodes = Episodes(episodes.returns + jnp.where(alive, reward, 0), episodes.lengths + alive)
-        return alive & ~(terminated | truncated), time + 1, obs, state, episodes
+        return alive & ~(terminated | truncated), time + 1, obs, state, episodes, memory
 
     none = Episodes(jnp.zeros(num_envs, jnp.float32), jnp.zeros(num_envs, jnp.int32))
-    return jax.lax.while_loop(going, step, (alive, jnp.int32(0), obs, state, none))[-1]
+    memory = states_of(policy, (num_envs,))
+    return jax.lax.while_loop(going, step, (alive, jnp.int32(0), obs, state, none, memory))[-2]
 
 
 def summary(episodes: Episodes) -> dict[str, Any]:

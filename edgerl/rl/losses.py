@@ -1,5 +1,7 @@
 """PPO's loss, one idea a function. Unbatched but for `normalised` and `ppo_loss`."""
 
+from typing import Any
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -19,6 +21,8 @@ class Minibatch:
     value: chex.Array  # of the observation, by the value function of that time
     advantage: chex.Array
     target: chex.Array  # what the value should have been
+    ended: chex.Array | None = None  # of sequences with memory: whether the episode ended with the step
+    memory: Any = None  # of those: what was remembered before the first step
 
 
 def clipped_surrogate(ratio: chex.Array, advantage: chex.Array, clip: chex.Numeric) -> chex.Array:

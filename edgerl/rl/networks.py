@@ -1,117 +1,35 @@
-"""Policy and value networks: Flax multilayer perceptrons, the batch along the last axis."""
+"""PPO's policy and value network, what a training asks them, and the policy that is left of them."""
 
 from typing import Any
 
 import chex
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from edgerl.envs.environment import Environment, Params
-from edgerl.envs.parameters import spaces_of
-from edgerl.envs.policy import ACTIVATIONS, MLPPolicy
+from edgerl.envs.policy import MLPPolicy
+from edgerl.envs.policy_file import FloatPolicy
 from edgerl.rl import normalisation
 from edgerl.rl.config import PPOConfig
-from edgerl.rl.heads import Head, head_of
-from edgerl.rl.initialisers import orthogonal
-from edgerl.rl.normalisation import Moments, Statistics
-from edgerl.simulator.xla import Trick, apart, turned, uses
-from edgerl.util.errors import UserError
+from edgerl.rl.gae import gae
+from edgerl.rl.heads import Head
+from edgerl.rl.layers import inverse
+from edgerl.rl.losses import Minibatch
+from edgerl.rl.normalisation import Moments
+from edgerl.rl.rollout import LAST
+from edgerl.simulator.lanes import Transition
+from edgerl.simulator.xla import apart
 
 Variables = Any  # what a Flax module's `init` returns
-
-
-class Dense(nn.Module):
-    """`kernel x + bias` along the first axis; batch axes, if any, follow.
-
-    Flax's own layer has the features last. With the batch last, short features do not stop the vector unit, and XLA
-    hands all but one of a training step's matrix products to its fast library on a CPU: twice as fast in all.
-    """
-
-    features: int
-    gain: float
-
-    @nn.compact
-    def __call__(self, x: chex.Array) -> chex.Array:
-        """float32 [features, ...] for float32 [inputs, ...]."""
-        shape = (self.features, x.shape[0])
-        kernel = self.param("kernel", orthogonal(self.gain), shape)
-        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
-        product = _product(kernel, x) if uses(Trick.PRODUCT) else jnp.tensordot(kernel, x, 1)
-        return product + bias.reshape(-1, *(1,) * (x.ndim - 1))
-
-
-@jax.custom_vjp
-def _product(kernel: chex.Array, x: chex.Array) -> chex.Array:
-    """`kernel x` along the first axis of x. The kernel is turned round for the gradient, not read the other way.
-
-    XLA gives a product whose left side is read along its columns to a library that takes twice as long on a CPU.
-    """
-    return jnp.tensordot(kernel, x, 1)
-
-
-def _product_forward(kernel: chex.Array, x: chex.Array) -> tuple[chex.Array, tuple[chex.Array, chex.Array]]:
-    return _product(kernel, x), (kernel, x)
-
-
-def _product_backward(inputs: tuple[chex.Array, chex.Array], gradient: chex.Array) -> tuple[chex.Array, chex.Array]:
-    kernel, x = inputs
-    return _over_samples(gradient, x), jnp.tensordot(turned(kernel), gradient, 1)
-
-
-def _over_samples(a: chex.Array, b: chex.Array) -> chex.Array:
-    """`a bᵀ`, float32 [m, n], for [m, ...] and [n, ...].
-
-    Not by turning b round, which XLA would do element by element under `vmap`. The longer side is the result's last,
-    which the library computes a vector at a time.
-    """
-    if len(b) < len(a):
-        return _over_samples(b, a).T
-    samples = tuple(range(1, a.ndim))
-    return jnp.tensordot(a, b, (samples, samples))
-
-
-_product.defvjp(_product_forward, _product_backward)
-
-
-class MLP(nn.Module):
-    """Dense layers with an activation after each but the last. Orthogonal kernels, zero biases.
-
-    The gains are those of Andrychowicz et al., "What Matters in On-Policy Reinforcement Learning?", 2021.
-
-    Attributes:
-      hidden_sizes: width of each hidden layer.
-      outputs: width of the last layer.
-      output_gain: of the last layer's initial kernel; the others have the square root of two.
-      activation: name in `edgerl.envs.policy.ACTIVATIONS`.
-      input_scale: what each feature is divided by; empty for one.
-    """
-
-    hidden_sizes: tuple[int, ...]
-    outputs: int
-    output_gain: float
-    activation: str
-    input_scale: tuple[float, ...] = ()
-
-    @nn.compact
-    def __call__(self, obs: chex.Array) -> chex.Array:
-        """float32 [outputs, ...] for float32 [features, ...]."""
-        x = obs
-        if self.input_scale:
-            x = x * _inverse(self.input_scale).reshape(-1, *(1,) * (x.ndim - 1))
-        for width in self.hidden_sizes:
-            x = ACTIVATIONS[self.activation](Dense(width, 2**0.5)(x))
-        return Dense(self.outputs, self.output_gain)(x)
 
 
 @struct.dataclass
 class Networks:
     """The policy's and the value's network, of the same form and with nothing in common."""
 
-    policy: MLP = struct.field(pytree_node=False)
-    value: MLP = struct.field(pytree_node=False)
+    policy: Any = struct.field(pytree_node=False)  # Flax modules: MLP, or recurrent.GRU
+    value: Any = struct.field(pytree_node=False)
     head: Head = struct.field(pytree_node=False)
     value_scale: chex.Numeric
     initial_std: chex.Numeric
@@ -120,33 +38,79 @@ class Networks:
     def init(self, key: chex.PRNGKey) -> Variables:
         """Variables of both, and `log_std` [numbers] of continuous actions; the key is consumed."""
         policy_key, value_key = jax.random.split(key)
-        obs = jnp.zeros(self.features, jnp.float32)
-        made = {"policy": self.policy.init(policy_key, obs), "value": self.value.init(value_key, obs)}
+        made = {"policy": self._made(self.policy, policy_key), "value": self._made(self.value, value_key)}
         if not self.head.deviations:
             return made
         return {**made, "log_std": jnp.full(self.head.deviations, jnp.log(self.initial_std), jnp.float32)}
+
+    def _made(self, module: Any, key: chex.PRNGKey) -> Variables:
+        return module.init(key, jnp.zeros(self.features, jnp.float32))
+
+    def memory(self, num_envs: int) -> Any:
+        """What the networks remember in N environments before their episodes: nothing."""
+        del num_envs
+
+    def act(
+        self, variables: Variables, key: chex.PRNGKey, obs: chex.Array, memory: Any
+    ) -> tuple[chex.Array, chex.Array, Any]:
+        """(actions [..., N], log-probabilities float32 [N], memory afterwards) for observations [features, N]."""
+        return *self.head.sample(key, self.parameters(variables, obs)), memory
 
     def parameters(self, variables: Variables, obs: chex.Array) -> chex.Array:
         """What the head makes actions of, float32 [parameters, ...] for observations [features, ...].
 
         Logits; or means, and behind them log standard deviations, which do not depend on the observation.
         """
-        outputs = apart(self.policy.apply(variables["policy"], self._seen(obs)))
-        if not self.head.deviations:
-            return outputs
-        log_std = variables["log_std"].reshape(-1, *(1,) * (outputs.ndim - 1))
-        return jnp.concatenate([outputs, jnp.broadcast_to(log_std, outputs.shape)])
+        return self._with_deviations(variables, apart(self.policy.apply(variables["policy"], self._seen(obs))))
 
     def values(self, variables: Variables, obs: chex.Array) -> chex.Array:
         """float32 [...] for observations [features, ...]."""
         return self.value_scale * apart(self.value.apply(variables["value"], self._seen(obs)))[0]
+
+    def samples(
+        self,
+        variables: Variables,
+        steps: Transition,
+        log_probs: chex.Array,
+        before: Any,
+        playing: Any,
+        config: PPOConfig,
+    ) -> tuple[Minibatch, Any]:
+        """What is learnt from steps [T, ..., N]: fields [..., T * N], each step by itself; and the memory after them.
+
+        Args:
+          log_probs: of the actions, float32 [T, N].
+          before, playing: memory of N environments before the steps, and after them as far as `act` knows it.
+        """
+        del before
+
+        def flat(x: chex.Array) -> chex.Array:
+            return jnp.moveaxis(x, 0, LAST - 1).reshape(*x.shape[1:LAST], config.batch_size)
+
+        def values(obs: chex.Array) -> chex.Array:
+            return self.values(variables, flat(obs)).reshape(steps.reward.shape)
+
+        value, after = values(steps.obs), values(steps.next_obs)
+        advantages = advantages_of(steps, value, after, config)
+        made = Minibatch(steps.obs, steps.action, log_probs, value, advantages, value + advantages)
+        return jax.tree.map(flat, made), playing
+
+    def learnt_from(self, variables: Variables, batch: Minibatch) -> tuple[chex.Array, chex.Array, Minibatch]:
+        """(parameters [parameters, B], values [B], the batch with fields [..., B]) of a part of the samples."""
+        return self.parameters(variables, batch.obs), self.values(variables, batch.obs), batch
+
+    def _with_deviations(self, variables: Variables, outputs: chex.Array) -> chex.Array:
+        if not self.head.deviations:
+            return outputs
+        log_std = variables["log_std"].reshape(-1, *(1,) * (outputs.ndim - 1))
+        return jnp.concatenate([outputs, jnp.broadcast_to(log_std, outputs.shape)])
 
     def with_values_of(self, other: "Networks", variables: Variables) -> Variables:
         """Variables of these networks with which their values are those of others that have another scale.
 
         Reference: van Hasselt et al., "Learning values across many orders of magnitude", 2016 (without the shift).
         """
-        layer, ratio = f"Dense_{len(self.value.hidden_sizes)}", other.value_scale / self.value_scale
+        layer, ratio = self.last_layer, other.value_scale / self.value_scale
         layers = variables["value"]["params"]
         scaled = jax.tree.map(lambda x: ratio * x, layers[layer])
         return {**variables, "value": {**variables["value"], "params": {**layers, layer: scaled}}}
@@ -168,45 +132,29 @@ class Networks:
         """Of an observation."""
         return len(self.policy.input_scale)
 
-    def greedy(self, variables: Variables) -> MLPPolicy:
+    @property
+    def last_layer(self) -> str:
+        """Its name among a network's parameters."""
+        return f"Dense_{len(self.value.hidden_sizes)}"
+
+    def greedy(self, variables: Variables) -> FloatPolicy:
         """The policy without exploration, all that is done to observations folded into the first layer."""
         layers = [variables["policy"]["params"][f"Dense_{i}"] for i in range(len(self.policy.hidden_sizes) + 1)]
         first, *others = (layer["kernel"].T for layer in layers)
-        biases = tuple(layer["bias"] for layer in layers)
+        first, bias = self.folded(first, layers[0]["bias"])
+        biases = (bias, *(layer["bias"] for layer in layers[1:]))
+        return MLPPolicy((first, *others), biases, self.policy.activation, self.head.space)
+
+    def folded(self, kernel: chex.Array, bias: chex.Array) -> tuple[chex.Array, chex.Array]:
+        """A kernel [features, out] and a bias [out] that read observations as they are."""
         if self.observations is None:
-            first = first * _inverse(self.policy.input_scale)[:, None]
-        else:
-            first = first / self._deviation()[:, None]
-            biases = (biases[0] - self.observations.mean @ first, *biases[1:])
-        return MLPPolicy((first, *others), biases, self.policy.activation, self.head.space)  # type: ignore[arg-type]
+            return kernel * inverse(self.policy.input_scale)[:, None], bias
+        kernel = kernel / self._deviation()[:, None]
+        return kernel, bias - self.observations.mean @ kernel
 
 
-def make_networks(
-    env: Environment, config: PPOConfig, env_params: Params | None = None, statistics: Statistics | None = None
-) -> Networks:
-    """Networks for an environment, whose spaces its parameters decide (by default the published ones).
-
-    Args:
-      statistics: of what was seen so far, where the configuration asks for some.
-    Raises:
-      UserError: the actions have no bounds, observations are not vectors, or `observation_scale` does not fit them.
-    """
-    observations, actions = spaces_of(env, env.default_params if env_params is None else env_params)
-    shape = observations.shape
-    head = head_of(env.id, actions)
-    if len(shape) != 1:
-        raise UserError(f"PPO needs observations that are vectors; {env.id} observes arrays of shape {shape}")
-    scale = config.observation_scale or (1.0,) * shape[0]
-    if len(scale) != shape[0]:
-        raise UserError(f"observation_scale has {len(scale)} numbers; {env.id} observes {shape[0]}")
-    policy, value = (
-        MLP(config.hidden_sizes, outputs, gain, config.activation, scale)
-        for outputs, gain in ((head.outputs, 0.01), (1, 1.0))
+def advantages_of(steps: Transition, values: chex.Array, next_values: chex.Array, config: PPOConfig) -> chex.Array:
+    """float32 [T, N] of steps [T, ..., N], by the values of what was observed before and after them."""
+    return jax.vmap(gae, in_axes=(LAST,) * 5 + (None, None), out_axes=LAST)(
+        steps.reward, values, next_values, steps.terminated, steps.truncated, config.discount, config.gae_lambda
     )
-    size = normalisation.value_scale(config, statistics)
-    seen = None if statistics is None else statistics.observations
-    return Networks(policy, value, head, size, config.initial_std, seen)
-
-
-def _inverse(scale: tuple[float, ...]) -> np.ndarray:
-    return 1 / np.asarray(scale, np.float32)

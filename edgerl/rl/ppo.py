@@ -3,6 +3,7 @@
 Reference: Schulman et al., "Proximal Policy Optimization Algorithms", 2017.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import chex
@@ -16,16 +17,15 @@ from edgerl.envs import prng
 from edgerl.envs.entry import environment_of
 from edgerl.envs.environment import Environment, Params
 from edgerl.envs.forms import environment_forms
-from edgerl.envs.policy import MLPPolicy
+from edgerl.envs.policy_file import FloatPolicy
 from edgerl.rl import losses, normalisation
 from edgerl.rl.config import PPOConfig
-from edgerl.rl.gae import gae
 from edgerl.rl.losses import Minibatch
-from edgerl.rl.networks import Networks, Variables, make_networks
+from edgerl.rl.make_networks import make_networks
+from edgerl.rl.networks import Networks, Variables
 from edgerl.rl.normalisation import Statistics
-from edgerl.rl.rollout import LAST, EpisodeStats, RolloutState, reset, rollout
+from edgerl.rl.rollout import EpisodeStats, RolloutState, reset, rollout
 from edgerl.rl.shuffle import permutation
-from edgerl.simulator.lanes import Transition
 from edgerl.util.content import jit_by_content
 
 Metrics = dict[str, chex.Array]
@@ -57,7 +57,7 @@ def init(env: Environment, config: PPOConfig, key: chex.PRNGKey, env_params: Par
     networks = make_networks(env, config, env_params)
     params = networks.init(network_key)
     opt_state = optimiser(config).init(ravel_pytree(params)[0])
-    playing = reset(env, reset_key, env_params, config.num_envs)
+    playing = reset(env, reset_key, env_params, config.num_envs, networks.memory(config.num_envs))
     return TrainState(params, opt_state, playing, key, normalisation.start(config, networks.features))
 
 
@@ -75,19 +75,23 @@ def update(
     networks = make_networks(env, config, env_params, state.statistics)
     key, play_key, learn_key = jax.random.split(state.key, 3)
 
-    def act(key: chex.PRNGKey, obs: chex.Array) -> tuple[chex.Array, chex.Array]:
-        return networks.head.sample(key, networks.parameters(state.params, obs))
+    def act(key: chex.PRNGKey, obs: chex.Array, memory: Any) -> tuple[chex.Array, chex.Array, Any]:
+        return networks.act(state.params, key, obs, memory)
 
     playing, steps, log_probs, finished = rollout(
         env, act, state.playing, play_key, env_params, config.num_steps, networks.head.played
     )
-    samples = _samples(networks, config, state.params, steps, log_probs)
+    before = state.playing.memory
+    samples, memory = networks.samples(state.params, steps, log_probs, before, playing.memory, config)
+    playing = replace(playing, memory=memory)
     params, opt_state, parts = _learn(networks, config, state, samples, learn_key)
     unexplained = jnp.var(samples.advantage) / (jnp.var(samples.target) + 1e-8)
     metrics = {**_episodes(finished), **parts, "explained_variance": 1 - unexplained}
     if state.statistics is None:
         return TrainState(params, opt_state, playing, key), metrics
-    statistics = normalisation.updated(state.statistics, samples.obs, samples.target)
+    statistics = normalisation.updated(
+        state.statistics, samples.obs.reshape(networks.features, -1), samples.target.reshape(-1)
+    )
     later = make_networks(env, config, env_params, statistics)
     params = later.with_values_of(networks, params)
     return TrainState(params, opt_state, playing, key, statistics), metrics
@@ -112,7 +116,7 @@ def train(
 
 def greedy_policy(
     env: Environment, config: PPOConfig, state: TrainState, env_params: Params | None = None
-) -> MLPPolicy:
+) -> FloatPolicy:
     """What a state has learnt, without exploration."""
     return make_networks(env, config, env_params, state.statistics).greedy(state.params)
 
@@ -132,24 +136,6 @@ def optimiser(config: PPOConfig) -> optax.GradientTransformation:
     )
 
 
-def _samples(
-    networks: Networks, config: PPOConfig, params: Variables, steps: Transition, log_probs: chex.Array
-) -> Minibatch:
-    """What is learnt from: steps [T, ..., N] as fields [..., T * N]."""
-
-    def flat(x: chex.Array) -> chex.Array:
-        return jnp.moveaxis(x, 0, LAST - 1).reshape(*x.shape[1:LAST], config.batch_size)
-
-    def values(obs: chex.Array) -> chex.Array:
-        return networks.values(params, flat(obs)).reshape(steps.reward.shape)
-
-    before, after = values(steps.obs), values(steps.next_obs)
-    advantages = jax.vmap(gae, in_axes=(LAST,) * 5 + (None, None), out_axes=LAST)(
-        steps.reward, before, after, steps.terminated, steps.truncated, config.discount, config.gae_lambda
-    )
-    return jax.tree.map(flat, Minibatch(steps.obs, steps.action, log_probs, before, advantages, before + advantages))
-
-
 def _learn(
     networks: Networks, config: PPOConfig, state: TrainState, samples: Minibatch, key: chex.PRNGKey
 ) -> tuple[Variables, optax.OptState, Metrics]:
@@ -159,7 +145,7 @@ def _learn(
 
     def loss(vector: chex.Array, batch: Minibatch) -> tuple[chex.Array, chex.Array]:
         params = restore(vector)
-        parameters, values = networks.parameters(params, batch.obs), networks.values(params, batch.obs)
+        parameters, values, batch = networks.learnt_from(params, batch)
         return losses.ppo_loss(networks.head, parameters, values, batch, config, networks.value_scale)
 
     def step(carry: tuple[chex.Array, optax.OptState], batch: Minibatch) -> tuple[Any, tuple[chex.Array, ...]]:
@@ -170,7 +156,7 @@ def _learn(
 
     def epoch(carry: tuple[chex.Array, optax.OptState], key: chex.PRNGKey) -> tuple[Any, tuple[chex.Array, ...]]:
         # All of an epoch's minibatches are gathered at once: a few large kernels instead of many small ones.
-        order = permutation(key, config.batch_size).reshape(config.num_minibatches, -1)
+        order = permutation(key, samples.advantage.shape[-1]).reshape(config.num_minibatches, -1)
         batches = jax.tree.map(lambda x: jnp.moveaxis(x[..., order], -2, 0), samples)
         batches = batches.replace(advantage=jax.vmap(losses.normalised)(batches.advantage))
         return jax.lax.scan(step, carry, batches)

@@ -1,6 +1,7 @@
-"""RolloutState a policy for some steps in many environments, episodes tracked, nothing learnt."""
+"""Plays a policy for some steps in many environments, episodes tracked, nothing learnt."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import chex
@@ -13,8 +14,8 @@ from edgerl.simulator.lanes import Transition
 
 LAST = -1  # environments are the last axis of everything: short vectors would stop the vector unit
 
-# (key, observations [..., N]) -> (actions [..., N], log-probabilities float32 [N])
-Act = Callable[[chex.PRNGKey, chex.Array], tuple[chex.Array, chex.Array]]
+# (key, observations [..., N], memory) -> (actions [..., N], log-probabilities float32 [N], memory afterwards)
+Act = Callable[[chex.PRNGKey, chex.Array, Any], tuple[chex.Array, chex.Array, Any]]
 
 
 @struct.dataclass
@@ -25,6 +26,7 @@ class RolloutState:
     state: State
     episode_return: chex.Array  # float32 [N], of the running episode
     episode_length: chex.Array  # int32 [N]
+    memory: Any = None  # what the networks remember of the running episode, 0 before it
 
 
 @struct.dataclass
@@ -36,10 +38,10 @@ class EpisodeStats:
     total_length: chex.Array  # int32
 
 
-def reset(env: Environment, key: chex.PRNGKey, params: Params, num_envs: int) -> RolloutState:
-    """Resets all environments; the key is consumed."""
+def reset(env: Environment, key: chex.PRNGKey, params: Params, num_envs: int, memory: Any = None) -> RolloutState:
+    """Resets all environments; the key is consumed. `memory` is that of networks before an episode."""
     obs, state = jax.vmap(lambda k: env.reset(k, params), out_axes=LAST)(jax.random.split(key, num_envs))
-    return RolloutState(obs, state, jnp.zeros(num_envs, jnp.float32), jnp.zeros(num_envs, jnp.int32))
+    return RolloutState(obs, state, jnp.zeros(num_envs, jnp.float32), jnp.zeros(num_envs, jnp.int32), memory)
 
 
 def rollout(
@@ -79,9 +81,12 @@ def rollout(
     def step(carry: tuple[RolloutState, EpisodeStats], key: chex.PRNGKey) -> tuple[Any, tuple[Transition, chex.Array]]:
         playing, finished = carry
         act_key, lane_key = jax.random.split(key)
-        action, log_prob = act(act_key, playing.obs)
+        action, log_prob, memory = act(act_key, playing.obs, playing.memory)
         keys = jax.random.split(lane_key, num_envs)
-        playing, happened, done = jax.vmap(lane, in_axes=(LAST, LAST, 0), out_axes=LAST)(playing, action, keys)
+        memoryless = replace(playing, memory=None)
+        playing, happened, done = jax.vmap(lane, in_axes=(LAST, LAST, 0), out_axes=LAST)(memoryless, action, keys)
+        memory = jax.tree.map(lambda x: jnp.where(happened.terminated | happened.truncated, 0, x), memory)
+        playing = replace(playing, memory=memory)
         return (playing, jax.tree.map(jnp.add, finished, done)), (happened, log_prob)
 
     none = jnp.zeros(num_envs, jnp.int32)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from edgerl.envs import actions
-from edgerl.envs.deciding import LanesPolicy, Policy, Tabulated
+from edgerl.envs.deciding import LanesPolicy, Policy, Tabulated, decide, states_of
 from edgerl.envs.environment import Environment, Params, State
 from edgerl.envs.spaces import Space
 from edgerl.simulator import lanes
@@ -60,7 +60,7 @@ def run_block(
     Returns:
       totals [chunks, B], whose sum over the chunks counts; the trajectory or None; `actions.outside` [B] or None.
     """
-    states = env
+    states, nothing = env, states_of(policy)
     if blank is not None:
         env, known = Unseen(env), replace(known, start=((), known.start[1]))  # type: ignore[assignment]
     last = -1  # the lanes are the last axis of everything, so that short vectors do not stop the vector unit
@@ -77,19 +77,21 @@ def run_block(
     def reset_ended(lane: Lane, time: chex.Array) -> Lane:
         used_up = lambda kept: any_lane((kept.ends & 1 != 0) & (kept.ends > 1))  # noqa: E731
         kept = once_if(used_up, lambda kept: draw_starts(kept, lane.rewards), lane.kept)
-        return many(lambda x: lanes.reset_ended(x, time, known), replace(lane, kept=kept), axes=(last,))
+        return many(lambda x: lanes.reset_ended(x, time, known, nothing), replace(lane, kept=kept), axes=(last,))
 
-    def act(lane: Lane, time: chex.Array) -> chex.Array:
-        return actions.as_action(space, decide(lane, time))
+    def act(lane: Lane, time: chex.Array) -> tuple[Lane, chex.Array]:
+        """The lane with what the policy then remembers, and its action."""
+        action, memory = decided(lane, time)
+        return replace(lane, memory=memory), actions.as_action(space, action)
 
-    def decide(lane: Lane, time: chex.Array) -> chex.Array:
+    def decided(lane: Lane, time: chex.Array) -> tuple[chex.Array, Any]:
         if isinstance(policy, Tabulated):
-            return policy(many(states.number_of, lane.state, axes=(last,)))  # type: ignore[attr-defined]
+            return policy(many(states.number_of, lane.state, axes=(last,))), None  # type: ignore[attr-defined]
         if isinstance(policy, LanesPolicy) and uses(Trick.LANES):
-            return policy.lanes(lane.obs)
-        choose = lambda words, obs: policy(lanes.key_of(words, time, name), obs)  # noqa: E731
+            return (policy.lanes(lane.obs), None) if nothing is None else policy.lanes(lane.obs, lane.memory)  # type: ignore[call-arg]
+        choose = lambda words, obs, memory: decide(policy, lanes.key_of(words, time, name), obs, memory)  # noqa: E731
         obs, axis = (lane.obs, last) if blank is None else (blank, None)
-        return many(choose, stream.policy, obs, axes=(last, axis))
+        return many(choose, stream.policy, obs, lane.memory, axes=(last, axis, last))
 
     def take_step(lane: Lane, action: chex.Array, time: chex.Array) -> tuple[Lane, Transition | None]:
         step = lambda p, s, x, a: lanes.step(env, p, s, x, a, time, name)  # noqa: E731
@@ -107,9 +109,9 @@ def run_block(
         lane, action, time = carry
         if separate:
             lane, happened = one_kernel(world, lane, action, time)
-            return (lane, act(lane, time + 1), time + 1), happened
+            return (*act(lane, time + 1), time + 1), happened
         lane = reset_ended(lane, time)
-        lane, happened = take_step(lane, act(lane, time), time)
+        lane, happened = take_step(*act(lane, time), time)
         return (lane, None, time + 1), happened
 
     def world(lane: Lane, action: chex.Array, time: chex.Array) -> tuple[Lane, Transition | None]:
@@ -126,8 +128,9 @@ def run_block(
         empty = jax.tree.map(lambda new, old: jnp.broadcast_to(new, old.shape), empty, totals)
         return (replace(lane, kept=replace(lane.kept, totals=empty)), *others), totals
 
-    lane = many(lambda p, s: lanes.reset(env, p, s, name, known, checked), params, stream, axes=(params_axes, last))
-    carry = lane, act(lane, jnp.uint32(0)) if separate else None, jnp.uint32(0)
+    begin = lambda p, s: lanes.reset(env, p, s, name, known, checked, nothing)  # noqa: E731
+    lane = many(begin, params, stream, axes=(params_axes, last))
+    carry = *(act(lane, jnp.uint32(0)) if separate else (lane, None)), jnp.uint32(0)
     chunks = 0 if trajectory else (num_steps - 1) // CHUNK
     if chunks:
         carry, aside = jax.lax.scan(chunk, carry, None, chunks)

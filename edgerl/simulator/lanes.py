@@ -65,6 +65,7 @@ class Lane:
     rewards: Rewards | None  # None where every step pays the same
     kept: Kept
     outside: chex.Array | None = None  # int32: an action outside the action space, see `actions`; None if unchecked
+    memory: Any = None  # what a policy with memory remembers of the running episode
 
 
 @struct.dataclass
@@ -113,14 +114,16 @@ def is_none(x: Any) -> bool:
     return x is None
 
 
-def reset(env: Environment, params: Params, stream: Streams, name: str, known: Constants, checked: bool) -> Lane:
-    """A lane at the first observation of its first episode."""
+def reset(
+    env: Environment, params: Params, stream: Streams, name: str, known: Constants, checked: bool, nothing: Any = None
+) -> Lane:
+    """A lane at the first observation of its first episode, of which the policy remembers `nothing`."""
     obs, state = env.reset(key_of(stream.start, jnp.uint32(0), name), params)
     start = _draw(env, params, stream, jnp.uint32(1), name)
     none, zero = jnp.uint32(0), jnp.float32(0)
     rewards = Rewards(zero, zero) if known.reward is None else None
     kept = Kept(none, start, none, no_totals(rewards is not None))
-    return Lane(obs, state, rewards, kept, jnp.int32(0) if checked else None)
+    return Lane(obs, state, rewards, kept, jnp.int32(0) if checked else None, nothing)
 
 
 def draw_starts(
@@ -134,8 +137,12 @@ def draw_starts(
     return replace(_pick(used, Kept(kept.ends, start, end, totals), kept), ends=kept.ends & 1)
 
 
-def reset_ended(lane: Lane, time: chex.Array, known: Constants) -> Lane:
-    """Where the last step, of `time` in all, ended an episode: its record goes to the mailbox and the start begins."""
+def reset_ended(lane: Lane, time: chex.Array, known: Constants, nothing: Any = None) -> Lane:
+    """Where the last step, of `time` in all, ended an episode: its record goes to the mailbox and the start begins.
+
+    Args:
+      nothing: what a policy with memory remembers then; None without.
+    """
     kept, rewards, ended = lane.kept, lane.rewards, (lane.kept.ends & 1) != 0
     own = kept.start.obs, kept.start.state
     start = jax.tree.map(lambda always, x: x if always is None else always, known.start, own, is_leaf=is_none)
@@ -143,7 +150,8 @@ def reset_ended(lane: Lane, time: chex.Array, known: Constants) -> Lane:
     if rewards is not None:
         rewards = _pick(ended, Rewards(jnp.float32(0), rewards.running), rewards)
     ends = jnp.where(ended, time << 1, kept.ends & ~jnp.uint32(1))
-    return Lane(obs, state, rewards, replace(kept, ends=ends), lane.outside)
+    memory = _pick(ended, nothing, lane.memory)
+    return Lane(obs, state, rewards, replace(kept, ends=ends), lane.outside, memory)
 
 
 def step(
@@ -156,7 +164,7 @@ def step(
     if rewards is not None:
         rewards = replace(rewards, running=rewards.running + reward)
     ends = lane.kept.ends | (terminated | truncated).astype(jnp.uint32)
-    return Lane(obs, state, rewards, replace(lane.kept, ends=ends), lane.outside), happened
+    return Lane(obs, state, rewards, replace(lane.kept, ends=ends), lane.outside, lane.memory), happened
 
 
 def lane_bytes(env: Environment, params: Params) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 from jax.extend.core import Literal
 
 from edgerl.envs.actions import as_action, outside
-from edgerl.envs.deciding import LanesPolicy, Policy, Tabulated
+from edgerl.envs.deciding import LanesPolicy, Policy, Remembering, Tabulated
 from edgerl.envs.environment import Environment, Params, State, Step
 from edgerl.envs.forms import Forms
 from edgerl.envs.parameters import spaces_of
@@ -89,7 +89,9 @@ def blank_for(obs: Any, policy: Policy | None, states: int | None) -> chex.Array
       policy: None for one whose weights are data: it looks.
       states: not None where the policy is tabulated: it does not look either.
     """
-    blind = states is not None or (policy is not None and ignores(policy, obs, 1))
+    blind = states is not None or (
+        policy is not None and not isinstance(policy, Remembering) and ignores(policy, obs, 1)
+    )
     return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), obs) if blind else None
 
 
@@ -133,7 +135,7 @@ def states_to_tabulate(env: Any, policy: Policy, params: Params, steps: int) -> 
     states than there are steps.
     """
     actions = getattr(env.action_space(params), "n", None)
-    if not isinstance(env, FiniteStates):
+    if not isinstance(env, FiniteStates) or isinstance(policy, Remembering):
         return None
     count = env.num_states(params)
     if count is None or count > steps or actions is None or actions > jnp.iinfo(jnp.int8).max:

@@ -121,10 +121,11 @@ def simulate(
 
     Args:
       env: the environment, or its id.
-      policy: `policy(key, obs) -> action`, unbatched and pure. A pytree of arrays that can be called (`MLPPolicy`) is
-        passed as data: new weights do not compile again. Any other function is compiled once per object. One that
-        does not use its key is decided once a state and then looked up, where the environment can count its states
-        (`FiniteStates`) and they are fewer than the steps.
+      policy: `policy(key, obs) -> action`, unbatched and pure; or, with memory, `policy(key, obs, state) -> (action,
+        state)` and `initial_state()`, with which each episode begins. A pytree of arrays that can be called
+        (`MLPPolicy`) is passed as data: new weights do not compile again. Any other function is compiled once per
+        object. One that does not use its key is decided once a state and then looked up, where the environment can
+        count its states (`FiniteStates`) and they are fewer than the steps.
       key: any kind of JAX key; it is consumed.
       num_envs: number of environments, at least 1.
       num_steps: steps of each, at least 1.

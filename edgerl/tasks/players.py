@@ -9,7 +9,8 @@ import edgerl
 from edgerl import deploy
 from edgerl.envs import places
 from edgerl.envs.environment import Environment
-from edgerl.envs.policy import MLPPolicy, load_policy, same_space
+from edgerl.envs.policy import same_space
+from edgerl.envs.policy_file import FloatPolicy, load_policy
 from edgerl.envs.registry import registered
 from edgerl.envs.spaces import Discrete
 from edgerl.envs.vectors import as_vectors
@@ -20,7 +21,7 @@ from edgerl.util import files
 from edgerl.util.errors import UserError
 
 REPORT, DEPLOYED = "report.json", "policy_int8.npz"
-Player = MLPPolicy | deploy.Int8Policy
+Player = FloatPolicy | deploy.Int8Policy
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,9 @@ import numpy as np
 
 from edgerl.deploy.names import DEFAULT
 from edgerl.envs.environment import Environment
-from edgerl.envs.policy import MLPPolicy, load_policy
+from edgerl.envs.gru import GRUPolicy
+from edgerl.envs.policy import MLPPolicy
+from edgerl.envs.policy_file import FloatPolicy, load_policy
 from edgerl.rl.run import run_folder
 from edgerl.rl.run.logs import read_log
 from edgerl.util import config as configuration
@@ -48,13 +50,19 @@ class Run:
     task: Task
     folder: Path
     config: Any
-    policy: MLPPolicy
+    policy: FloatPolicy
     result: dict[str, Any]
 
     @functools.cached_property
     def env(self) -> Environment:
         """The environment that the run is evaluated in."""
         return self.task.environment(self.config, self.folder)
+
+    @property
+    def perceptron(self) -> MLPPolicy:
+        """The policy, of a task whose policies have no memory."""
+        assert isinstance(self.policy, MLPPolicy)  # its configuration allows no other
+        return self.policy
 
     def evaluate(self) -> dict[str, Any]:
         """The policy against random play, baselines and bounds: what `edgerl evaluate` prints. Kept in the folder."""
@@ -141,10 +149,13 @@ def load(task: Task, folder: Path) -> Run:
             f"{folder / run_folder.RESULT} is damaged: it does not name the best of {settings.num_seeds} seeds"
         )
     policy = load_policy(folder / run_folder.POLICY)
-    if policy.sizes[1:-1] != tuple(settings.ppo.hidden_sizes) or policy.activation != settings.ppo.activation:
+    units = settings.ppo.gru_size
+    hidden = [*settings.ppo.hidden_sizes, *([units] if units else [])]
+    same = list(policy.sizes[1:-1]) == hidden and isinstance(policy, GRUPolicy) == bool(units)
+    if not same or policy.activation != settings.ppo.activation:
         raise UserError(
             f"{folder / run_folder.POLICY} is not the policy of this run: its layers are {list(policy.sizes[1:-1])}, "
-            f"{policy.activation}, and the run's {list(settings.ppo.hidden_sizes)}, {settings.ppo.activation}"
+            f"{policy.activation}, and the run's {hidden}, {settings.ppo.activation}"
         )
     return Run(task, folder, settings, policy, result)
 

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgerl import cli
-from edgerl.envs.policy import MLPPolicy, save_policy
+from edgerl.envs.policy import MLPPolicy
+from edgerl.envs.policy_file import save_policy
 from edgerl.rl.config import RunConfig
 from edgerl.util import config as configuration
 

@@ -15,7 +15,8 @@ from boards import answers, arduino, esp_idf
 from edgerl import MLPPolicy, UserError, deploy, make
 from edgerl.deploy import exporting, fidelity, int8_policy, toolchain
 from edgerl.deploy.machines import wasm
-from edgerl.envs.policy import load_policy, same
+from edgerl.envs.policy import same
+from edgerl.envs.policy_file import load_policy
 
 QUICK = ("host C", "rv32imc")  # of the machines that run the C
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgerl.rl.initialisers import orthogonal
-from edgerl.rl.networks import MLP
+from edgerl.rl.layers import MLP
 
 SHAPES = [(64, 4), (64, 64), (2, 64), (1, 16), (5, 5)]
 

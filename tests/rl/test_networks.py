@@ -7,7 +7,8 @@ import pytest
 
 import edgerl
 from edgerl.rl.config import PPOConfig
-from edgerl.rl.networks import Dense, make_networks
+from edgerl.rl.layers import Dense
+from edgerl.rl.make_networks import make_networks
 
 ENV = edgerl.make("CartPole-v1")
 SCALE = (2.4, 2.0, 0.21, 3.0)

@@ -9,7 +9,7 @@ from probes import Probe, ProbeParams
 import edgerl
 from edgerl.rl import normalisation, ppo
 from edgerl.rl.config import PPOConfig
-from edgerl.rl.networks import make_networks
+from edgerl.rl.make_networks import make_networks
 from edgerl.rl.normalisation import Moments, Statistics
 
 CONFIG = PPOConfig(

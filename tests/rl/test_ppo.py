@@ -14,7 +14,7 @@ import edgerl
 from edgerl import Box
 from edgerl.rl import ppo
 from edgerl.rl.config import PPOConfig
-from edgerl.rl.networks import make_networks
+from edgerl.rl.make_networks import make_networks
 
 DISCOUNT = 0.9
 CONFIG = PPOConfig(

@@ -19,8 +19,8 @@ def scores(obs):
     return jnp.stack([jnp.zeros_like(obs[0]), 4 * obs[2] + obs[3]], axis=-1)
 
 
-def act(key, obs):
-    return categorical(scores(obs)).sample_and_log_prob(seed=key)
+def act(key, obs, memory):
+    return *categorical(scores(obs)).sample_and_log_prob(seed=key), memory
 
 
 def played():

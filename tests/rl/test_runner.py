@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 import edgerl
-from edgerl.envs.policy import load_policy, save_policy
+from edgerl.envs.policy_file import load_policy, save_policy
 from edgerl.rl.config import PPOConfig, RunConfig
 from edgerl.rl.run import loop, runner
 from edgerl.util import config as configuration

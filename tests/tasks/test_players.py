@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from edgerl import UserError, open_run
-from edgerl.envs.policy import MLPPolicy, save_policy
+from edgerl.envs.policy import MLPPolicy
+from edgerl.envs.policy_file import save_policy
 from edgerl.rl.config import PPOConfig, RunConfig
 from edgerl.rl.run import run_folder
 from edgerl.tasks import players, simulation

@@ -1,4 +1,6 @@
-"""The sum of two tensors of one shape, each with a scale of its own, then ReLU or ReLU6 if asked (TFLite: ADD)."""
+"""The sum of two tensors of one shape, each with a scale of its own, then ReLU or ReLU6 if asked (TFLite: ADD); and
+their difference (TFLite: SUB).
+"""
 
 import dataclasses
 import math
@@ -17,6 +19,7 @@ from edgerl.deploy.ops.operation import Operation, Placed
 from edgerl.deploy.ops.output import Output, output
 from edgerl.deploy.tensor import Fused, Tensor, quantise_multiplier
 from edgerl.deploy.tflite_writer import FUSED, Writer
+from edgerl.util.errors import UserError
 
 _SHIFT = 20  # TFLM scales both summands up by 2^20 before it rounds them
 
@@ -36,16 +39,17 @@ class Summand:
 
 @struct.dataclass
 class IntegerAdd:
-    """An addition in integers."""
+    """An addition in integers, or a subtraction: `sign` 1 or -1, of the second."""
 
     first: Summand
     second: Summand
     out: Output
+    sign: int = struct.field(pytree_node=False, default=1)
 
     @jax.jit
     def __call__(self, a: chex.Array, b: chex.Array) -> chex.Array:
         """int8 sum of two int8 arrays of one shape."""
-        return self.out(self.first(a) + self.second(b))
+        return self.out(self.first(a) + self.sign * self.second(b))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Add(Operation):
     RESOLVER: ClassVar = "AddAdd"
     STRUCT: ClassVar = "sum"
     ARITY: ClassVar = 2
+    OPTIONS: ClassVar = "AddOptions"
+    SIGN: ClassVar = 1
 
     def shape(self, *read: tuple[int, ...]) -> tuple[int, ...]:
         if read[0] != read[1]:
@@ -65,7 +71,7 @@ class Add(Operation):
         return read[0]
 
     def real(self, *read: chex.Array) -> chex.Array:
-        return RELUS[self.activation](read[0] + read[1])
+        return RELUS[self.activation](read[0] + self.SIGN * read[1])
 
     def integers(self, read: Sequence[Tensor], made: Tensor) -> IntegerAdd:
         twice = 2 * max(float(tensor.q.scale) for tensor in read)
@@ -73,11 +79,11 @@ class Add(Operation):
         for tensor in read:
             multiplier, shift = quantise_multiplier(float(tensor.q.scale) / twice)
             sides.append(Summand(jnp.int32(multiplier), jnp.int32(shift), jnp.int32(tensor.q.zero_point)))
-        return IntegerAdd(sides[0], sides[1], output(twice / 2**_SHIFT, made.q, self.activation))
+        return IntegerAdd(sides[0], sides[1], output(twice / 2**_SHIFT, made.q, self.activation), self.SIGN)
 
     def write(self, writer: Writer, read: Sequence[tuple[Tensor, int]], made: tuple[Tensor, int]) -> None:
-        options = writer.table("AddOptions", FusedActivationFunction=FUSED[self.activation])
-        writer.operator(self.CODE, [number for _, number in read], made[1], ("AddOptions", options))
+        options = writer.table(self.OPTIONS, FusedActivationFunction=FUSED[self.activation])
+        writer.operator(self.CODE, [number for _, number in read], made[1], (self.OPTIONS, options))
 
     def constants(self, index: int, read: Sequence[Placed], made: Placed) -> Iterator[str]:
         integers = self.integers([placed.tensor for placed in read], made.tensor)
@@ -126,3 +132,17 @@ FAST static void sum(const struct sum *s)
     @classmethod
     def load(cls, sources: tuple[int, ...], target: int, row: tuple[int, int], arrays: Mapping[str, Any]) -> Self:
         return cls(sources, target, stored.choice(FUSED_NAMES, row[0]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Subtract(Add):
+    """The first less the second, in policies with memory, whose C is `c_gru`'s."""
+
+    CODE: ClassVar = (41, 2)
+    RESOLVER: ClassVar = "AddSub"
+    OPTIONS: ClassVar = "SubOptions"
+    SIGN: ClassVar = -1
+
+    def constants(self, index: int, read: Sequence[Placed], made: Placed) -> Iterator[str]:
+        raise UserError(f"operation {index}, subtract, has no C of its own")
+        yield ""

@@ -18,12 +18,12 @@ from jax.sharding import PartitionSpec
 from edgerl.envs.entry import environment_of
 from edgerl.envs.environment import Environment, Params
 from edgerl.envs.forms import environment_forms
-from edgerl.envs.policy import MLPPolicy, save_policy
+from edgerl.envs.policy_file import FloatPolicy, save_policy
 from edgerl.rl import ppo
 from edgerl.rl.config import RunConfig
 from edgerl.rl.evaluation import Episodes, summary
 from edgerl.rl.learner import Metrics
-from edgerl.rl.networks import make_networks
+from edgerl.rl.make_networks import make_networks
 from edgerl.rl.run import loop, run_folder
 from edgerl.rl.run.loop import Training
 from edgerl.rl.run.needs import require_memory
@@ -117,11 +117,11 @@ class PPO(Training[ppo.TrainState]):
     def _shared(self) -> tuple[ppo.PPOConfig, Params]:
         return processes.place((self.config.ppo, self._env_params), self.mesh, PartitionSpec())
 
-    def policy(self, state: ppo.TrainState) -> MLPPolicy:
+    def policy(self, state: ppo.TrainState) -> FloatPolicy:
         """The greedy policies [S] of the seeds. Their arrays are the host's: a device compiles for every shape."""
         params, statistics = jax.tree.map(np.asarray, (state.params, state.statistics))
 
-        def policy(seed: int) -> MLPPolicy:
+        def policy(seed: int) -> FloatPolicy:
             networks = make_networks(self._env, self.config.ppo, self._env_params, _row(statistics, seed))
             return networks.greedy(_row(params, seed))
 
@@ -144,7 +144,7 @@ class PPO(Training[ppo.TrainState]):
 
 def _choose(
     training: PPO, states: ppo.TrainState, env: Environment, env_params: Params
-) -> tuple[MLPPolicy, dict[str, Any]]:
+) -> tuple[FloatPolicy, dict[str, Any]]:
     """The policy of the best seed. It is judged on other episodes than those it was chosen by."""
     config, mesh = training.config, training.mesh
     _, choice_key, judge_key = keys(config)

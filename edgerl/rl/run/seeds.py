@@ -15,7 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from edgerl.envs import prng
 from edgerl.envs.environment import Environment, Params
-from edgerl.envs.policy import MLPPolicy
+from edgerl.envs.policy_file import FloatPolicy
 from edgerl.rl import ppo
 from edgerl.rl.config import RunConfig
 from edgerl.rl.evaluation import Episodes, play_episodes
@@ -139,7 +139,7 @@ def update(
 @jit_by_content("env", "num_envs", "most_steps", "mesh", compiler_options=quick_options)
 def play(
     env: Environment,
-    policies: MLPPolicy,
+    policies: FloatPolicy,
     key: chex.PRNGKey,
     env_params: Params,
     num_envs: int,
@@ -148,7 +148,7 @@ def play(
 ) -> Episodes:
     """Episodes [S, num_envs] of every seed's policy [S], all from the same starts; see `play_episodes`."""
 
-    def on_device(policies: MLPPolicy, key: chex.PRNGKey, env_params: Params) -> Episodes:
+    def on_device(policies: FloatPolicy, key: chex.PRNGKey, env_params: Params) -> Episodes:
         return jax.vmap(lambda policy: play_episodes(env, policy, key, env_params, num_envs, most_steps))(policies)
 
     return _mapped(on_device, mesh, (_SPLIT, _SHARED, _SHARED), _SPLIT)(policies, key, env_params)

@@ -8,7 +8,7 @@ from typing import Any
 from edgerl import deploy
 from edgerl.deploy.names import DEFAULT
 from edgerl.envs.environment import Environment
-from edgerl.envs.policy import load_policy, save_policy
+from edgerl.envs.policy_file import load_perceptron, save_policy
 from edgerl.rl.run import run_folder
 from edgerl.rl.run.logs import read_log
 from edgerl.tasks.agent_vit import deployment, judgement, members, methods, training
@@ -75,7 +75,7 @@ class AgentViTTask(Task):
         require_finished(folder)
         settings = configuration.load(AgentViTConfig, folder / run_folder.CONFIG)
         result = files.read_json(folder / run_folder.RESULT)
-        return Run(self, folder, settings, load_policy(folder / run_folder.POLICY), result)
+        return Run(self, folder, settings, load_perceptron(folder / run_folder.POLICY), result)
 
     def evaluate(self, run: Run) -> dict[str, Any]:
         """Trains every method to as many multiply-accumulates as the full transformer's and compares them all.

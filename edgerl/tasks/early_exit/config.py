@@ -1,7 +1,7 @@
 """The configuration of an early-exit run, and the environment, modes and images that it stands for."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 from edgerl.rl.config import PPOConfig, RunConfig
 from edgerl.tasks.early_exit import factory
@@ -47,6 +47,8 @@ _FRONT_PPO = dataclasses.replace(_PPO, num_updates=60, epochs=4, entropy_coeffic
 @dataclasses.dataclass(frozen=True)
 class EarlyExitConfig(RunConfig):
     """A run: policies for a profile's weights, of which the best seed is kept, and a front of policies."""
+
+    MEMORY: ClassVar[bool] = False  # an image shows all at once
 
     environment: str = field("EarlyExit-v0", "id of the environment", choices=("EarlyExit-v0",))
     num_seeds: int = field(10, "policies trained side by side", low=1)

@@ -31,7 +31,7 @@ def draw(run: Run, data: str | None) -> list[Path]:
     logits = table.logits(table.rows(TEST))
     labels = table.labels[table.rows(TEST)]
     true = np.take_along_axis(_probabilities(logits, table), labels[:, None, None], 2)[..., 0]
-    stop = actions_of(run.policy, test.observations) == EXIT
+    stop = actions_of(run.perceptron, test.observations) == EXIT
     exits = first_stop(stop)
     raw = _probabilities(logits, dataclasses.replace(table, temperatures=np.ones_like(table.temperatures))).max(-1)
     steps, returns = run.learning_curve()

@@ -146,7 +146,7 @@ class EarlyExitTask(Task):
         seen = device.observe(table.logits(table.rows(TEST)))
 
         def closed_loop(player: Any) -> dict[str, Any]:
-            deployed, exact = exits_of(player, seen), exits_of(run.policy, test.observations)
+            deployed, exact = exits_of(player, seen), exits_of(run.perceptron, test.observations)
             return {
                 "features_largest_difference": float(np.abs(seen - test.observations).max()),
                 "decisions_changed": float((deployed != exact).mean()),
@@ -197,7 +197,9 @@ def learn_front(settings: EarlyExitConfig, env: EarlyExit, count: int) -> MLPPol
     config = settings.front_ppo
 
     def learn(key: Any, params: Any) -> MLPPolicy:
-        return ppo.greedy_policy(env, config, ppo.train(env, config, key, params)[0])
+        made = ppo.greedy_policy(env, config, ppo.train(env, config, key, params)[0])
+        assert isinstance(made, MLPPolicy)  # the configuration has no memory
+        return made
 
     key = jax.random.fold_in(jax.random.key(settings.seed), 1001)  # which the run itself does not use
     return fronts.learn_front(learn, env.default_params, key, count)
@@ -207,7 +209,7 @@ def _judge(run: Run, table: Table, preference: float | None) -> dict[str, Any]:
     """The kept policy against everything, and every seed's share of the bound."""
     settings = run.config
     fit, test = (images(settings, table, split, preference) for split in ("policy", "test"))
-    judged = evaluate_policy(run.policy, fit, test, settings.seed)
+    judged = evaluate_policy(run.perceptron, fit, test, settings.seed)
     scores = fronts.scores_of(fronts.load_front(run.folder / SEEDS), test.observations)
     bound = judged["rules"][judged["bound"]]["reward"]["mean"]
     earned = [chosen(test.reward, stop_by_threshold(score, budgets.ABOVE_ZERO)).mean() for score in scores]
@@ -233,7 +235,9 @@ def _decision_notes(settings: EarlyExitConfig, judged: dict[str, Any]) -> list[s
 def _all_seeds(env: EarlyExit, settings: EarlyExitConfig, folder: Path) -> MLPPolicy:
     """The greedy policies of a finished run's seeds, with a leading axis, from its last checkpoint."""
     training = runner.PPO(env, settings)
-    return training.policy(loop.load(training, folder)[0])
+    policies = training.policy(loop.load(training, folder)[0])
+    assert isinstance(policies, MLPPolicy)  # the configuration has no memory
+    return policies
 
 
 def _judged_front(run: Run, table: Table) -> dict[str, Any] | None:

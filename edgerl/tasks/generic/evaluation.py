@@ -7,7 +7,7 @@ import chex
 import jax
 import numpy as np
 
-from edgerl.envs.deciding import Policy
+from edgerl.envs.deciding import Policy, Remembering, Wrapped
 from edgerl.envs.environment import Environment, Params
 from edgerl.rl.evaluation import Episodes, play_episodes
 from edgerl.simulator.simulate import random_policy
@@ -56,10 +56,16 @@ def _play(
 ) -> Episodes:
     policy = given if static is None else static
 
-    def all_at_once(key: chex.PRNGKey, obs: chex.Array) -> chex.Array:
-        return jax.vmap(policy)(jax.random.split(key, count), obs)
+    return play_episodes(env, _together(policy, count), key, params, count, steps)
 
-    return play_episodes(env, all_at_once, key, params, count, steps)
+
+def _together(policy: Policy, count: int) -> Policy:
+    """A policy of so many environments at once, each with a key of its own."""
+
+    def all_at_once(key: chex.PRNGKey, *seen: Any) -> Any:
+        return jax.vmap(policy)(jax.random.split(key, count), *seen)
+
+    return Wrapped(policy, all_at_once) if isinstance(policy, Remembering) else all_at_once
 
 
 def summary(played: Episodes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from edgerl.envs.deciding import Policy
+from edgerl.envs.deciding import Policy, decide, states_of
 from edgerl.envs.environment import Environment, State, take_step
 from edgerl.tasks.generic import evaluation
 from edgerl.tasks.run import Run
@@ -57,14 +57,15 @@ def play_one(env: Environment, policy: Policy, key: chex.PRNGKey, steps: int) ->
     params = env.default_params
 
     def step(state: Any, key: chex.PRNGKey) -> Any:
-        obs, inner = state
+        obs, inner, memory = state
         act_key, step_key = jax.random.split(key)
-        action = policy(act_key, obs)
+        action, memory = decide(policy, act_key, obs, memory)
         later, after, reward, terminated, truncated, _ = take_step(env, step_key, inner, action, params)
-        return (later, after), Episode(inner, obs, jnp.asarray(action), reward, terminated | truncated)
+        return (later, after, memory), Episode(inner, obs, jnp.asarray(action), reward, terminated | truncated)
 
     start_key, key = jax.random.split(key)
-    whole = jax.jit(lambda: jax.lax.scan(step, env.reset(start_key, params), jax.random.split(key, steps))[1])()
+    begin = lambda: (*env.reset(start_key, params), states_of(policy))  # noqa: E731
+    whole = jax.jit(lambda: jax.lax.scan(step, begin(), jax.random.split(key, steps))[1])()
     length = int(np.argmax(np.append(np.asarray(whole.ended), True))) + 1
     return jax.tree.map(lambda x: x[:length], whole)
 

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -52,6 +52,8 @@ _PPO = PPOConfig(
 @dataclasses.dataclass(frozen=True)
 class LatentNASConfig(RunConfig):
     """A run: policies for one latent space, of which the best seed is kept."""
+
+    MEMORY: ClassVar[bool] = False  # see `history`
 
     environment: str = field("LatentNAS-v0", "id of the environment", choices=("LatentNAS-v0",))
     num_seeds: int = field(2, "policies trained side by side", low=1)

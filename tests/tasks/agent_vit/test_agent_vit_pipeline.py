@@ -16,7 +16,8 @@ from whole_way import train
 
 import edgerl
 from edgerl import cli, open_run
-from edgerl.envs.policy import load_policy, same
+from edgerl.envs.policy import same
+from edgerl.envs.policy_file import load_policy
 from edgerl.rl.run.logs import read_log
 from edgerl.tasks.agent_vit import judgement as agent_vit_judgement
 from edgerl.tasks.agent_vit import methods

@@ -21,7 +21,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from edgerl.rl import ppo
 from edgerl.rl.config import PPOConfig
-from edgerl.rl.networks import make_networks
+from edgerl.rl.make_networks import make_networks
 from edgerl.rl.rollout import reset, rollout
 from edgerl.simulator.simulate import AXIS, default_mesh
 from edgerl.tasks.latent_nas.cells import space
@@ -208,8 +208,8 @@ def _walked(env: CellWalk, walks: int, mesh: Mesh) -> Callable[..., Any]:
         state = jax.lax.fori_loop(0, updates, lambda _, s: ppo.update(env, _PPO, s, params)[0], state)
         networks = make_networks(env, _PPO, params)
 
-        def act(key: chex.PRNGKey, obs: chex.Array) -> tuple[chex.Array, chex.Array]:
-            return networks.head.sample(key, networks.parameters(state.params, obs))
+        def act(key: chex.PRNGKey, obs: chex.Array, memory: Any) -> tuple[chex.Array, chex.Array, Any]:
+            return networks.act(state.params, key, obs, memory)
 
         playing = reset(env, again_key, params, walks)
         steps = rollout(env, act, playing, walk_key, params, most)[1]
