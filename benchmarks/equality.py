@@ -2,11 +2,14 @@
 
     python -m benchmarks.equality --networks 300 --vectors 4000
     python -m benchmarks.equality --networks 100 --vectors 4000 --continuous
+    python -m benchmarks.equality --networks 100 --vectors 10000 --memory
 
 Networks have 1 to 4 layers of odd and even sizes, every activation, weights per tensor and per channel, zero points off
 centre, and multipliers on both sides of 1; they decide by their outputs or, where they can, by their accumulators. With
---continuous their outputs are actions of random boxes, compared as float and as Q15.
-Inputs are uniform int8, with rows of extremes among them. Prints JSON.
+--continuous their outputs are actions of random boxes, compared as float and as Q15. With --memory they are random
+policies with a gated recurrent unit, in sequences: each step begins with what JAX remembered after the one before, so
+that an implementation which is equal in each step carries the same memory along the sequence; every tenth step begins
+with any memory. Inputs are uniform int8, with rows of extremes among them. Prints JSON.
 """
 
 import argparse
@@ -18,14 +21,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from edgerl.deploy import c_source, int8_policy, perceptron, tflite_file, tflm, toolchain, vectors
+from edgerl.deploy import c_source, int8_policy, networks, perceptron, recurrent, tflite_file, tflm, toolchain, vectors
 from edgerl.deploy.calibration import Quantiser
 from edgerl.deploy.graph import Builder, Graph
 from edgerl.deploy.int8_policy import Argmax, Deployed
 from edgerl.deploy.tensor import Quantisation
+from edgerl.envs.gru import GRUPolicy
 from edgerl.envs.spaces import Box
 
 HIDDEN = ("relu", "relu6", "tanh", "sigmoid")
@@ -44,6 +50,20 @@ def random_network(rng: np.random.Generator, sizes: Sequence[int] = (), continuo
         activation = "none" if last else HIDDEN[rng.integers(len(HIDDEN))]
         _random_layer(rng, builder, inputs, outputs, activation, perceptron.BOX if last and continuous else None)
     return builder.graph()
+
+
+def random_gru(rng: np.random.Generator) -> Graph:
+    """A network with memory, of random sizes and weights, whose scales are those of random inputs."""
+    features, units, actions = (int(n) for n in rng.integers(1, (13, 25, 9)))
+    front = [int(n) for n in rng.integers(1, 20, rng.integers(0, 3))]
+    widths = [features, *front]
+    pairs = [*itertools.pairwise(widths), *[(widths[-1] + units, units)] * 3, (units, actions)]
+    size = 10.0 ** rng.uniform(-0.5, 0.7)
+    kernels = tuple(size * rng.normal(size=pair) / pair[0] ** 0.5 for pair in pairs)
+    biases = tuple(0.3 * rng.normal(size=pair[1]) for pair in pairs)
+    policy = GRUPolicy(kernels, biases, str(rng.choice(HIDDEN)))  # type: ignore[arg-type]
+    inputs = random_inputs(rng, features + units, 1000)
+    return recurrent.quantised(policy, _quantiser(features), inputs, bool(rng.random() < 0.5))
 
 
 def random_box(rng: np.random.Generator, numbers: int) -> Box:
@@ -83,8 +103,11 @@ def _random_layer(
 
 def deployed(graph: Graph, argmax: Argmax = "outputs", space: Box | None = None) -> Deployed:
     """With a quantiser under which an integer observation -128 … 127 is the network's input."""
-    features = graph.tensors[graph.input].shape
-    return Deployed(graph, Quantiser(np.full(features, 2, np.float32), np.zeros(features, np.int32)), argmax, space)
+    return Deployed(graph, _quantiser(networks.sizes(graph)[0]), argmax, space)
+
+
+def _quantiser(features: int) -> Quantiser:
+    return Quantiser(np.full(features, 2, np.float32), np.zeros(features, np.int32))
 
 
 def random_inputs(rng: np.random.Generator, features: int, num: int) -> np.ndarray:
@@ -94,20 +117,41 @@ def random_inputs(rng: np.random.Generator, features: int, num: int) -> np.ndarr
     return inputs.astype(np.int8)
 
 
+def in_sequence(rng: np.random.Generator, policy: int8_policy.Int8Policy, num: int) -> np.ndarray:
+    """int8 [num, features + units]: random observations, and the memory that the ones before leave."""
+    inputs = random_inputs(rng, policy.sizes[0] + policy.units, num)
+    if not policy.units:
+        return inputs
+    anew = jnp.arange(num) % 10 == 0
+
+    def step(state: chex.Array, now: tuple[chex.Array, chex.Array]) -> tuple[chex.Array, chex.Array]:
+        row, begins = now
+        x = jnp.where(begins, row, jnp.concatenate([row[: -policy.units], state]))
+        return policy.program(x)[-policy.units :], x
+
+    rows = jax.jit(lambda: jax.lax.scan(step, jnp.zeros(policy.units, jnp.int8), (inputs, anew))[1])()
+    return np.asarray(rows)
+
+
 def compare(graph: Graph, rng: np.random.Generator, num: int, space: Box | None = None) -> dict[str, int | str]:
     """Rows that differ from the JAX arithmetic, for each implementation; a string where a tool is missing."""
-    comparable = len(perceptron.layers(graph)[-1].dense.scales) == 1 and space is None
+    layers, memory = networks.layers(graph), recurrent.is_recurrent(graph)
+    comparable = len(layers[-1].dense.scales) == 1 and space is None and not memory
     argmax: Argmax = "accumulators" if comparable and rng.random() < 0.5 else "outputs"
     made, model = deployed(graph, argmax, space), tflite_file.write(graph)
     policy = made.policy
-    inputs = random_inputs(rng, policy.sizes[0], num)
+    inputs = in_sequence(rng, policy, num)
     observations = inputs.astype(np.float32)
+    observations[:, policy.sizes[0] :] /= 128  # what is remembered
     quantised, scores = int8_policy.evaluate(policy, observations)
     expected = vectors.records(policy, quantised, scores)
     found: dict[str, int | str] = {"quantiser": int((quantised != inputs).any(axis=1).sum())}
     outputs, _ = tflm.run(model, inputs)
     found["TFLM"] = int((outputs != np.asarray(jax.jit(policy.outputs)(inputs))).any(axis=1).sum())
-    tests = c_source.TestVectors(observations[:4], scores[:4], np.asarray(policy.decide(scores[:4])))
+    first = observations[:4, : policy.sizes[0]]
+    answers = int8_policy.in_sequence(policy, first)
+    own = answers[:, : policy.sizes[-1]]
+    tests = c_source.TestVectors(first, own, np.asarray(policy.decide(answers)))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         origin = c_source.Origin(hashlib.sha256(model).hexdigest())
@@ -123,16 +167,17 @@ def compare(graph: Graph, rng: np.random.Generator, num: int, space: Box | None 
     return found
 
 
-def run(networks: int, vectors: int, seed: int = 0, continuous: bool = False) -> dict[str, Any]:
+def run(count: int, vectors: int, seed: int = 0, continuous: bool = False, memory: bool = False) -> dict[str, Any]:
     """Totals over random networks."""
     rng = np.random.default_rng(seed)
     totals: dict[str, Any] = {}
-    for _ in range(networks):
-        graph = random_network(rng, continuous=continuous)
+    for _ in range(count):
+        graph = random_gru(rng) if memory else random_network(rng, continuous=continuous)
         space = random_box(rng, perceptron.sizes(graph)[-1]) if continuous else None
         for name, value in compare(graph, rng, vectors, space).items():
             totals[name] = value if isinstance(value, str) else totals.get(name, 0) + value
-    return {"networks": networks, "continuous": continuous, "vectors_each": vectors, "differences": totals}
+    kinds = {"continuous": continuous, "memory": memory}
+    return {"networks": count, **kinds, "vectors_each": vectors, "differences": totals}
 
 
 def main() -> None:
@@ -140,9 +185,11 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=300)
     parser.add_argument("--vectors", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--continuous", action="store_true")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--continuous", action="store_true")
+    kinds.add_argument("--memory", action="store_true")
     options = parser.parse_args()
-    print(json.dumps(run(options.networks, options.vectors, options.seed, options.continuous)))
+    print(json.dumps(run(options.networks, options.vectors, options.seed, options.continuous, options.memory)))
 
 
 if __name__ == "__main__":

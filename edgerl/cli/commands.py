@@ -164,7 +164,8 @@ def _serial(options: argparse.Namespace) -> int:
         raise UserError(f"{options.export} names no environment: say which one with --env")
     env = as_vectors(make(options.env or (named or {})["id"]))
     try:
-        with serial.board(options.port) if options.port else serial.emulated_chip(options.export) as chip:
+        export = options.export
+        with serial.board(options.port, export) if options.port else serial.emulated_chip(export) as chip:
             returns = serial.play(chip, env, jax.random.key(0), options.episodes)
     except ToolError as error:
         print(f"edgerl: {error}", file=sys.stderr)

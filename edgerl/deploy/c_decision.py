@@ -17,12 +17,14 @@ def header(policy: Deployed, told: Sequence[str], words: Mapping[str, str]) -> d
     """
     p, upper = words["p"], words["P"]
     if policy.space is None:
-        usage = [f"int action = {p}_act(obs);"]
+        usage = [f"int action = {p}_{words['act']}({words['pass_own']}obs);"]
         rows = [f"Actions: 0 to {policy.sizes[-1] - 1}.", *(f"  {i}: {text}" for i, text in enumerate(told))]
     else:
-        usage = [f"float action[{upper}_ACTIONS];", f"{p}_act(obs, action);"]
+        usage = [f"float action[{upper}_ACTIONS];", f"{p}_{words['act']}({words['pass_own']}obs, action);"]
         rows = ["Action, each number with its range and what one int8 step is; there is no NaN among them:"]
         rows += _ranges(policy, told)
+    if policy.units:
+        usage = [f"{p}_state state;", f"{p}_reset(&state); ... before each episode ...", *usage]
     return {
         "usage": "\n".join(f" *     {line}" for line in usage),
         "action_rows": "\n".join(f" * {line}" for line in rows),

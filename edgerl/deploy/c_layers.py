@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from edgerl.deploy import perceptron
+from edgerl.deploy import networks
 from edgerl.deploy.c_kernels import MAX_BLOCK, Kernel, blocks
 from edgerl.deploy.int8_policy import Deployed
 
@@ -40,7 +40,7 @@ class CLayer:
 def of(deployed: Deployed) -> list[CLayer]:
     """The layers of a policy; those of one kind share a kernel, unrolled as far as all their inputs allow."""
     graph = deployed.graph
-    layers = perceptron.layers(graph)
+    layers = networks.layers(graph)
     small = sum(layer.dense.weights.size for layer in layers) < _SMALL
     hidden = [_hidden(layer.function is not None) for layer in layers[:-1]]
     last = "scores" if deployed.argmax == "outputs" else "accumulators"

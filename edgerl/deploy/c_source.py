@@ -1,4 +1,4 @@
-"""The generated C99 source: any int8 multilayer perceptron as `policy.h` and `policy.c`, without dependencies."""
+"""The generated C99 source: any int8 policy as `policy.h` and `policy.c`, without dependencies."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from edgerl import __version__
-from edgerl.deploy import c_decision, c_kernels, c_layers, c_text, names
+from edgerl.deploy import c_decision, c_kernels, c_layers, c_memory, c_text, names
 from edgerl.deploy.c_layers import CLayer
 from edgerl.deploy.int8_policy import Deployed
 from edgerl.util.errors import UserError
@@ -73,6 +73,7 @@ def generate(policy: Deployed, origin: Origin, vectors: TestVectors) -> dict[str
     table_type = _table_type(tables)
     sizes = "-".join(map(str, policy.sizes))
     words = names.words(origin.name, origin.model_sha256)
+    words |= c_memory.words(policy, words)
     scores = _SCORES[policy.argmax if policy.space is None else "box"]
     common = words | {"title": f"An int8 policy of {sizes} neurons", "version": __version__}
     header = common | {
@@ -91,9 +92,12 @@ def generate(policy: Deployed, origin: Origin, vectors: TestVectors) -> dict[str
         "dense": c_text.declarations(table_type if tables else None),
         "constants": "\n\n".join(_constants(policy, layers, vectors, words)),
         "kernels": "\n\n".join(
-            c_kernels.helpers(kernels) + [c_kernels.source(kernel, table_type) for kernel in dict.fromkeys(kernels)]
+            [
+                *c_kernels.helpers(kernels, "scaled(" if policy.units else ""),
+                *(c_kernels.source(kernel, table_type) for kernel in dict.fromkeys(kernels)),
+            ]
         ),
-        "inference": _inference(policy, layers, words),
+        "inference": (c_memory.source if policy.units else _inference)(policy, layers, words),
         "decision": c_decision.source(policy, words),
     }
     return {
@@ -161,7 +165,8 @@ def _layers(layers: list[CLayer]) -> str:
 
 
 def _inference(policy: Deployed, layers: list[CLayer], words: Mapping[str, str]) -> str:
-    """The body of `NAME_infer`: two buffers, written in turn; accumulators as scores need a wider one at the end."""
+    """`NAME_infer`: two buffers, written in turn; accumulators as scores need a wider one at the end."""
+    p, upper = words["p"], words["P"]
     kernels = [layer.kernel for layer in layers]
     outputs = [-(-n // kernel.width) * kernel.width for n, kernel in zip(policy.sizes[1:], kernels, strict=True)]
     buffers = ["odd" if i % 2 else "even" for i in range(len(outputs) + 1)]
@@ -184,7 +189,8 @@ def _inference(policy: Deployed, layers: list[CLayer], words: Mapping[str, str])
         f"    scores[i] = ({words['p']}_score)score;",
         "}",
     ]
-    return "\n".join(f"    {line}" for line in lines)
+    body = "\n".join(f"    {line}" for line in lines)
+    return f"void {p}_infer(const int8_t input[{upper}_FEATURES], {p}_score scores[{upper}_ACTIONS])\n{{\n{body}\n}}"
 
 
 def _feature_rows(policy: Deployed, told: Sequence[str]) -> str:

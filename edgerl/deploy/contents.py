@@ -75,7 +75,7 @@ def write(folder: Path, made_of: Ingredients) -> list[str]:
     arrays = {"observations": made_of.observations, "calibration": made_of.calibration}
     files.write_npz(folder / "observations.npz", arrays)
     _write(folder, _policy(made_of, words["model"]))
-    example = of_policy(None if deployed.space is None else deployed.sizes[-1])
+    example = of_policy(None if deployed.space is None else deployed.sizes[-1], deployed.units > 0)
     play = plays.of(made_of.environment)
     for kind, extra in made_of.extra.items():
         firmware = Firmware(deployed.policy, words)
@@ -84,7 +84,7 @@ def write(folder: Path, made_of: Ingredients) -> list[str]:
         play = made if isinstance(made, Play) else play
     remarks = _page(folder, made_of, play)
     _write(folder, _packages(folder, made_of, example.named(words)))
-    packages = tflm_package.generate(deployed.graph, made_of.arena, words, deployed.space is not None)
+    packages = tflm_package.generate(deployed, made_of.arena, words)
     _write(folder, c_array.generate(model, name) | packages)
     return remarks
 
@@ -114,17 +114,17 @@ def paths(folder: Path) -> dict[str, Path]:
 def _policy(made_of: Ingredients, model_sha256: str) -> dict[str, str]:
     """The policy's C; some of the observations and their scores become test vectors."""
     deployed, kept, environment = made_of.deployed, made_of.observations, made_of.environment or {}
-    _, scores = int8_policy.evaluate(deployed.policy, kept)
     features, actions = deployed.sizes[0], deployed.sizes[-1]
     answer = 1 if deployed.space is None else 4 * actions
     count = max(2, min(8, _VECTOR_BYTES // (4 * features + actions + answer)))
-    every = -(-len(kept) // count)
+    chosen = kept[:: -(-len(kept) // count), :features]
+    scores = int8_policy.in_sequence(deployed.policy, chosen)
     identity, described = _described(made_of.environment)
     told = {key: [_clean(text) for text in environment.get(key, ())] for key in ("observations", "actions")}
     return c_source.generate(
         deployed,
         c_source.Origin(model_sha256, identity, described, **told, name=made_of.name),
-        c_source.TestVectors(kept[::every], scores[::every], np.asarray(deployed.policy.decide(scores[::every]))),
+        c_source.TestVectors(chosen, scores[:, :actions], np.asarray(deployed.policy.decide(scores))),
     )
 
 

@@ -35,7 +35,18 @@ def instructions(
     _prepare(out, name, inputs, observations)
     program = out / "count"
     sources = [*_sources(folder, name), "-T", toolchain.harness("virt.ld")]
-    flags = [*RV32.flags, "-O2", "-mcmodel=medany", "-nostdlib", "-I", str(folder), "-I", str(out)]
+    flags = [
+        *RV32.flags,
+        "-O2",
+        "-mcmodel=medany",
+        "-nostdlib",
+        "-I",
+        str(folder),
+        "-I",
+        str(out),
+        "-I",
+        toolchain.harness(""),
+    ]
     toolchain.run([RV32.compiler, *flags, *sources, "-lgcc", "-o", str(program)])
     emulator = ["qemu-system-riscv32", "-M", "virt", "-bios", "none", "-display", "none", "-monitor", "none"]
     printed = toolchain.run([*emulator, "-serial", "stdio", "-icount", "shift=0", "-kernel", str(program)])
@@ -47,7 +58,7 @@ def cycles(
 ) -> np.ndarray:
     """int [N, 2] cycles on a core, of the same; arguments and errors as those of `instructions`."""
     _prepare(out, name, inputs, observations)
-    printed = core.run(_sources(folder, name), [folder, out], out)
+    printed = core.run(_sources(folder, name), [folder, out, toolchain.harness("")], out)
     return np.array(printed.split(), np.int64).reshape(len(inputs), 2)
 
 

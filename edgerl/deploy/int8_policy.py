@@ -204,6 +204,17 @@ def evaluate(policy: Int8Policy, obs: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return inputs, scores
 
 
+def in_sequence(policy: Int8Policy, obs: np.ndarray) -> np.ndarray:
+    """The scores, and with memory what the network writes, for float32 observations [N, features] one after another."""
+    if not isinstance(policy, Int8MemoryPolicy):
+        return evaluate(policy, obs)[1]
+    state, written = policy.initial_state(), []
+    for row in obs:
+        written.append(policy.program(jnp.concatenate([policy.quantise(jnp.asarray(row)), state])))
+        state = written[-1][-policy.units :]
+    return np.stack([np.asarray(row) for row in written])
+
+
 @jax.jit
 def _evaluate(policy: Int8Policy, obs: chex.Array) -> tuple[chex.Array, chex.Array]:
     inputs = policy.inputs(obs)

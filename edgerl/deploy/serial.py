@@ -4,50 +4,40 @@ The chip is a board with the export's example on it, or the same example cross-c
 rv32imc. It is asked `obs: [f f f f]*HH` and answers `action: n*HH`, or `action: [n n]*HH` of a continuous one in Q15,
 a line each; HH is the exclusive or of all
 characters before the star, in hexadecimal. A line that is lost or damaged is asked for again.
+
+A policy with memory is asked `start: [f f]#0*HH` first and then `obs: [f f]#1*HH` and so on. By the digit, which
+differs from step to step, the chip knows a question that comes again, and takes the step once.
 """
 
 import dataclasses
 import re
-import select
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from edgerl.deploy import box_actions, names, toolchain
+from edgerl.deploy import box_actions, int8_policy, names, toolchain
+from edgerl.deploy.serial_lines import Line, Pipes, Port
 from edgerl.deploy.targets import esp_idf
 from edgerl.envs.environment import Environment
 from edgerl.envs.spaces import Box, Space
 from edgerl.util import progress
 from edgerl.util.errors import UserError
 
-BAUD = 115200
 _ANSWER = re.compile(r"action: ((?P<one>\d+)|\[(?P<several>-?\d+( -?\d+)*)\])")
 _PATIENCE = 1.0  # seconds for an answer
 _BOOT = 10.0  # seconds until a board has said what its self-test found
 _TRIES = 20  # of one question
 # Where QEMU's `virt` machine has its memory, for picolibc's linker script.
 _MEMORY = {"flash": 0x80000000, "flash_size": 0x100000, "ram": 0x80100000, "ram_size": 0x100000, "stack_size": 0x4000}
-
-
-class Line(Protocol):
-    """A serial line."""
-
-    def write(self, data: bytes) -> None:
-        """Sends bytes."""
-        ...
-
-    def readline(self, seconds: float) -> bytes:
-        """What comes until an end of line, at most for so long; without the end where it did not come."""
-        ...
 
 
 @dataclasses.dataclass
@@ -79,22 +69,38 @@ class Record:
 
 
 class Chip:
-    """Something that speaks the protocol over a line."""
+    """Something that speaks the protocol over a line.
 
-    def __init__(self, line: Line) -> None:
-        self._line, self.record = line, Record()
+    Attributes:
+      remembers: whether its policy has a memory.
+    """
 
-    def act(self, observations: np.ndarray) -> np.ndarray:
+    def __init__(self, line: Line, remembers: bool = False) -> None:
+        self._line, self.record, self.remembers = line, Record(), remembers
+        self._step = 0  # of the episode
+
+    def act(self, observations: np.ndarray, start: bool = False) -> np.ndarray:
         """What the chip answers to float32 observations [N, features], asked one after the other: int32 actions [N], or
         [N, numbers] of continuous ones, in Q15.
 
+        Args:
+          start: whether the first one begins an episode, before which a policy with memory forgets.
         Raises:
           toolchain.ToolError: the chip does not answer, or something else.
         """
+        self._step = 0 if start else self._step
         return np.array([self._ask(row) for row in observations.tolist()], np.int32)
 
+    def _question(self, row: list[float]) -> str:
+        numbers = " ".join(f"{value:.9g}" for value in row)  # nine digits name a float32
+        if not self.remembers:
+            return f"obs: [{numbers}]"
+        word, digit = "obs" if self._step else "start", self._step % 10
+        self._step += 1
+        return f"{word}: [{numbers}]#{digit}"
+
     def _ask(self, row: list[float]) -> int | list[int]:
-        question = f"obs: [{' '.join(f'{value:.9g}' for value in row)}]"  # nine digits name a float32
+        question = self._question(row)
         answer = b""
         for _ in range(_TRIES):
             began = time.perf_counter()
@@ -129,67 +135,20 @@ def checksum(text: str) -> int:
     return made
 
 
-@dataclasses.dataclass
-class _Pipes:
-    """The line to a process."""
-
-    process: subprocess.Popen[bytes]
-    _rest: bytes = b""
-
-    def write(self, data: bytes) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(data)
-        self.process.stdin.flush()
-
-    def readline(self, seconds: float) -> bytes:
-        output, end = self.process.stdout, time.monotonic() + seconds
-        assert output is not None
-        while b"\n" not in self._rest:
-            ready = select.select([output], [], [], max(0.0, end - time.monotonic()))[0]
-            data = output.read(4096) if ready else b""
-            if not data:
-                break
-            self._rest += data
-        line, newline, self._rest = self._rest.partition(b"\n")
-        return line + newline
-
-
-class _Port:
-    """The line to a board, by pySerial."""
-
-    def __init__(self, port: str) -> None:
-        try:
-            import serial
-        except ImportError as error:
-            raise UserError("--port needs pySerial: pip install 'edgerl[serial]'") from error
-        try:
-            self._port = serial.Serial(port, BAUD)
-        except (serial.SerialException, OSError, ValueError) as error:
-            raise UserError(f"cannot open the port {port}: {error}") from error
-
-    def write(self, data: bytes) -> None:
-        self._port.write(data)
-
-    def readline(self, seconds: float) -> bytes:
-        self._port.timeout = seconds
-        return bytes(self._port.readline())
-
-    def close(self) -> None:
-        self._port.close()
-
-
 @contextmanager
-def board(port: str) -> Iterator[Chip]:
+def board(port: str, export: str | Path | None = None) -> Iterator[Chip]:
     """The board at a port, which has the example of an export on it.
 
+    Args:
+      export: its folder, by which a policy with memory is known.
     Raises:
       UserError: the port cannot be opened, or pySerial is not installed.
       toolchain.ToolError: the board's self-test failed.
     """
-    line = _Port(port)
+    line = Port(port)
     try:
         _greet(line, must=False)  # some boards begin anew when the port is opened, some do not
-        yield Chip(line)
+        yield Chip(line, remembers=export is not None and int8_policy.read(export).units > 0)
     finally:
         line.close()
 
@@ -239,10 +198,10 @@ def emulated_chip(export: str | Path) -> Iterator[Chip]:
             [*command, "-serial", "stdio", "-kernel", str(program)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
         )  # fmt: skip
-        line = _Pipes(chip)
+        line = Pipes(chip)
         try:
             _greet(line, must=True)
-            yield Chip(line)
+            yield Chip(line, remembers=int8_policy.read(export).units > 0)
         finally:
             chip.kill()
             chip.communicate()
@@ -262,17 +221,23 @@ def _taken(space: Space, answers: np.ndarray) -> np.ndarray:
 
 
 def play(chip: Chip, env: Environment, key: chex.PRNGKey, episodes: int) -> np.ndarray:
-    """float32 returns [episodes] of that many first episodes, all decided by the chip."""
+    """float32 returns [episodes] of that many first episodes, all decided by the chip.
+
+    They are played side by side; where its policy has a memory, one after the other.
+    """
+    if chip.remembers and episodes > 1:
+        return np.concatenate([play(chip, env, one, 1) for one in jax.random.split(key, episodes)])
     params, space = env.default_params, env.action_space(env.default_params)
     reset = jax.jit(jax.vmap(env.reset, in_axes=(0, None)))
     step = jax.jit(jax.vmap(env.step, in_axes=(0, 0, 0, None)))
     key, reset_key = jax.random.split(key)
     obs, state = reset(jax.random.split(reset_key, episodes), params)
-    running, returns = np.ones(episodes, bool), np.zeros(episodes, np.float32)
+    running, returns, start = np.ones(episodes, bool), np.zeros(episodes, np.float32), True
     with progress.counted("serial", "step") as tick:
         while running.any():
             actions = np.zeros((episodes, *space.shape), space.dtype)
-            actions[running] = _taken(space, chip.act(np.asarray(obs)[running]))
+            actions[running] = _taken(space, chip.act(np.asarray(obs)[running], start))
+            start = False
             key, step_key = jax.random.split(key)
             keys = jax.random.split(step_key, episodes)
             obs, state, reward, terminated, truncated, _ = step(keys, state, jnp.asarray(actions), params)

@@ -1,4 +1,4 @@
-"""The `.tflite` of an int8 network: written of any graph, read of a multilayer perceptron; without TensorFlow."""
+"""The `.tflite` of an int8 network: written of any graph, read of a policy's; without TensorFlow."""
 
 import struct
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from edgerl.deploy import perceptron
+from edgerl.deploy import networks
 from edgerl.deploy.graph import Builder, Graph
-from edgerl.deploy.ops import Dense, Sigmoid, Tanh
+from edgerl.deploy.ops import Add, Concatenation, Dense, Multiply, Sigmoid, Slice, Subtract, Tanh
 from edgerl.deploy.tensor import Quantisation, Tensor
 from edgerl.deploy.tflite_writer import FUSED, Writer, load_schema
 from edgerl.util.errors import UserError
@@ -57,7 +57,7 @@ def read(data: bytes, where: str = "the .tflite file") -> Graph:
         if data[4:8] != b"TFL3":
             raise ValueError("the identifier TFL3 is missing")
         graph = _read(schema, schema.Model.GetRootAs(data, 0))
-        perceptron.layers(graph)
+        networks.layers(graph)
         return graph
     except _MALFORMED as error:
         raise UserError(f"{where} is not a usable int8 multilayer perceptron ({first_line(error)})") from error
@@ -72,27 +72,32 @@ def _read(schema: Any, model: Any) -> Graph:
     _require(model.SubgraphsLength() == 1, "expected one subgraph")
     graph = model.Subgraphs(0)
     _require(graph.InputsLength() == graph.OutputsLength() == 1, "expected one input and one output")
-    current = graph.Inputs(0)
-    shape = [int(n) for n in graph.Tensors(current).ShapeAsNumpy()]
+    shape = [int(n) for n in graph.Tensors(graph.Inputs(0)).ShapeAsNumpy()]
     _require(len(shape) == 2 and shape[0] == 1 and shape[1] > 0, "the input is not [1, features]")
-    builder = Builder(shape[1:], _quantisation(graph.Tensors(current)))
+    builder = Builder(shape[1:], _quantisation(graph.Tensors(graph.Inputs(0))))
+    numbers = {graph.Inputs(0): 0}  # of what was read or made so far: the file's → ours
     for i in range(graph.OperatorsLength()):
         operator = graph.Operators(i)
         code = model.OperatorCodes(operator.OpcodeIndex())
         kind = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        _require(operator.Inputs(0) == current, f"operator {i} does not read what the one before wrote")
         _require(kind in _READERS, f"operator {i} is of a kind that is not supported ({kind})")
-        current = operator.Outputs(0)
-        made = _quantisation(graph.Tensors(current))
-        operation = _READERS[kind](schema, model, graph, operator, len(builder.operations))
-        _require(operation.SCALE in (None, made), f"operator {i} has a foreign scale")
-        made_shape = operation.shape(builder.tensors[-1].shape)
-        builder.append(operation, Tensor(made_shape, made))
-    _require(bool(builder.operations) and current == graph.Outputs(0), "the output is not the last operator's")
+        operation, fields = _READERS[kind]
+        read = [operator.Inputs(k) for k in range(operation.ARITY)]
+        _require(all(n in numbers for n in read), f"operator {i} does not read what was written before")
+        target = operator.Outputs(0)
+        _require(target not in numbers, f"operator {i} writes what was written before")
+        made = _quantisation(graph.Tensors(target))
+        sources = tuple(numbers[n] for n in read)
+        numbers[target] = len(builder.tensors)
+        kept = operation(sources, numbers[target], **fields(schema, model, graph, operator))
+        _require(kept.SCALE in (None, made), f"operator {i} has a foreign scale")
+        builder.append(kept, Tensor(kept.shape(*(builder.tensors[source].shape for source in sources)), made))
+    last = numbers.get(graph.Outputs(0))
+    _require(builder.operations and last == builder.operations[-1].target, "the output is not the last operator's")
     return builder.graph()
 
 
-def _read_dense(schema: Any, model: Any, graph: Any, operator: Any, index: int) -> Dense:
+def _dense(schema: Any, model: Any, graph: Any, operator: Any) -> dict[str, Any]:
     options = schema.FullyConnectedOptions()
     options.Init(operator.BuiltinOptions().Bytes, operator.BuiltinOptions().Pos)
     fused = {number: name for name, number in FUSED.items()}
@@ -109,13 +114,49 @@ def _read_dense(schema: Any, model: Any, graph: Any, operator: Any, index: int) 
         _require(tensor.Type() == _INT32, "the bias is not int32")
         bias = _buffer(model, tensor, np.int32)
     _require(min(weights.shape) > 0 and bias.shape == (outputs,), "dense shapes do not fit")
-    return Dense((index,), index + 1, weights, bias, fused[options.FusedActivationFunction()], scales)
+    activation = fused[options.FusedActivationFunction()]
+    return {"weights": weights, "bias": bias, "activation": activation, "weight_scales": scales}
 
 
-_READERS: dict[int, Callable[..., Any]] = {
-    Dense.CODE[0]: _read_dense,
-    Tanh.CODE[0]: lambda _schema, _model, _graph, _operator, index: Tanh((index,), index + 1),
-    Sigmoid.CODE[0]: lambda _schema, _model, _graph, _operator, index: Sigmoid((index,), index + 1),
+def _slice(schema: Any, model: Any, graph: Any, operator: Any) -> dict[str, Any]:
+    begin, size = (graph.Tensors(operator.Inputs(k)) for k in (1, 2))
+    _require(begin.Type() == size.Type() == _INT32, "where a slice begins is not int32")
+    pairs = [_buffer(model, tensor, np.int32).tolist() for tensor in (begin, size)]
+    _require([len(pair) for pair in pairs] == [2, 2] and [pair[0] for pair in pairs] == [0, 1], "a slice of the batch")
+    return {"start": pairs[0][1], "size": pairs[1][1]}
+
+
+def _concatenation(schema: Any, model: Any, graph: Any, operator: Any) -> dict[str, Any]:
+    options = schema.ConcatenationOptions()
+    options.Init(operator.BuiltinOptions().Bytes, operator.BuiltinOptions().Pos)
+    _require(operator.InputsLength() == 2 and options.Axis() in (1, -1), "not two vectors one behind the other")
+    _require(options.FusedActivationFunction() == 0, "an activation that is not supported")
+    return {}
+
+
+def _plain(name: str) -> Callable[..., dict[str, Any]]:
+    """Of an operator whose options hold nothing but an activation, which must be none; "": it has no options."""
+
+    def fields(schema: Any, model: Any, graph: Any, operator: Any) -> dict[str, Any]:
+        if name:
+            options = getattr(schema, name)()
+            options.Init(operator.BuiltinOptions().Bytes, operator.BuiltinOptions().Pos)
+            _require(options.FusedActivationFunction() == 0, "an activation that is not supported")
+        return {}
+
+    return fields
+
+
+# TFLite's kind → the operation, and what its own fields are.
+_READERS: dict[int, tuple[type[Any], Callable[..., dict[str, Any]]]] = {
+    Dense.CODE[0]: (Dense, _dense),
+    Tanh.CODE[0]: (Tanh, _plain("")),
+    Sigmoid.CODE[0]: (Sigmoid, _plain("")),
+    Slice.CODE[0]: (Slice, _slice),
+    Concatenation.CODE[0]: (Concatenation, _concatenation),
+    Add.CODE[0]: (Add, _plain("AddOptions")),
+    Subtract.CODE[0]: (Subtract, _plain("SubOptions")),
+    Multiply.CODE[0]: (Multiply, _plain("MulOptions")),
 }
 
 

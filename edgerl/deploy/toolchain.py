@@ -108,21 +108,25 @@ class Form:
     """What goes into an export's policy and what comes out.
 
     Attributes:
-      features, actions: how many numbers go in, and how many scores come out.
+      features, actions: how many numbers go in, and how many scores come out; of a policy with memory, both with
+        what is remembered behind them.
       score: their type.
       continuous: whether an action is a box's, a number for each score.
+      units: how many numbers are remembered.
     """
 
     features: int
     actions: int
     score: np.typing.DTypeLike = np.int8
     continuous: bool = False
+    units: int = 0
 
     def answer(self) -> list[Any]:
         """The fields of `struct answer` in answer.h."""
         if not self.continuous:
             return [("number", np.int32)]
-        return [("value", np.float32, (self.actions,)), ("q15", np.int16, (self.actions,))]
+        numbers = self.actions - self.units
+        return [("value", np.float32, (numbers,)), ("q15", np.int16, (numbers,))]
 
     def record(self, packed: bool = False) -> np.dtype:
         """What vectors.c writes for an observation, as C lays it out; without gaps, as avr.c does."""
@@ -140,9 +144,27 @@ def shim(out: Path, name: str, part: str = "") -> None:
     lines += [f"#define exported_{function} {name}_{function}" for function in functions]
     continuous = f"{name.upper()}_CONTINUOUS"
     lines += [] if part else [f"#if defined({continuous})", "#define EXPORTED_CONTINUOUS 1", "#endif"]
+    lines += [] if part else _memory(name)
     guard = f"EXPORTED{part.upper()}_H"
     lines = [f"#ifndef {guard}", f"#define {guard}", *lines, "#endif"]
     (out / f"exported{part}.h").write_text("\n".join(lines) + "\n")
+
+
+def _memory(name: str) -> list[str]:
+    """What `memory.h` calls of a policy with memory; without one, rows are observations and scores alone."""
+    functions = "".join(f"\n#undef exported_{word}\n#define own_{word} {name}_{word}" for word in ("quantise", "infer"))
+    return [
+        f"#if defined({name.upper()}_MEMORY)",
+        f"#define EXPORTED_MEMORY {name.upper()}_MEMORY",
+        f"typedef {name}_state exported_state;",
+        *(f"#define own_{word} {name}_{word}" for word in ("reset", "step")),
+        f"{functions.strip()}",
+        '#include "memory.h"',
+        "#else",
+        "#define EXPORTED_INPUTS EXPORTED_FEATURES",
+        "#define EXPORTED_SCORES EXPORTED_ACTIONS",
+        "#endif",
+    ]
 
 
 def compile_program(target: Target, folder: Path, out: Path, name: str = names.DEFAULT) -> Path:

@@ -15,8 +15,10 @@ SPECIAL = np.array(
 )
 
 
-def make(quantiser: Quantiser, observations: np.ndarray, num: int, seed: int = 0) -> np.ndarray:
-    """float32 [num, features], the same for the same arguments.
+def make(quantiser: Quantiser, observations: np.ndarray, num: int, seed: int = 0, units: int = 0) -> np.ndarray:
+    """float32 [num, features], the same for the same arguments; with memory [num, features + units].
+
+    What is remembered is whole 128ths: a half of the rows have that of the given ones, a half any.
 
     A quarter are the given observations with a little noise (on-policy), a quarter uniform over twice the quantiser's
     range, a quarter normal with tails far outside, a quarter on the boundary between two int8 steps, where halves are
@@ -24,6 +26,7 @@ def make(quantiser: Quantiser, observations: np.ndarray, num: int, seed: int = 0
     """
     rng = np.random.default_rng(seed)
     features = len(quantiser.gain)
+    observations, remembered = observations[:, :features], observations[:, features:]
     centre, half = (quantiser.high + quantiser.low) / 2, (quantiser.high - quantiser.low) / 2
     kind = np.arange(num) % 4
     on_policy = observations[rng.integers(len(observations), size=num)] + 0.02 * half * rng.normal(size=(num, features))
@@ -33,7 +36,13 @@ def make(quantiser: Quantiser, observations: np.ndarray, num: int, seed: int = 0
     boundary = steps * quantiser.step
     rows = np.select([kind[:, None] == k for k in range(4)], [on_policy, uniform, normal, boundary]).astype(np.float32)
     odd = (rng.integers(8, size=(num, 1)) == 0) & (rng.random((num, features)) < 0.5)
-    return np.where(odd, rng.choice(SPECIAL, (num, features)), rows)
+    rows = np.where(odd, rng.choice(SPECIAL, (num, features)), rows)
+    if not units:
+        return rows
+    visited = np.round(128 * remembered[rng.integers(len(remembered), size=num)])
+    any_number = rng.integers(-128, 128, (num, units))
+    memory = np.clip(np.where(rng.random((num, 1)) < 0.5, visited, any_number), -128, 127) / 128
+    return np.concatenate([rows, memory.astype(np.float32)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ class Expected:
 
 def records(policy: Int8Policy, inputs: np.ndarray, scores: np.ndarray) -> Expected:
     """What the JAX arithmetic has for int8 inputs [N, features] and their scores [N, actions]."""
-    form = Form(inputs.shape[1], scores.shape[1], scores.dtype, policy.space is not None)
+    form = Form(inputs.shape[1], scores.shape[1], scores.dtype, policy.space is not None, policy.units)
     made = np.zeros(len(inputs), form.record())
     made["input"], made["scores"] = inputs, scores
     actions = np.asarray(policy.decide(scores))
@@ -54,7 +63,8 @@ def records(policy: Int8Policy, inputs: np.ndarray, scores: np.ndarray) -> Expec
         if policy.space is None:
             made[field]["number"] = actions
         else:
-            made[field]["value"], made[field]["q15"] = actions.reshape(scores.shape), box_actions.q15(scores)
+            own = scores[:, : scores.shape[1] - policy.units]
+            made[field]["value"], made[field]["q15"] = actions.reshape(own.shape), box_actions.q15(own)
     return Expected(form, made)
 
 

@@ -103,13 +103,14 @@ def _ingredients(folder: Folder) -> Ingredients:
     if "observations" not in arrays:
         raise UserError(f"{stored} has no array 'observations'")
     seen = arrays.get("calibration")
-    if seen is None or seen.dtype != np.int8 or seen.ndim != 2 or seen.shape[1:] != deployed.sizes[:1] or not len(seen):
-        raise UserError(f"{stored} has no array 'calibration' of int8 [N, {deployed.sizes[0]}]")
+    reads = deployed.sizes[0] + deployed.units
+    if seen is None or seen.dtype != np.int8 or seen.ndim != 2 or seen.shape[1] != reads or not len(seen):
+        raise UserError(f"{stored} has no array 'calibration' of int8 [N, {reads}]")
     return Ingredients(
         policy=float_policy.load_policy(folder.path / f"{folder.name}.npz"),
         deployed=deployed,
         calibration=seen,
-        observations=check_observations(arrays["observations"], deployed.sizes[0]),
+        observations=check_observations(arrays["observations"], reads),
         arena=folder.arena,
         environment=folder.environment,
         extra={name: Extra(said, folder.path) for name, said in folder.extra.items()},
@@ -202,7 +203,8 @@ def _implementations(
     clean: Path, made_of: Ingredients, num_vectors: int, machines_of_it: Sequence[Machine]
 ) -> list[Check]:
     """TFLM and C against JAX, and the C's own tests."""
-    obs = vectors.make(made_of.deployed.quantiser, made_of.observations, num_vectors)
+    units = made_of.deployed.units
+    obs = vectors.make(made_of.deployed.quantiser, made_of.observations, num_vectors, units=units)
     policy = made_of.deployed.policy
     inputs, scores = int8_policy.evaluate(policy, obs)
     expected = vectors.records(policy, inputs, scores)

@@ -1,6 +1,7 @@
 """Environments of whose observations only some numbers are seen, so that a policy needs memory to know the state."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import chex
@@ -25,6 +26,7 @@ class Masked(ByContent):
       env: the environment; it observes vectors.
       id: a name of its own, since a policy of the one cannot play the other.
       kept: which numbers of the observation are left, in this order.
+      training: settings of a run in it, where there are better ones than those found by random play.
     Raises:
       UserError: the environment does not observe vectors, or has no such numbers.
 
@@ -37,6 +39,7 @@ class Masked(ByContent):
     env: Environment
     id: str
     kept: tuple[int, ...]
+    training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         space = self.env.observation_space(self.env.default_params)

@@ -21,10 +21,15 @@ static struct answer decide(const exported_score *scores)
 /* Q15 is not asked for: its place is filled from the scores. */
 static struct answer act(const float *obs)
 {
-    int8_t input[EXPORTED_FEATURES];
-    exported_score scores[EXPORTED_ACTIONS];
+    int8_t input[EXPORTED_INPUTS];
+    exported_score scores[EXPORTED_SCORES];
     struct answer made;
+#if defined(EXPORTED_MEMORY)
+    exported_state state = exported_remembered(obs);
+    own_step(&state, obs, made.value);
+#else
     exported_act(obs, made.value);
+#endif
     exported_quantise(obs, input);
     exported_infer(input, scores);
     exported_q15(scores, made.q15);
@@ -45,7 +50,12 @@ static struct answer decide(const exported_score *scores)
 static struct answer act(const float *obs)
 {
     struct answer made;
+#if defined(EXPORTED_MEMORY)
+    exported_state state = exported_remembered(obs);
+    made.number = own_step(&state, obs);
+#else
     made.number = exported_act(obs);
+#endif
     return made;
 }
 #endif

@@ -97,9 +97,9 @@ int main(void)
     TIMSK1 = 1;
     sei();
     for (i = 0; i < VECTORS; i++) {
-        float obs[EXPORTED_FEATURES];
-        int8_t input[EXPORTED_FEATURES];
-        exported_score scores[EXPORTED_ACTIONS];
+        float obs[EXPORTED_INPUTS];
+        int8_t input[EXPORTED_INPUTS];
+        exported_score scores[EXPORTED_SCORES];
         uint32_t begin;
         struct answer action;
         memcpy_P(obs, observations[i], sizeof obs);

@@ -84,35 +84,54 @@ static void put_number(uint32_t value)
     put('\n');
 }
 
+#if defined(EXPORTED_MEMORY)
+#define INFER(input, scores) own_infer(&state, input, scores)
+#else
+#define INFER(input, scores) exported_infer(input, scores)
+#endif
+#if defined(EXPORTED_CONTINUOUS)
+#define DECIDE(scores, action) exported_q15(scores, action)
+#else
+#define DECIDE(scores, action) ((action) = exported_argmax(scores))
+#endif
+#if defined(EXPORTED_MEMORY) && defined(EXPORTED_CONTINUOUS)
+#define ACT(obs, action) own_step(&state, obs, action)
+#elif defined(EXPORTED_MEMORY)
+#define ACT(obs, action) ((action) = own_step(&state, obs))
+#elif defined(EXPORTED_CONTINUOUS)
+#define ACT(obs, action) exported_act(obs, action)
+#else
+#define ACT(obs, action) ((action) = exported_act(obs))
+#endif
+
 int main(void)
 {
     uint32_t start = counter(), nothing;
     int i;
     start = counter();
     nothing = spent(start);
+#if defined(EXPORTED_MEMORY)
+    exported_state state;
+    own_reset(&state);
+#endif
     for (i = 0; i < (int)(sizeof inputs / sizeof inputs[0]); i++) {
-        exported_score scores[EXPORTED_ACTIONS];
+        exported_score scores[EXPORTED_SCORES];
 #if defined(EXPORTED_CONTINUOUS)
-        int16_t q15[EXPORTED_ACTIONS];
+        int16_t decided[EXPORTED_ACTIONS];
         float action[EXPORTED_ACTIONS];
-        start = counter();
-        exported_infer(inputs[i], scores);
-        exported_q15(scores, q15);
-        put_number(spent(start) - nothing);
-        start = counter();
-        exported_act(observations[i], action);
-        put_number(spent(start) - nothing);
 #else
+        volatile int decided;
         volatile int action;
+#endif
         start = counter();
-        exported_infer(inputs[i], scores);
-        action = exported_argmax(scores);
+        INFER(inputs[i], scores);
+        DECIDE(scores, decided);
         put_number(spent(start) - nothing);
         start = counter();
-        action = exported_act(observations[i]);
+        ACT(observations[i], action);
         put_number(spent(start) - nothing);
         (void)action;
-#endif
+        (void)decided;
     }
     return exported_self_test() != 0;
 }

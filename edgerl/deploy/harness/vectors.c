@@ -1,5 +1,5 @@
 /*
- * Runs a generated policy on many observations: float32 records in on standard input; for each, the quantised input,
+ * Runs a generated policy on many observations (see memory.h): float32 records in on standard input; for each, the quantised input,
  * the scores and the action (see answer.h) out on standard output. Ends with the self-test's number of failures as exit status.
  */
 #include "io.h"
@@ -10,13 +10,13 @@
 #endif
 
 struct record {
-    exported_score scores[EXPORTED_ACTIONS];
-    int8_t input[EXPORTED_FEATURES];
+    exported_score scores[EXPORTED_SCORES];
+    int8_t input[EXPORTED_INPUTS];
     struct answer action;
     struct answer act; /* exported_act's answer, asked for in the first record of a batch */
 };
 
-static float observations[BATCH][EXPORTED_FEATURES];
+static float observations[BATCH][EXPORTED_INPUTS];
 static struct record records[BATCH];
 
 int main(void)

@@ -67,7 +67,8 @@ def _symbols(header: Path) -> list[str]:
 def run(program: Path, name: str, observations: np.ndarray, form: Form) -> np.ndarray:
     """Records of a compiled program in Node.js; see `Machine.records`."""
     record = form.record()
-    sizes = [form.features, form.actions, record["scores"].base.itemsize, int(form.continuous), record.itemsize]
+    own = [form.features - form.units, form.actions - form.units, form.units]
+    sizes = [*own, record["scores"].base.itemsize, int(form.continuous), record.itemsize]
     fields: Any = record.fields
     offsets = [fields[field][1] for field in ("scores", "input", "action", "act")]
     node = Target("WebAssembly", "clang", emulator=("node", toolchain.harness("vectors.mjs")))

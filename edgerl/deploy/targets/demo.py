@@ -83,9 +83,10 @@ def generate(
         "sizes": list(deployed.sizes),
         "scoreBytes": 1 if deployed.argmax == "outputs" else 4,
         "continuous": deployed.space is not None,
+        "units": deployed.units,
         "low": [float(value) for value in deployed.quantiser.low],
         "high": [float(value) for value in deployed.quantiser.high],
-        "recorded": _recorded(observations),
+        "recorded": _recorded(observations[:, : deployed.sizes[0]]),
         "play": dict(play.data),
     }
     own = _read(play.script) if play.script else "const createPlay = () => null;\n"

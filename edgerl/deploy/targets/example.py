@@ -26,6 +26,8 @@ class Example:
       decide: C statements that decide about `values[]` and set as many `int answers[]` as `says` has %d.
       says: format of the answer's line, with a %d for each number.
       about: what goes in and comes out, for the README.
+      restart: C statement for the first question of an episode, whose line begins with "start" instead; empty: there is
+        no such line.
     """
 
     header: str
@@ -39,6 +41,7 @@ class Example:
     about: str
     state: str = ""
     start: str = ""
+    restart: str = ""
 
     def named(self, words: Mapping[str, str]) -> "Example":
         """The same of one export."""
@@ -67,24 +70,35 @@ int8_t input[${P}_FEATURES];
     int16_t action[${P}_ACTIONS];
     int i;
     ${p}_quantise(values, input);
-    ${p}_infer(input, scores);
+    ${p}_infer(@PASS@input, scores);
     ${p}_q15(scores, action);
     for (i = 0; i < ${P}_ACTIONS; i++) {
         answers[i] = action[i];
     }"""
 
 
-def of_policy(numbers: int | None) -> Example:
+_MEMORY: dict[str, Any] = {
+    "state": "static ${p}_state memory;\nstatic ${p}_state before; /* the last decision */\nstatic char last_turn;",
+    "start": "${p}_reset(&memory);",
+    "restart": "${p}_reset(&memory);",
+}
+
+
+def of_policy(numbers: int | None, memory: bool = False) -> Example:
     """What the example of a policy does.
 
     Args:
       numbers: of a continuous action; None: the actions are discrete.
+      memory: whether the policy remembers.
     """
+    if numbers is None and memory:
+        return dataclasses.replace(_POLICY, decide="answers[0] = ${p}_step(&memory, values);", **_MEMORY)
     if numbers is None:
         return _POLICY
     return dataclasses.replace(
         _POLICY,
-        decide=_DECIDE,
+        **(_MEMORY if memory else {}),
+        decide=_DECIDE.replace("@PASS@", "&memory, " if memory else ""),
         says=f"action: [{' '.join(['%d'] * numbers)}]",
         about="an observation in, the action out in Q15 (-32768 is the lowest, 32767 the highest)",
     )
@@ -108,9 +122,9 @@ static unsigned checksum(const char *from, const char *to)
 static int parse(const char *line)
 {
     const char *at = strchr(line, '[');
-    int i;
+@TURN_IS@    int i;
     checked = 0;
-    if (strncmp(line, "@WORD@:", @LENGTH@) != 0 || at == NULL) {
+    if (@OTHER_WORD@ || at == NULL) {
         return 0;
     }
     at++;
@@ -127,8 +141,11 @@ static int parse(const char *line)
     if (*at++ != ']') {
         return 0;
     }
-    checked = *at == '*';
-    return *at == '\\0' || (checked && strtoul(at + 1, NULL, 16) == checksum(line, at));
+@TURN@    checked = *at == '*';
+    if (*at != '\\0' && !(checked && strtoul(at + 1, NULL, 16) == checksum(line, at))) {
+        return 0;
+    }
+@REMEMBER@    return 1;
 }
 
 static void put(char c)
@@ -183,9 +200,45 @@ static void answer(void)
 """
 
 
+# Of a policy with memory: "start:" begins an episode. "#d" behind the numbers, with a digit that differs from step to
+# step, tells a question that is asked again from the next one: what is remembered then is what it was before.
+_TURN = """\
+    if (*at == '#' && at[1] != '\\0') {
+        turn = at[1];
+        at += 2;
+    }
+"""
+_REMEMBER = """\
+    if (strncmp(line, "start:", 6) == 0) {
+        @RESTART@
+    } else if (turn != '\\0' && turn == last_turn) {
+        memory = before;
+    }
+    last_turn = turn;
+    before = memory;
+"""
+
+
+def _parser(example: Example) -> str:
+    """With what a policy that remembers needs, if it does."""
+    parser = _PARSER.replace("@WORD@", example.word)
+    remember = _REMEMBER.replace("@RESTART@", example.restart)
+    word = f'strncmp(line, "{example.word}:", {len(example.word) + 1}) != 0'
+    parts = {
+        "@TURN_IS@": "    char turn = '\\0';\n",
+        "@OTHER_WORD@": f'(strncmp(line, "start:", 6) != 0 && {word})',
+        "@TURN@": _TURN,
+        "@REMEMBER@": remember,
+    }
+    others = dict.fromkeys(parts, "") | {"@OTHER_WORD@": word}
+    for key, text in (parts if example.restart else others).items():
+        parser = parser.replace(key, text)
+    return parser
+
+
 def common(example: Example) -> str:
     """C, and C++, that all examples share: buffers, the parser, the decision, the answer."""
-    parser = _PARSER.replace("@WORD@", example.word).replace("@LENGTH@", str(len(example.word) + 1))
+    parser = _parser(example)
     pieces, lines = example.says.split("%d"), []
     for i, piece in enumerate(pieces):
         lines += [f'    put_text("{piece}");'] if piece else []

@@ -74,6 +74,12 @@ _CONSOLE = """\
 A line that does not fit is answered by `error: ...`. After a failed self-test nothing is decided. A line may end with
 `*` and two hexadecimal digits, the exclusive or of all characters before the star: then it must be right, and so does
 the answer. `edgerl serial` plays whole episodes that way.
+{memory}"""
+
+_MEMORY = """
+The policy remembers. A line that begins with `start:` instead of `{word}:` forgets what was before: it is the first of
+an episode. `#` and a digit behind the numbers, `{word}: [0.1 0.2]#1`, tell a question that is asked again from the next
+one: the same digit twice in a row is the same step.
 """
 
 _PACKAGE = """\
@@ -101,7 +107,8 @@ def generate(
     sources = ", ".join(f"`{file}`" for file in code)
     use = _USE.format(code=sources, header=example.header, tests=example.tests)
     says = example.says.replace("%d", "0")
-    console = _CONSOLE.format(about=example.about, word=example.word, says=says)
+    memory = _MEMORY.format(word=example.word) if example.restart else ""
+    console = _CONSOLE.format(about=example.about, word=example.word, says=says, memory=memory)
     values = {"name": name, "version": version, "title": title, "environment": "\n".join(environment)}
     packages = {"component": component(name), "library": library(name), "code": sources}
     return (

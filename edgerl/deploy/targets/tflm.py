@@ -7,24 +7,24 @@ interpreter was measured to need, with a margin. The quantiser is that of the ge
 from collections.abc import Mapping
 from string import Template
 
-from edgerl.deploy.graph import Graph
+from edgerl.deploy.int8_policy import Deployed
 
 ARENA_MARGIN = 1.5  # the measurement is a 64-bit host's, whose pointers are larger; kernels for a chip may need scratch
 
 
-def generate(graph: Graph, arena: int, words: Mapping[str, str], continuous: bool) -> dict[str, str]:
+def generate(deployed: Deployed, arena: int, words: Mapping[str, str]) -> dict[str, str]:
     """Path in the export → text.
 
     Args:
       arena: the measured one, in bytes.
       words: those of `edgerl.deploy.names`.
-      continuous: whether the outputs are a box's action.
     """
-    operators = list(dict.fromkeys(operation.RESOLVER for operation in graph.operations))
+    operators = list(dict.fromkeys(operation.RESOLVER for operation in deployed.graph.operations))
     size = -(-int(arena * ARENA_MARGIN) // 16) * 16
     source = _SOURCE.replace("@COUNT@", str(len(operators))).replace("@MEASURED@", str(arena))
     checks = " && ".join(f"resolver.{name}() == kTfLiteOk" for name in operators)
-    p, decision = words["p"], _CONTINUOUS if continuous else _DISCRETE
+    p, decision = words["p"], _DISCRETE if deployed.space is None else _CONTINUOUS
+    decision |= _REMEMBERS if deployed.units else _FORGETS
     header = _HEADER.replace("@ARENA@", str(size))
     for key, text in decision.items():
         header, source = header.replace(key, text), source.replace(key, text)
@@ -50,6 +50,18 @@ _CONTINUOUS = {
     "@DECIDE@": "${p}_action(outputs, action);\n  return true;",
 }
 
+# A policy with memory reads it behind the observation, and writes it behind its outputs.
+_REMEMBERS = {
+    "@ACT@": "step",
+    "@STATE@": "${p}_state* state, ",
+    "@AND_MEMORY@": " + ${P}_MEMORY",
+    "@READ@": "  std::copy(state->memory, state->memory + ${P}_MEMORY,\n"
+    "            interpreter->input(0)->data.int8 + ${P}_FEATURES);\n",
+    "@WRITE@": "  std::copy(outputs + ${P}_ACTIONS, outputs + ${P}_ACTIONS + ${P}_MEMORY, state->memory);\n",
+    "@INCLUDE@": "#include <algorithm>\n\n",
+}
+_FORGETS = {"@ACT@": "act", **dict.fromkeys(("@STATE@", "@AND_MEMORY@", "@READ@", "@WRITE@"), "")}
+
 _HEADER = """\
 // The policy through TensorFlow Lite for Microcontrollers. Needs ${p}.{h,c} and ${p}_model_data.{h,cc} beside it,
 // and TFLM (ESP-IDF: espressif/esp-tflite-micro). Written by EdgeRL; do not edit.
@@ -64,7 +76,7 @@ constexpr int k${camel}ArenaBytes = @ARENA@;
 bool ${p}_tflm_begin();
 
 // Observation in, action out: @TELLS@
-@RETURNS@ ${p}_tflm_act(const float obs[${P}_FEATURES]@MORE@);
+@RETURNS@ ${p}_tflm_@ACT@(@STATE@const float obs[${P}_FEATURES]@MORE@);
 
 // Bytes of the arena in use after ${p}_tflm_begin.
 int ${p}_tflm_arena_used();
@@ -99,24 +111,24 @@ bool ${p}_tflm_begin() {
     return false;
   }
   static tflite::MicroInterpreter instance(model, resolver, arena, sizeof arena);
-  if (instance.AllocateTensors() != kTfLiteOk || !shaped(instance.input(0), ${P}_FEATURES) ||
-      !shaped(instance.output(0), ${P}_ACTIONS)) {
+  if (instance.AllocateTensors() != kTfLiteOk || !shaped(instance.input(0), ${P}_FEATURES@AND_MEMORY@) ||
+      !shaped(instance.output(0), ${P}_ACTIONS@AND_MEMORY@)) {
     return false;
   }
   interpreter = &instance;
   return true;
 }
 
-@RETURNS@ ${p}_tflm_act(const float obs[${P}_FEATURES]@MORE@) {
+@RETURNS@ ${p}_tflm_@ACT@(@STATE@const float obs[${P}_FEATURES]@MORE@) {
   if (interpreter == nullptr) {
     return @FAILED@;
   }
   ${p}_quantise(obs, interpreter->input(0)->data.int8);
-  if (interpreter->Invoke() != kTfLiteOk) {
+@READ@  if (interpreter->Invoke() != kTfLiteOk) {
     return @FAILED@;
   }
   const int8_t* outputs = interpreter->output(0)->data.int8;
-  @DECIDE@
+@WRITE@  @DECIDE@
 }
 
 int ${p}_tflm_arena_used() {

@@ -13,6 +13,7 @@ function createEpisodes(play, policy, features, say) {
   };
   const reset = () => {
     play.reset(Math.random);
+    policy.forget();
     Object.assign(counted, {episode: 0, sum: 0});
     owed = waiting = 0;
     say('');
@@ -20,6 +21,7 @@ function createEpisodes(play, policy, features, say) {
   };
   const step = () => {
     decision = decide();
+    policy.advance();
     const {reward, ended} = play.step(decision.action);
     counted.steps++;
     counted.episode++;
@@ -107,7 +109,8 @@ async function startPage() {
   const data = JSON.parse(byId('data').textContent);
   const program = Uint8Array.from(atob(byId('program').textContent), (character) => character.charCodeAt(0));
   const [features, actions] = [data.sizes[0], data.sizes[data.sizes.length - 1]];
-  const about = {name: data.name, features, actions, scoreBytes: data.scoreBytes, continuous: data.continuous};
+  const {name, scoreBytes, continuous, units} = data;
+  const about = {name, features, actions, scoreBytes, continuous, units};
   const policy = await openPolicy(program, about).catch((error) => {
     throw new Error(`the WebAssembly in it does not run, so no self-test was made; export again (${error.message})`);
   });

@@ -4,10 +4,10 @@
 /**
  * Loads a program.
  * @param {BufferSource} program The WebAssembly.
- * @param {{name: string, features: number, actions: number, scoreBytes: number, continuous: boolean}} about The export's
- *   name and sizes, and whether each score is a number of the action.
+ * @param {{name: string, features: number, actions: number, scoreBytes: number, continuous: boolean, units: number}}
+ *   about The export's name and sizes, whether each score is a number of the action, and how many numbers are remembered.
  */
-export async function openPolicy(program, {name, features, actions, scoreBytes, continuous}) {
+export async function openPolicy(program, {name, features, actions, scoreBytes, continuous, units}) {
   const {instance} = await WebAssembly.instantiate(program, {});
   const exported = instance.exports;
   // Each function's symbol ends with a hash: eight hexadecimal digits.
@@ -16,7 +16,7 @@ export async function openPolicy(program, {name, features, actions, scoreBytes, 
     if (symbol === undefined) throw new Error(`it has no function ${name}_${word}`);
     return exported[symbol];
   };
-  const [quantise, infer, act] = ['quantise', 'infer', 'act'].map(find);
+  const [quantise, compute, choose] = ['quantise', 'infer', units > 0 ? 'step' : 'act'].map(find);
   const argmax = continuous ? null : find('argmax');
   const inUnits = continuous ? find('action') : null;
   const selfTests = Object.keys(exported).filter((key) => /_self_test_[0-9a-f]{8}$/.test(key));
@@ -25,7 +25,8 @@ export async function openPolicy(program, {name, features, actions, scoreBytes, 
   const input = obs + 4 * features;
   const scores = (input + features + 7) & ~7;
   const action = (scores + scoreBytes * actions + 7) & ~7; // of a box: float32, behind them int16 in Q15
-  const free = (action + (continuous ? 6 * actions : 0) + 7) & ~7;
+  const state = (action + (continuous ? 6 * actions : 0) + 7) & ~7; // what is remembered, int8
+  const free = (state + units + 7) & ~7;
   /** Makes room for `size` bytes more behind the policy's own arrays, and says where they begin. */
   const reserve = (size) => {
     while (exported.memory.buffer.byteLength < free + size) exported.memory.grow(1);
@@ -33,6 +34,8 @@ export async function openPolicy(program, {name, features, actions, scoreBytes, 
   };
   reserve(0);
   const view = (kind, at, length) => new kind(exported.memory.buffer, at, length);
+  const [infer, act] = [compute, choose].map((call) => (units > 0 ? (...given) => call(state, ...given) : call));
+  let remembered = new Int8Array(units); // before the observation that is decided about
   const decided = () => {
     if (!continuous) return argmax(scores);
     inUnits(scores, action);
@@ -41,11 +44,20 @@ export async function openPolicy(program, {name, features, actions, scoreBytes, 
 
   return {
     find, reserve, view, quantise, infer, argmax, inUnits, act,
-    at: {obs, input, scores, action},
+    at: {obs, input, scores, action, state},
     /** How many of the program's own tests fail: 0 where it computes as it should. */
     selfTest: () => selfTests.reduce((failures, key) => failures + exported[key](), selfTests.length > 0 ? 0 : 1),
+    /** Before an episode, of which nothing is remembered. */
+    forget() {
+      if (units === 0) return;
+      find('reset')(state);
+      this.advance();
+    },
+    /** After a step: what the last decision left in memory is what the next one begins with. */
+    advance() { remembered = view(Int8Array, state, units).slice(); },
     /** Decides about the observation that lies at `at.obs`; the action is a number, or a box's Float32Array. */
     decide() {
+      view(Int8Array, state, units).set(remembered);
       quantise(obs, input);
       infer(input, scores);
       return {
