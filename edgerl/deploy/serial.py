@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from edgerl.deploy import box_actions, int8_policy, names, toolchain
+from edgerl.deploy import box_actions, names, toolchain
 from edgerl.deploy.serial_lines import Line, Pipes, Port
 from edgerl.deploy.targets import esp_idf
 from edgerl.envs.environment import Environment
@@ -72,11 +72,13 @@ class Chip:
     """Something that speaks the protocol over a line.
 
     Attributes:
+      line: to it.
+      record: what happened on the line.
       remembers: whether its policy has a memory.
     """
 
     def __init__(self, line: Line, remembers: bool = False) -> None:
-        self._line, self.record, self.remembers = line, Record(), remembers
+        self.line, self.record, self.remembers = line, Record(), remembers
         self._step = 0  # of the episode
 
     def act(self, observations: np.ndarray, start: bool = False) -> np.ndarray:
@@ -104,8 +106,8 @@ class Chip:
         answer = b""
         for _ in range(_TRIES):
             began = time.perf_counter()
-            self._line.write(f"{question}*{checksum(question):02X}\n".encode())
-            answer = self._line.readline(_PATIENCE)
+            self.line.write(f"{question}*{checksum(question):02X}\n".encode())
+            answer = self.line.readline(_PATIENCE)
             text = answer.decode(errors="replace").strip()
             body, star, digits = text.rpartition("*")
             said = _ANSWER.fullmatch(body)
@@ -123,7 +125,7 @@ class Chip:
             self.record.resets += 1
         else:
             self.record.damaged += 1
-        while self._line.readline(0.05):
+        while self.line.readline(0.05):
             pass
 
 
@@ -148,7 +150,7 @@ def board(port: str, export: str | Path | None = None) -> Iterator[Chip]:
     line = Port(port)
     try:
         _greet(line, must=False)  # some boards begin anew when the port is opened, some do not
-        yield Chip(line, remembers=export is not None and int8_policy.read(export).units > 0)
+        yield Chip(line, remembers=export is not None and _remembers(Path(export)))
     finally:
         line.close()
 
@@ -160,6 +162,13 @@ def _greet(line: Line, must: bool) -> None:
         raise toolchain.ToolError(f"the chip's self-test failed: {greeting or 'it said nothing'}")
     if greeting:
         line.readline(_PATIENCE)  # cycles
+
+
+def _remembers(export: Path) -> bool:
+    """Whether the policy of an export has a memory, by its ESP-IDF component's header."""
+    name = names.of_folder(export)
+    header = export / "esp_idf" / "components" / esp_idf.component(name) / "include" / f"{name}.h"
+    return f"#define {name.upper()}_MEMORY " in header.read_text()
 
 
 def missing() -> str | None:
@@ -201,7 +210,7 @@ def emulated_chip(export: str | Path) -> Iterator[Chip]:
         line = Pipes(chip)
         try:
             _greet(line, must=True)
-            yield Chip(line, remembers=int8_policy.read(export).units > 0)
+            yield Chip(line, remembers=_remembers(Path(export)))
         finally:
             chip.kill()
             chip.communicate()

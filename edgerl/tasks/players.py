@@ -7,6 +7,7 @@ from typing import Any
 
 import edgerl
 from edgerl import deploy
+from edgerl.deploy import names
 from edgerl.envs import places
 from edgerl.envs.environment import Environment
 from edgerl.envs.policy import same_space
@@ -20,7 +21,7 @@ from edgerl.util import config as configuration
 from edgerl.util import files
 from edgerl.util.errors import UserError
 
-REPORT, DEPLOYED = "report.json", "policy_int8.npz"
+REPORT = "report.json"
 Player = FloatPolicy | deploy.Int8Policy
 
 
@@ -50,7 +51,8 @@ def of_folder(folder: str, env_id: str) -> tuple[Environment, Player]:
     Raises:
       UserError: no such environment, neither a run nor an export, or a policy of another environment.
     """
-    path, deployed = Path(folder) / run_folder.POLICY, Path(folder) / DEPLOYED
+    name = names.of_folder(Path(folder))
+    path, deployed = Path(folder) / f"{name}.npz", Path(folder) / f"{name}_int8.npz"
     if not path.is_file():
         raise UserError(f"--policy {folder}: expected 'random', a finished run or an export; {path} does not exist")
     origin = _origin(Path(folder))

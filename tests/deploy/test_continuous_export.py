@@ -130,10 +130,12 @@ def test_the_example_on_an_emulated_chip(exported, seen):
 class _Answers:
     """A chip that always says the same."""
 
+    remembers = False
+
     def __init__(self, answers):
         self._answers = answers
 
-    def act(self, observations):
+    def act(self, observations, start=False):
         return self._answers
 
 

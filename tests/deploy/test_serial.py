@@ -145,10 +145,12 @@ def test_episodes_are_those_of_the_deployed_policy(tmp_path):
 class _Deployed:
     """The policy in JAX, asked as a chip is."""
 
+    remembers = False
+
     def __init__(self, policy):
         self._policy = policy
 
-    def act(self, observations):
+    def act(self, observations, start=False):
         return int8_policy.evaluate(self._policy, observations)[1].argmax(axis=1).astype(np.int32)
 
 

@@ -44,6 +44,14 @@ def test_a_run_with_options_plays_as_it_was_trained(tmp_path):
     assert simulation.simulate(EXITS, run, 8, 10, 0)["episodes"] > 0
 
 
+def test_an_export_of_another_name(tmp_path):
+    """`--name` names its files, too."""
+    folder = tmp_path / "export"
+    write(folder, 4, 2, name="pole", environment={"id": POLE})
+    (folder / "policy.npz").rename(folder / "pole.npz")
+    assert players.of_folder(str(folder), POLE)[1].sizes == (4, 8, 2)
+
+
 def test_so_does_an_export_of_it(tmp_path):
     settings = EarlyExitConfig(preference=True)
     said = {

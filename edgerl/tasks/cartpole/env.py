@@ -124,6 +124,23 @@ def _observe(state: CartPoleState) -> chex.Array:
     return jnp.stack([state.x, state.x_dot, state.theta, state.theta_dot])
 
 
+# Of a run without velocities, which need a memory.
+_WITH_MEMORY = {
+    "ppo": {
+        "num_steps": 64,
+        "num_updates": 120,
+        "num_minibatches": 8,
+        "hidden_sizes": [],
+        "gru_size": 16,
+        "activation": "tanh",
+        "observation_scale": [2.4, 0.2],
+        "learning_rate": 5e-3,
+        "entropy_coefficient": 0.0,
+        "value_scale": 30.0,
+    }
+}
+
+
 def cartpole_v0() -> CartPole:
     """200 steps at most; solved at a mean return of 195."""
     return CartPole("CartPole-v0", CartPoleParams(max_steps_in_episode=200))
@@ -133,7 +150,7 @@ def cartpole_v1(velocities: bool = True) -> Environment:
     """500 steps at most; solved at a mean return of 475. Without velocities it is "PositionOnlyCartPole-v1", which
     observes the cart's position and the pole's angle alone."""
     env = CartPole("CartPole-v1")
-    return env if velocities else Masked(env, f"PositionOnly{env.id}", kept=(0, 2))
+    return env if velocities else Masked(env, f"PositionOnly{env.id}", kept=(0, 2), training=_WITH_MEMORY)
 
 
 def position_only_cartpole_v1() -> Environment:
