@@ -56,12 +56,14 @@ def random_gru(rng: np.random.Generator) -> Graph:
     """A network with memory, of random sizes and weights, whose scales are those of random inputs."""
     features, units, actions = (int(n) for n in rng.integers(1, (13, 25, 9)))
     front = [int(n) for n in rng.integers(1, 20, rng.integers(0, 3))]
+    behind = [int(n) for n in rng.integers(1, 20, rng.integers(0, 3))]
     widths = [features, *front]
-    pairs = [*itertools.pairwise(widths), *[(widths[-1] + units, units)] * 3, (units, actions)]
+    pairs = [*itertools.pairwise(widths), *[(widths[-1] + units, units)] * 3]
+    pairs += itertools.pairwise([units, *behind, actions])
     size = 10.0 ** rng.uniform(-0.5, 0.7)
     kernels = tuple(size * rng.normal(size=pair) / pair[0] ** 0.5 for pair in pairs)
     biases = tuple(0.3 * rng.normal(size=pair[1]) for pair in pairs)
-    policy = GRUPolicy(kernels, biases, str(rng.choice(HIDDEN)))  # type: ignore[arg-type]
+    policy = GRUPolicy(kernels, biases, str(rng.choice(HIDDEN)), front=len(front))  # type: ignore[arg-type]
     inputs = random_inputs(rng, features + units, 1000)
     return recurrent.quantised(policy, _quantiser(features), inputs, bool(rng.random() < 0.5))
 

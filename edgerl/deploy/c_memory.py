@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from edgerl.deploy import c_text
+from edgerl.deploy import c_text, networks
 from edgerl.deploy.c_layers import CLayer
 from edgerl.deploy.int8_policy import Deployed
 from edgerl.deploy.ops import Add, Multiply, Subtract
 from edgerl.deploy.ops.output import Output
-from edgerl.envs.gru import CELL
+from edgerl.envs.gru import GATES
 
 
 def words(policy: Deployed, names: Mapping[str, str]) -> dict[str, str]:
@@ -61,8 +61,9 @@ def _zero(out: Output) -> int:
 
 
 def _inference(policy: Deployed, layers: list[CLayer], names: Mapping[str, str]) -> str:
-    """The body of `NAME_infer`. `both` holds what the layers in front give, and behind it the memory."""
-    upper, front = names["P"], layers[:-CELL]
+    """The body of `NAME_infer`. `both` holds what the layers in front give, and after it the memory."""
+    upper, count = names["P"], networks.front(policy.graph)
+    front, behind = layers[:count], layers[count + GATES :]
     padded = [-(-len(layer.bias) // layer.kernel.width) * layer.kernel.width for layer in layers]
     seen = len(front[-1].bias) if front else policy.sizes[0]
     buffers = ["odd" if i % 2 else "even" for i in range(len(front))] + ["both"]
@@ -70,10 +71,12 @@ def _inference(policy: Deployed, layers: list[CLayer], names: Mapping[str, str])
     for name, width in zip(buffers, [policy.sizes[0], *padded[: len(front)]], strict=True):
         widths[name] = max(widths[name], width)
     widths["both"] = max(widths["both"], seen + policy.units)
-    widths |= dict(zip(("update", "reset", "candidate", "last"), padded[-CELL:], strict=True))
-    widths["after"] = policy.units
-    gates = range(len(front), len(layers))
-    update, reset, candidate, last = (f"{layers[i].kernel.name}(&layers[{i}]" for i in gates)
+    widths |= dict(zip(("update", "reset", "candidate"), padded[count:], strict=False))
+    later = ["after", *("left" if i % 2 else "right" for i in range(len(behind)))]
+    for name, width in zip(later, [policy.units, *padded[count + GATES :]], strict=True):
+        widths[name] = max(widths.get(name, 0), width)
+    calls = [f"{layer.kernel.name}(&layers[{i}]" for i, layer in enumerate(layers)]
+    update, reset, candidate = calls[count:][:GATES]
     zero = layers[0].input_zero
     lines = [
         *(f"int16_t {name}[{width}];" for name, width in widths.items()),
@@ -90,9 +93,12 @@ def _inference(policy: Deployed, layers: list[CLayer], names: Mapping[str, str])
         f"keep(state->memory, reset, both + {seen});",
         f"{candidate}, both, candidate);",
         "remember(state->memory, update, candidate, after);",
-        f"{last}, after, last);",
+        *(
+            f"{call}, {source}, {target});"
+            for call, source, target in zip(calls[count + GATES :], later, later[1:], strict=False)
+        ),
         f"for (i = 0; i < {upper}_ACTIONS; i++) {{",
-        "    int32_t score = last[i];",
+        f"    int32_t score = {later[-1]}[i];",
         "    IN_REGISTER(score); /* else copying becomes a call of memcpy */",
         f"    scores[i] = ({names['p']}_score)score;",
         "}",

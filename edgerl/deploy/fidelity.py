@@ -10,7 +10,7 @@ import numpy as np
 from edgerl.deploy import int8_policy, networks, recurrent
 from edgerl.deploy.graph import Graph
 from edgerl.deploy.int8_policy import Deployed, Int8Policy
-from edgerl.envs.gru import CELL, GRUPolicy
+from edgerl.envs.gru import GATES, GRUPolicy
 from edgerl.envs.policy import same_space
 from edgerl.envs.policy_file import FloatPolicy
 from edgerl.util.errors import UserError
@@ -78,9 +78,12 @@ def silent_layers(policy: FloatPolicy, observations: np.ndarray) -> list[str]:
     """A line for each hidden layer whose ReLUs are 0 for all observations [N, features]: what follows is constant."""
     if policy.activation not in ("relu", "relu6"):
         return []
-    front = -CELL if isinstance(policy, GRUPolicy) else -1
     x, lines = observations[:, : policy.sizes[0]], []
-    for i, (kernel, bias) in enumerate(zip(policy.kernels[:front], policy.biases[:front], strict=True)):
+    unit = range(policy.front, policy.front + GATES) if isinstance(policy, GRUPolicy) else range(0)
+    for i, (kernel, bias) in enumerate(zip(policy.kernels[:-1], policy.biases[:-1], strict=True)):
+        if i in unit:  # whose functions always fire
+            x = np.asarray(policy(None, *np.split(observations, [policy.sizes[0]], axis=1))[1])  # type: ignore[call-arg]
+            continue
         with np.errstate(over="ignore", invalid="ignore"):
             x = np.maximum(x @ np.asarray(kernel) + np.asarray(bias), 0)
         if not x.any():

@@ -16,7 +16,6 @@ from edgerl.deploy.calibration import Quantiser
 from edgerl.deploy.graph import Graph, Program
 from edgerl.deploy.ops.arrays import array, positive
 from edgerl.deploy.ops.dense import IntegerDense
-from edgerl.envs.gru import CELL
 from edgerl.envs.policy_file import stored_space
 from edgerl.envs.spaces import Box
 from edgerl.util import files
@@ -105,7 +104,12 @@ class Int8MemoryPolicy(Int8Policy):
 
     Attributes: those of `Int8Policy`; the network reads int8 [..., features + units] and writes [..., actions + units],
       observation and scores first, the memory behind them.
+      form: (features, layers in front …, units, layers behind …, actions).
+      front: how many layers are in front.
     """
+
+    form: tuple[int, ...] = struct.field(pytree_node=False, default=())
+    front: int = struct.field(pytree_node=False, default=0)
 
     def initial_state(self) -> chex.Array:
         """int8 [units]: what it remembers before an episode, which is nothing."""
@@ -129,16 +133,13 @@ class Int8MemoryPolicy(Int8Policy):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """(features, layers in front …, units, actions)."""
-        dense = [step for step in self.program.steps if isinstance(step, IntegerDense)]
-        front = dense[:-CELL]
-        return (self.gain.shape[-1], *(step.weights.shape[1] for step in front), self.units, len(dense[-1].bias))
+        """Its form."""
+        return self.form
 
     @property
     def units(self) -> int:
         """How many numbers it remembers."""
-        dense = [step for step in self.program.steps if isinstance(step, IntegerDense)]
-        return dense[-1].weights.shape[0]
+        return self.form[self.front + 1]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -190,8 +191,8 @@ class Deployed:
         """Its integers, callable in JAX."""
         quantiser = self.quantiser
         gain, offset = jnp.asarray(quantiser.gain, jnp.float32), jnp.asarray(quantiser.offset, jnp.int32)
-        kind = Int8MemoryPolicy if self.units else Int8Policy
-        return kind(gain, offset, self.graph.program(), self.argmax, self.space)
+        made = gain, offset, self.graph.program(), self.argmax, self.space
+        return Int8MemoryPolicy(*made, self.sizes, networks.front(self.graph)) if self.units else Int8Policy(*made)
 
 
 def evaluate(policy: Int8Policy, obs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

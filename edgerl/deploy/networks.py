@@ -20,13 +20,18 @@ def layers(graph: Graph) -> list[Layer]:
 
 
 def sizes(graph: Graph) -> tuple[int, ...]:
-    """(features, hidden …, actions); of a network with memory its units are the last hidden ones."""
+    """(features, hidden …, actions); of a network with memory its units are among the hidden ones."""
     return recurrent.sizes(graph) if recurrent.is_recurrent(graph) else perceptron.sizes(graph)
 
 
 def units(graph: Graph) -> int:
     """How many numbers it remembers."""
     return recurrent.read(graph).units if recurrent.is_recurrent(graph) else 0
+
+
+def front(graph: Graph) -> int:
+    """How many layers are in front of its memory."""
+    return len(recurrent.read(graph).front) if recurrent.is_recurrent(graph) else 0
 
 
 def quantised(policy: FloatPolicy, quantiser: Quantiser, inputs: np.ndarray, per_channel: bool = False) -> Graph:

@@ -1,4 +1,4 @@
-"""Networks with memory: dense layers, a gated recurrent unit and a dense layer, as one step of int8 arithmetic.
+"""Networks with memory: a gated recurrent unit between dense layers, as one step of int8 arithmetic.
 
 A step reads an observation and behind it the memory, and writes scores and behind them the new memory. So it is a
 function of one vector, as a perceptron is, and all that compares perceptrons compares it. What it reads and writes has
@@ -16,11 +16,13 @@ from edgerl.deploy.calibration import Quantiser, fold_into, with_memory
 from edgerl.deploy.graph import Builder, Graph, quantise, ranges, values
 from edgerl.deploy.ops import Add, Concatenation, Dense, Multiply, Slice, Subtract
 from edgerl.deploy.perceptron import FUNCTIONS, Layer, append
-from edgerl.envs.gru import CELL, GRUPolicy
+from edgerl.envs.gru import GATES, GRUPolicy
 from edgerl.util.errors import UserError
 
 _UNIT = (-1.0, 127 / 128)  # a span whose int8 numbers have the scale 1/128 and the zero point 0
 _LEAST = 1 / 64  # of the span of a difference: no scale is so fine that sums would leave their range
+
+_GATES = ("sigmoid", "sigmoid", "tanh")
 
 Part = tuple[str, dict[str, Any]]  # a dense layer: its activation, and the fields of `Dense`
 
@@ -33,14 +35,14 @@ class Step:
       features, units: numbers of an observation and of the memory.
       front: layers in front of the memory.
       gates: update gate, reset gate and candidate.
-      last: the layer that decides.
+      behind: layers behind the memory, of which the last one decides.
     """
 
     features: int
     units: int
     front: Sequence[Part]
     gates: Sequence[Part]
-    last: Part
+    behind: Sequence[Part]
 
 
 def assembled(step: Step) -> tuple[Graph, dict[str, int]]:
@@ -61,7 +63,9 @@ def assembled(step: Step) -> tuple[Graph, dict[str, int]]:
     difference = builder.add(Subtract, memory, candidate)
     share = builder.add(Multiply, update, difference)
     after = builder.add(Add, candidate, share)
-    scores = append(builder, after, step.last[0], **step.last[1])
+    scores = after
+    for activation, fields in step.behind:
+        scores = append(builder, scores, activation, **fields)
     out = builder.add(Concatenation, scores, after)
     names = ("input", "seen", "memory", "x", "both", "kept", "mixed", "after", "scores", "out", "difference", "share")
     numbers = (0, seen, memory, x, both, kept, mixed, after, scores, out, difference, share)
@@ -91,18 +95,19 @@ def quantised(policy: GRUPolicy, quantiser: Quantiser, inputs: np.ndarray, per_c
 
 def _folded(policy: GRUPolicy, quantiser: Quantiser) -> Step:
     """The float network that reads u = q / 128."""
-    kernels, biases = list(policy.kernels), list(policy.biases)
-    reads = range(1) if len(kernels) > CELL else range(CELL - 1)
-    whole = quantiser if len(kernels) > CELL else with_memory(quantiser, policy.units)
+    kernels, biases, front = list(policy.kernels), list(policy.biases), policy.front
+    reads = range(1) if front else range(GATES)
+    whole = quantiser if front else with_memory(quantiser, policy.units)
     for i in reads:
         kernels[i], biases[i] = fold_into(kernels[i], biases[i], whole)
     dense = [
         {"weights": np.asarray(kernel, np.float32).T, "bias": np.asarray(bias, np.float32)}
         for kernel, bias in zip(kernels, biases, strict=True)
     ]
-    front = [(str(policy.activation), fields) for fields in dense[:-CELL]]
-    gates = list(zip(("sigmoid", "sigmoid", "tanh"), dense[-CELL:-1], strict=True))
-    return Step(policy.sizes[0], policy.units, front, gates, ("none", dense[-1]))
+    activations = [str(policy.activation)] * front + [*_GATES] + [str(policy.activation)] * len(dense)
+    activations[len(dense) - 1] = "none"
+    parts = list(zip(activations, dense, strict=False))
+    return Step(policy.sizes[0], policy.units, parts[:front], parts[front:][:GATES], parts[front + GATES :])
 
 
 def _balanced(step: Step, inputs: np.ndarray, continuous: bool) -> Step:
@@ -114,10 +119,11 @@ def _balanced(step: Step, inputs: np.ndarray, continuous: bool) -> Step:
     real, places = assembled(step)
     low, high = ranges_of(real, inputs, places["scores"])
     size = max(high - low, 1e-6) / (_UNIT[1] - _UNIT[0])
-    fields = step.last[1]
+    fields = step.behind[-1][1]
     # Of all scores the same is taken: the largest stays the largest.
     last = {"weights": fields["weights"] / size, "bias": (fields["bias"] - low) / size + _UNIT[0]}
-    return dataclasses.replace(step, last=("none", {k: v.astype(np.float32) for k, v in last.items()}))
+    made = ("none", {k: v.astype(np.float32) for k, v in last.items()})
+    return dataclasses.replace(step, behind=[*step.behind[:-1], made])
 
 
 def ranges_of(real: Graph, inputs: np.ndarray, number: int) -> tuple[float, float]:
@@ -162,16 +168,23 @@ def read(graph: Graph) -> Step:
     """
     operations = graph.operations
     dense = [i for i, operation in enumerate(operations) if isinstance(operation, Dense)]
-    if len(dense) < CELL or not all(isinstance(operation, Slice) for operation in operations[:2]):
+    products = [i for i, operation in enumerate(operations) if isinstance(operation, Multiply)]
+    if not products or not all(isinstance(operation, Slice) for operation in operations[:2]):
         raise UserError("it is no network with a gated recurrent unit")
     parts = [_part(graph, i) for i in dense]
     features, units = (operation.row()[1] for operation in operations[:2])
-    step = Step(features, units, parts[:-CELL], parts[-CELL:-1], parts[-1])
+    # The first product is that of the reset gate, in front of which are update gate and reset gate.
+    front = max(0, sum(i < products[0] for i in dense) - 2)
+    step = Step(features, units, parts[:front], parts[front:][:GATES], parts[front + GATES :])
+    if len(step.gates) < GATES or not step.behind:
+        raise UserError("it is no network with a gated recurrent unit")
     try:
         same = _wiring(assembled(step)[0]) == _wiring(graph)
     except ValueError as error:
         raise UserError(f"it is no network with a gated recurrent unit ({error})") from error
-    if not same or [name for name, _ in (*step.gates, step.last)] != ["sigmoid", "sigmoid", "tanh", "none"]:
+    activations = [name for name, _ in (*step.front, *step.behind[:-1])]
+    right = [name for name, _ in step.gates] == list(_GATES) and step.behind[-1][0] == "none" not in activations
+    if not same or not right:
         raise UserError("it is no network with a gated recurrent unit")
     return step
 
@@ -189,7 +202,7 @@ def _wiring(graph: Graph) -> list[Any]:
 
 
 def layers(graph: Graph) -> list[Layer]:
-    """The dense layers of a network: those in front, update gate, reset gate, candidate, the last one."""
+    """The dense layers of a network: those in front, update gate, reset gate, candidate, those behind."""
     read(graph)  # or the error
     found = []
     for operation, after in zip(graph.operations, [*graph.operations[1:], None], strict=True):
@@ -199,6 +212,7 @@ def layers(graph: Graph) -> list[Layer]:
 
 
 def sizes(graph: Graph) -> tuple[int, ...]:
-    """(features, layers in front …, units, actions)."""
+    """(features, layers in front …, units, layers behind …, actions)."""
     step = read(graph)
-    return (step.features, *(len(fields["bias"]) for _, fields in step.front), step.units, len(step.last[1]["bias"]))
+    front, behind = ([len(fields["bias"]) for _, fields in parts] for parts in (step.front, step.behind))
+    return (step.features, *front, step.units, *behind)

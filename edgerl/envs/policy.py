@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import chex
 import jax
@@ -23,6 +23,8 @@ ACTIVATIONS = {"relu": jax.nn.relu, "relu6": jax.nn.relu6, "tanh": jnp.tanh, "si
 class Layers:
     """What policies of dense layers have in common: their arrays, which are a pytree's leaves; see `MLPPolicy`."""
 
+    STATIC: ClassVar[tuple[str, ...]] = ("activation", "space")  # what is no leaf
+
     kernels: tuple[chex.Array, ...]
     biases: tuple[chex.Array, ...]
     activation: Activation = "relu"
@@ -42,17 +44,17 @@ class Layers:
         """Raises a `UserError` unless each layer reads what is in front of it."""
         policy_checks.check_chain(kernels)
 
-    def tree_flatten_with_keys(self) -> tuple[tuple[tuple[Any, Any], ...], tuple[Activation, Box | None]]:
-        """Kernels and biases under their names; the activation and the space are static."""
+    def tree_flatten_with_keys(self) -> tuple[tuple[tuple[Any, Any], ...], tuple[Any, ...]]:
+        """Kernels and biases under their names; all else is static."""
         names = ("kernels", "biases")
         leaves = tuple((jax.tree_util.GetAttrKey(name), getattr(self, name)) for name in names)
-        return leaves, (self.activation, self.space)
+        return leaves, tuple(getattr(self, name) for name in self.STATIC)
 
     @classmethod
-    def tree_unflatten(cls, static: tuple[Activation, Box | None], children: tuple[Any, Any]) -> Self:
+    def tree_unflatten(cls, static: tuple[Any, ...], children: tuple[Any, Any]) -> Self:
         """Without `__post_init__`: JAX puts tracers, specifications and place holders here."""
         made = object.__new__(cls)
-        for name, value in zip(("kernels", "biases", "activation", "space"), (*children, *static), strict=True):
+        for name, value in zip(("kernels", "biases", *cls.STATIC), (*children, *static), strict=True):
             object.__setattr__(made, name, value)
         return made
 

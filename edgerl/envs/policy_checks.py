@@ -47,23 +47,30 @@ def check_chain(kernels: Sequence[chex.Array]) -> None:
             )
 
 
-def check_gru(kernels: Sequence[chex.Array]) -> None:
-    """Raises a `UserError` unless the last four kernels are those of a gated recurrent unit and its output."""
-    if len(kernels) < 4:
-        raise UserError(f"{len(kernels)} kernels, expected at least 4: update gate, reset gate, candidate, output")
-    *before, update, reset, candidate, output = kernels
-    read, units = update.shape[-2:]
-    features = before[-1].shape[-1] if before else read - units
-    gates = [kernel.shape for kernel in (update, reset, candidate)]
-    if features < 1 or any(shape != (*output.shape[:-2], features + units, units) for shape in gates):
-        inputs = features if before else "features"
+def check_gru(kernels: Sequence[chex.Array], front: Any) -> None:
+    """Raises a `UserError` unless behind `front` layers come the three of a recurrent unit, and at least one more."""
+    if isinstance(front, bool) or not isinstance(front, int) or front < 0:
+        raise UserError(f"front is {front!r}, expected how many layers are in front of the recurrent unit")
+    if len(kernels) < front + 4:
         raise UserError(
-            f"update gate, reset gate and candidate have shapes {', '.join(str(list(shape)) for shape in gates)}, "
-            f"expected [{inputs} + {units}, {units}] each: the inputs first, then the memory, and {_ORDER}"
+            f"{len(kernels)} kernels, expected at least {front + 4}: {front} in front, update gate, reset gate, "
+            "candidate, and the layers behind"
         )
-    if output.shape[-2] != units:
-        raise UserError(f"the last kernel has shape {list(output.shape)}, expected [{units}, outputs]")
+    before, gates, behind = kernels[:front], kernels[front : front + 3], kernels[front + 3 :]
+    read, units = gates[0].shape[-2:]
+    inputs = before[-1].shape[-1] if before else read - units
+    if inputs < 1 or any(gate.shape != (*behind[0].shape[:-2], inputs + units, units) for gate in gates):
+        raise UserError(
+            f"update gate, reset gate and candidate have shapes {', '.join(str(list(gate.shape)) for gate in gates)}, "
+            f"expected [{inputs if before else 'features'} + {units}, {units}] each: inputs first, then the memory, "
+            f"and {_ORDER}"
+        )
+    if behind[0].shape[-2] != units:
+        raise UserError(
+            f"kernel {front + 3}, behind the recurrent unit, has shape {list(behind[0].shape)}, expected [{units}, out]"
+        )
     check_chain(before)
+    check_chain(behind)
 
 
 def check_space(space: Any, kernels: Sequence[chex.Array]) -> None:

@@ -30,8 +30,8 @@ def check_one(policy: Any) -> None:
 
 
 def save_policy(path: str | Path, policy: FloatPolicy) -> None:
-    """Writes a policy as `.npz`: `kernel_i`, `bias_i`, `activation`; `memory`, the word gru, where it has one; `low`
-    and `high` of continuous actions.
+    """Writes a policy as `.npz`: `kernel_i`, `bias_i`, `activation`; where it remembers, `memory`, the word gru, and
+    `front`; `low` and `high` of continuous actions.
 
     Args:
       path: of the file, which is replaced if it is there.
@@ -49,7 +49,7 @@ def save_policy(path: str | Path, policy: FloatPolicy) -> None:
     for i, (kernel, bias) in enumerate(zip(policy.kernels, policy.biases, strict=True)):
         arrays |= {f"kernel_{i}": np.asarray(kernel, np.float32), f"bias_{i}": np.asarray(bias, np.float32)}
     if isinstance(policy, GRUPolicy):
-        arrays["memory"] = np.asarray(GRU)
+        arrays |= {"memory": np.asarray(GRU), "front": np.asarray(policy.front, np.int32)}
     if policy.space is not None:
         arrays |= dict(zip(("low", "high"), policy.space.bounds(), strict=True))
     files.write_npz(path, arrays)
@@ -74,8 +74,7 @@ def load_policy(path: str | Path) -> FloatPolicy:
     if not kernels or len(biases) != len(kernels) or activation not in get_args(Activation):
         raise UserError(f"{path} is not a policy: expected kernel_i, bias_i and activation")
     memory = str(arrays.get("memory", "none"))
-    kinds: dict[str, type[FloatPolicy]] = {"none": MLPPolicy, GRU: GRUPolicy}
-    if memory not in kinds:
+    if memory not in ("none", GRU):
         raise UserError(f"{path} is not a policy: its memory is {ascii(memory)[:40]}, expected {GRU} or none")
     for i, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
         if kernel.ndim != 2 or bias.shape != kernel.shape[1:]:
@@ -86,8 +85,13 @@ def load_policy(path: str | Path) -> FloatPolicy:
             raise UserError(f"{path}: layer {i} has NaN or infinite weights")
     floats = [tuple(jnp.asarray(x, jnp.float32) for x in arrays_of) for arrays_of in (kernels, biases)]
     space = stored_space(path, arrays)
+    front = np.asarray(arrays.get("front", 0))
+    if front.ndim or not np.issubdtype(front.dtype, np.integer):
+        raise UserError(f"{path} is not a policy: front is no whole number")
     try:
-        return kinds[memory](floats[0], floats[1], activation, space)
+        if memory == GRU:
+            return GRUPolicy(floats[0], floats[1], activation, space, int(front))
+        return MLPPolicy(floats[0], floats[1], activation, space)
     except UserError as error:
         raise UserError(f"{path} is not a policy: {error}") from None
 

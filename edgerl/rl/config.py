@@ -37,8 +37,9 @@ class PPOConfig:
     epochs: int = static(4, "passes over each iteration's steps", low=1)
     num_minibatches: int = static(4, "gradient steps per pass; divides num_envs * num_steps", low=1)
     hidden_sizes: tuple[int, ...] = static((64, 64), "width of each hidden layer of policy and value network", low=1)
+    gru_size: int = static(0, "units of a gated recurrent unit in front of the hidden layers; 0: no memory", low=0)
+    encoder_sizes: tuple[int, ...] = static((), "width of each layer in front of the recurrent unit", low=1)
     activation: str = static("tanh", "between layers", choices=("relu", "relu6", "tanh", "sigmoid"))
-    gru_size: int = static(0, "units of a gated recurrent unit behind the hidden layers; 0: no memory", low=0)
     observation_scale: tuple[float, ...] = static((), "what each feature is divided by; empty: 1", low=1e-6)
     schedule: str = static("linear", "how the learning rate falls to 0", choices=("constant", "linear", "cosine"))
     clip_value: bool = static(False, "clip the change of the value, as the policy's")
@@ -72,6 +73,8 @@ class PPOConfig:
                 f"num_envs * num_steps = {self.num_envs} * {self.num_steps} = {self.batch_size} cannot be divided "
                 f"into num_minibatches = {self.num_minibatches} equal parts"
             )
+        if self.encoder_sizes and not self.gru_size:
+            raise UserError("encoder_sizes are in front of a recurrent unit: set gru_size, or use hidden_sizes")
         if self.gru_size and self.num_envs % self.num_minibatches:
             raise UserError(
                 f"with memory whole sequences are learnt from: num_envs = {self.num_envs} cannot be divided into "

@@ -35,7 +35,7 @@ def make_networks(
     outputs = ((head.outputs, 0.01), (1, 1.0))  # and the last kernel's size at the start
     forms = [(config.hidden_sizes, number, gain, config.activation) for number, gain in outputs]
     if config.gru_size:
-        units = [GRU(*form, config.gru_size, scale) for form in forms]
+        units = [GRU(*form, config.gru_size, config.encoder_sizes, scale) for form in forms]
         return RecurrentNetworks(units[0], units[1], head, size, config.initial_std, seen)
     perceptrons = [MLP(*form, scale) for form in forms]
     return Networks(perceptrons[0], perceptrons[1], head, size, config.initial_std, seen)

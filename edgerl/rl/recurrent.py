@@ -1,4 +1,4 @@
-"""Policy and value networks with memory: a gated recurrent unit behind dense layers, the batch along the last axis."""
+"""Policy and value networks with memory: a gated recurrent unit between dense layers, the batch along the last axis."""
 
 from dataclasses import replace
 from typing import Any
@@ -24,10 +24,11 @@ GATES = ("update", "reset", "candidate")
 
 
 class GRU(nn.Module):
-    """Dense layers, a gated recurrent unit, and a dense layer. Orthogonal kernels, zero biases. See `envs.gru`.
+    """A gated recurrent unit between dense layers. Orthogonal kernels, zero biases. See `envs.gru`.
 
-    Attributes: those of `networks.MLP`, and
+    Attributes: those of `layers.MLP`, whose `hidden_sizes` are behind the unit, and
       units: numbers that are remembered.
+      encoder_sizes: width of each layer in front.
     """
 
     hidden_sizes: tuple[int, ...]
@@ -35,6 +36,7 @@ class GRU(nn.Module):
     output_gain: float
     activation: str
     units: int
+    encoder_sizes: tuple[int, ...] = ()
     input_scale: tuple[float, ...] = ()
 
     @nn.compact
@@ -49,7 +51,7 @@ class GRU(nn.Module):
           Outputs float32 [outputs, T, ...], and the memory float32 [units, T, ...] after each observation.
         """
         x = scaled(obs, self.input_scale)
-        for width in self.hidden_sizes:
+        for width in self.encoder_sizes:
             x = ACTIVATIONS[self.activation](Dense(width, 2**0.5)(x))
         kernels, biases = zip(*(self._gate(name, len(x)) for name in GATES), strict=True)
         # What does not depend on the memory is computed for the whole sequence in one product.
@@ -69,7 +71,10 @@ class GRU(nn.Module):
         else:
             along = [jnp.moveaxis(part, 1, 0) for part in seen]
             after = jnp.moveaxis(jax.lax.scan(step, memory, (along, ended))[1], 0, 1)
-        return Dense(self.outputs, self.output_gain, name="output")(after), after
+        y = after
+        for width in self.hidden_sizes:
+            y = ACTIVATIONS[self.activation](Dense(width, 2**0.5)(y))
+        return Dense(self.outputs, self.output_gain, name="output")(y), after
 
     def _gate(self, name: str, inputs: int) -> tuple[chex.Array, chex.Array]:
         """Kernel [units, inputs + units] and bias [units]."""
@@ -147,16 +152,17 @@ class RecurrentNetworks(Networks):
     def greedy(self, variables: Variables) -> GRUPolicy:
         """The policy without exploration, all that is done to observations folded into what reads them."""
         layers = variables["policy"]["params"]
-        before = [layers[f"Dense_{i}"] for i in range(len(self.policy.hidden_sizes))]
+        count, behind = len(self.policy.encoder_sizes), len(self.policy.hidden_sizes)
+        dense = [layers[f"Dense_{i}"] for i in range(count + behind)] + [layers["output"]]
         gates = [(layers[f"{name}_kernel"].T, layers[f"{name}_bias"]) for name in GATES]
-        front = [(layer["kernel"].T, layer["bias"]) for layer in before]
+        pairs = [(layer["kernel"].T, layer["bias"]) for layer in dense]
+        front, rest = pairs[:count], pairs[count:]
         if front:
             front[0] = self.folded(*front[0])
         else:
             gates = [self._gate_folded(kernel, bias) for kernel, bias in gates]
-        last = layers["output"]
-        kernels, biases = zip(*front, *gates, (last["kernel"].T, last["bias"]), strict=True)
-        return GRUPolicy(kernels, biases, self.policy.activation, self.head.space)
+        kernels, biases = zip(*front, *gates, *rest, strict=True)
+        return GRUPolicy(kernels, biases, self.policy.activation, self.head.space, count)
 
     def _gate_folded(self, kernel: chex.Array, bias: chex.Array) -> tuple[chex.Array, chex.Array]:
         seen, bias = self.folded(kernel[: self.features], bias)

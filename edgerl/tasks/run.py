@@ -150,7 +150,7 @@ def load(task: Task, folder: Path) -> Run:
         )
     policy = load_policy(folder / run_folder.POLICY)
     units = settings.ppo.gru_size
-    hidden = [*settings.ppo.hidden_sizes, *([units] if units else [])]
+    hidden = [*settings.ppo.encoder_sizes, *([units] if units else []), *settings.ppo.hidden_sizes]
     same = list(policy.sizes[1:-1]) == hidden and isinstance(policy, GRUPolicy) == bool(units)
     if not same or policy.activation != settings.ppo.activation:
         raise UserError(

@@ -14,6 +14,7 @@ from benchmarks import equality
 from edgerl import Box, UserError, deploy, simulate
 from edgerl.deploy import int8_policy, serial, toolchain
 from edgerl.deploy.machines import wasm
+from edgerl.deploy.ops import OPERATORS, Add
 from edgerl.envs.policy_file import save_policy
 from tests.envs.test_gru import random_policy
 
@@ -21,8 +22,8 @@ FEATURES, UNITS, ACTIONS = 2, 6, 2
 EPISODES = np.random.default_rng(1).normal(size=(40, 50, FEATURES)).astype(np.float32)
 
 
-def policy_of(front=(5,), activation="tanh", space=None, seed=0):
-    return random_policy(front, FEATURES, UNITS, ACTIONS, activation, space, seed)
+def policy_of(front=(5,), activation="tanh", space=None, seed=0, behind=(7,)):
+    return random_policy(front, FEATURES, UNITS, ACTIONS, activation, space, seed, behind)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_what_the_files_say(exported):
     assert "recall_act" not in header
     assert re.findall(r"^static (?!const|inline)[^(\n]*(?:;|=)", code, re.MULTILINE) == []  # nothing is kept
     assert "malloc" not in code
-    assert report["policy"]["sizes"] == [FEATURES, 5, UNITS, ACTIONS]
+    assert report["policy"]["sizes"] == [FEATURES, 5, UNITS, 7, ACTIONS]
     assert report["fidelity"]["agreement"] > 0.9
     assert "recall_tflm_step(recall_state* state" in (folder / "tflm" / "recall_tflm.cc").read_text()
     assert "begins with `start:`" in (folder / "README.md").read_text()
@@ -175,7 +176,7 @@ def test_another_float_policy_is_told(exported, tmp_path):
     save_policy(folder / "recall.npz", policy.replace(kernels=(*policy.kernels[:2], gate, *policy.kernels[3:])))
     found = {check["name"]: check["passed"] for check in deploy.verify(folder, 10, targets=())["checks"]}
     assert found["float policy"] is False
-    save_policy(folder / "recall.npz", random_policy((5,), FEATURES, 4, ACTIONS))
+    save_policy(folder / "recall.npz", random_policy((5,), FEATURES, 4, ACTIONS, behind=(7,)))
     found = {check["name"]: check["passed"] for check in deploy.verify(folder, 10, targets=())["checks"]}
     assert found["float policy"] is False
 
@@ -183,14 +184,15 @@ def test_another_float_policy_is_told(exported, tmp_path):
 def test_a_network_of_other_operations_is_refused(exported, tmp_path):
     arrays = dict(np.load(exported[0] / "recall_int8.npz"))
     rows = arrays["operations"].copy()
-    rows[-3, 1] = rows[-3, 2]  # the sum of the share and itself
+    addition = rows[:, 0] == OPERATORS.index(Add)
+    rows[addition, 1] = rows[addition, 2]  # the sum of the share and itself
     np.savez(tmp_path / "policy_int8.npz", **{**arrays, "operations": rows})
     with pytest.raises(UserError, match=r"is not an int8 policy .*no network with a gated recurrent unit"):
         deploy.load(tmp_path / "policy_int8.npz")
 
 
 def test_continuous_actions(tmp_path):
-    policy = policy_of((), space=Box((-2.0, 0.0), (2.0, 0.3), (2,)))
+    policy = policy_of((), behind=(), space=Box((-2.0, 0.0), (2.0, 0.3), (2,)))
     deploy.export(policy, EPISODES, tmp_path / "arm", name="arm")
     header = (tmp_path / "arm" / "arm.h").read_text()
     assert "void arm_step(arm_state *state, const float obs[ARM_FEATURES], float action[ARM_ACTIONS]);" in header

@@ -12,12 +12,14 @@ from edgerl import Box, GRUPolicy, MLPPolicy, UserError, load_policy, save_polic
 from edgerl.envs.policy import same
 
 
-def random_policy(front=(5,), features=3, units=4, outputs=2, activation="tanh", space=None, seed=0):
+def random_policy(front=(5,), features=3, units=4, outputs=2, activation="tanh", space=None, seed=0, behind=()):
     rng = np.random.default_rng(seed)
     widths = [features, *front]
-    pairs = [*itertools.pairwise(widths), *[(widths[-1] + units, units)] * 3, (units, outputs)]
+    pairs = [*itertools.pairwise(widths), *[(widths[-1] + units, units)] * 3]
+    pairs += itertools.pairwise([units, *behind, outputs])
     kernels = tuple(rng.normal(size=pair) for pair in pairs)
-    return GRUPolicy(kernels, tuple(rng.normal(size=pair[1]) for pair in pairs), activation, space)
+    biases = tuple(rng.normal(size=pair[1]) for pair in pairs)
+    return GRUPolicy(kernels, biases, activation, space, front=len(front))
 
 
 def sigmoid(x):
@@ -39,9 +41,10 @@ def test_a_step_by_hand():
     assert policy.units == 1
 
 
-@pytest.mark.parametrize("front", [(), (6,), (6, 5)])
-def test_many_at_once_are_as_one(front):
-    policy = random_policy(front)
+@pytest.mark.parametrize(("front", "behind"), [((), ()), ((6,), (7,)), ((6, 5), (7, 8))])
+def test_many_at_once_are_as_one(front, behind):
+    policy = random_policy(front, behind=behind)
+    assert policy.sizes == (3, *front, 4, *behind, 2)
     rng = np.random.default_rng(1)
     obs, state = rng.normal(size=(7, 3)).astype(np.float32), rng.uniform(-1, 1, (7, 4)).astype(np.float32)
     single = [policy(None, *row) for row in zip(jnp.asarray(obs), jnp.asarray(state), strict=True)]
@@ -62,7 +65,7 @@ def test_continuous_actions_stay_in_their_box():
 
 
 def test_it_comes_back_from_its_file(tmp_path):
-    for policy in (random_policy(), random_policy((), space=Box(-1.0, 1.0, (2,)))):
+    for policy in (random_policy(), random_policy((), behind=(3,)), random_policy((), space=Box(-1.0, 1.0, (2,)))):
         save_policy(tmp_path / "policy.npz", policy)
         assert same(load_policy(tmp_path / "policy.npz"), policy)
     assert isinstance(load_policy(tmp_path / "policy.npz"), GRUPolicy)
@@ -81,11 +84,13 @@ BIASES = (np.zeros(2),) * 4
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        ((KERNELS[:3], BIASES[:3]), "3 kernels, expected at least 4: update gate, reset gate, candidate, output"),
+        ((KERNELS[:3], BIASES[:3]), "3 kernels, expected at least 4: 0 in front, update gate, reset gate, candidate"),
+        ((KERNELS, BIASES, "tanh", None, -1), "front is -1"),
         (((np.zeros((2, 2)),) * 3 + KERNELS[3:], BIASES), r"expected \[features \+ 2, 2\] each"),
         ((KERNELS[:2] + (np.zeros((4, 2)),) + KERNELS[3:], BIASES), r"\[3, 2\], \[3, 2\], \[4, 2\], expected"),
-        ((KERNELS[:3] + (np.zeros((3, 2)),), BIASES), r"the last kernel has shape \[3, 2\], expected \[2, outputs\]"),
-        ((((np.zeros((5, 4))),) + KERNELS, (np.zeros(4), *BIASES)), r"expected \[4 \+ 2, 2\] each"),
+        ((KERNELS[:3] + (np.zeros((3, 2)),), BIASES), r"kernel 3, behind the recurrent unit, has shape \[3, 2\]"),
+        (((*KERNELS, np.zeros((3, 2))), (*BIASES, np.zeros(2))), "kernel 0 has shape .*do not chain"),
+        ((((np.zeros((5, 4))),) + KERNELS, (np.zeros(4), *BIASES), "tanh", None, 1), r"expected \[4 \+ 2, 2\] each"),
         ((KERNELS, (*BIASES[:3], np.full(2, np.nan))), r"bias 3\[0\] is nan"),
         ((KERNELS, BIASES, "gelu"), "the activation is 'gelu'"),
         ((KERNELS, BIASES, "tanh", Box(-1.0, 1.0, (3,))), "the network has 2 outputs"),

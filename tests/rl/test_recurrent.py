@@ -30,11 +30,11 @@ def learnt(config, seed=0):
     return policy, float(episodes.returns.mean()), metrics
 
 
-@pytest.mark.parametrize("front", [(), (8,)])
-def test_it_remembers_what_it_was_shown(front):
-    policy, earned, _ = learnt(dataclasses.replace(CONFIG, hidden_sizes=front))
+@pytest.mark.parametrize(("front", "behind"), [((), ()), ((8,), (8,))])
+def test_it_remembers_what_it_was_shown(front, behind):
+    policy, earned, _ = learnt(dataclasses.replace(CONFIG, encoder_sizes=front, hidden_sizes=behind))
     assert isinstance(policy, GRUPolicy)
-    assert policy.sizes == (2, *front, 8, 2)
+    assert policy.sizes == (2, *front, 8, *behind, 2)
     assert earned == 1.0
 
 
@@ -53,8 +53,9 @@ def test_a_sequence_is_computed_as_it_was_played(normalise):
     np.testing.assert_array_equal(metrics["clip_fraction"], 0)
 
 
-def test_the_policy_answers_as_the_network_does():
-    config = dataclasses.replace(CONFIG, num_updates=2, normalise_observations=True)
+@pytest.mark.parametrize("encoder", [(), (6,)])
+def test_the_policy_answers_as_the_network_does(encoder):
+    config = dataclasses.replace(CONFIG, num_updates=2, normalise_observations=True, encoder_sizes=encoder)
     state, _ = jax.jit(lambda key: ppo.train(ENV, config, key))(jax.random.key(2))
     policy = ppo.greedy_policy(ENV, config, state)
     networks = make_networks(ENV, config, None, state.statistics)
@@ -96,6 +97,7 @@ def test_same_key_same_bits():
     ("config", "message"),
     [
         (dataclasses.replace(CONFIG, num_envs=6), "num_envs = 6 cannot be divided into num_minibatches = 4"),
+        (dataclasses.replace(CONFIG, gru_size=0, encoder_sizes=(8,)), "encoder_sizes are in front of a recurrent unit"),
     ],
 )
 def test_what_does_not_fit_is_one_line(config, message):

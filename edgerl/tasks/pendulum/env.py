@@ -132,10 +132,27 @@ def _observe(state: PendulumState) -> chex.Array:
     return jnp.stack([*direction(state.theta), state.theta_dot])
 
 
+# Of a run without the velocity, which needs a memory.
+_WITH_MEMORY = {
+    "ppo": {
+        "num_steps": 64,
+        "num_updates": 120,
+        "num_minibatches": 8,
+        "hidden_sizes": [32],
+        "gru_size": 16,
+        "observation_scale": [1.0, 1.0],
+        "learning_rate": 5e-3,
+        "discount": 0.97,
+        "entropy_coefficient": 0.0,
+        "value_scale": 40.0,
+    }
+}
+
+
 def pendulum_v1(velocities: bool = True) -> Environment:
     """Pendulum-v1; without velocities it is "PositionOnlyPendulum-v1", which observes cosine and sine alone."""
     env = Pendulum()
-    return env if velocities else Masked(env, f"PositionOnly{env.id}", kept=(0, 1))
+    return env if velocities else Masked(env, f"PositionOnly{env.id}", kept=(0, 1), training=_WITH_MEMORY)
 
 
 def position_only_pendulum_v1() -> Environment:
