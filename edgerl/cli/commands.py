@@ -143,7 +143,11 @@ def _export(options: argparse.Namespace) -> int:
         raise UserError(f"{options.run} is no early-exit run: only those have a cascade")
     if options.data is not None and not options.cascade:
         raise UserError("--data: only an export with --cascade needs data")
-    more = {"cascade": True, "data": options.data} if options.cascade else {}
+    more: dict[str, Any] = {"cascade": True, "data": options.data} if options.cascade else {}
+    if options.episodes is not None:
+        if "episodes" not in inspect.signature(task_of_run(options.run).export).parameters:
+            raise UserError(f"--episodes: {options.run} is judged on data, not in episodes")
+        more["episodes"] = options.episodes
     report = open_run(options.run).export(options.out, name=options.name, **more)
     with failures.printing():
         print(to_json(report) if options.json else reports.of_export(str(options.out), report))

@@ -115,6 +115,8 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--name", default="policy", help="begins every file, symbol and macro that goes into firmware (default: policy)"
     )
+    many = whole_number(1, 10_000_000)
+    export.add_argument("--episodes", type=many, metavar="N", help="of report.json's returns, int8 and float32 each")
     export.add_argument(
         "--cascade", action="store_true", help="early-exit: the network too, as int8 C, judged and verified on images"
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgerl import deploy
 from edgerl.deploy.names import DEFAULT
-from edgerl.envs.deciding import Policy
+from edgerl.envs.deciding import Policy, Remembering
 from edgerl.envs.environment import Environment
 from edgerl.envs.registry import make
 from edgerl.envs.vectors import as_vectors
@@ -116,11 +116,12 @@ class Task:
         """float32 [N, features]: what the policy sees, and what it would see if now and then it were disturbed."""
         return calibration.visited(run.env, run.policy, run.key(1002), run.config.evaluation_steps)
 
-    def export(self, run: Run, out: str | Path, name: str = DEFAULT) -> dict[str, Any]:
-        """The deployment folder; see `edgerl.deploy.export`. Its report has the returns of the int8 policy.
+    def export(self, run: Run, out: str | Path, name: str = DEFAULT, episodes: int | None = None) -> dict[str, Any]:
+        """The deployment folder; see `edgerl.deploy.export`. Its report has the int8 and the float policy's returns.
 
         Args:
           name: begins every file, symbol, macro and package that goes into firmware.
+          episodes: how many the returns are of; None: as many as `evaluate` takes.
         """
         files.must_be_new(out)
         return deploy.export(
@@ -130,12 +131,20 @@ class Task:
             name=name,
             env=run.env,
             about={"system": self.name, "configuration": configuration.as_dict(run.config)},
-            closed_loop=lambda player: self.closed_loop(run, player),
+            closed_loop=lambda player: self.closed_loop(run, player, episodes),
         )
 
-    def closed_loop(self, run: Run, player: Policy) -> dict[str, Any]:
-        """What a player reaches in the run's environment: a part of an export's report."""
-        return evaluation.summary(evaluation.episodes(run, player))
+    def closed_loop(self, run: Run, player: Policy, episodes: int | None = None) -> dict[str, Any]:
+        """What the deployed policy reaches, and the float one from the same starts: a part of an export's report.
+
+        With memory, also how far the int8 memory is from the float one; see `generic.evaluation.drift`.
+        """
+        found = {**self.played(run, player, episodes), "float32": self.played(run, run.policy, episodes)}
+        return {**found, "memory_drift": evaluation.drift(run, player)} if isinstance(player, Remembering) else found
+
+    def played(self, run: Run, player: Policy, episodes: int | None = None) -> dict[str, Any]:
+        """Returns and lengths of a player in the run's environment, over so many episodes; None: as `evaluate` does."""
+        return evaluation.summary(evaluation.episodes(run, player, episodes or evaluation.EPISODES))
 
     def _deployed(self, run: Run) -> deploy.Int8Policy:
         return deploy.quantise(run.policy, self.calibration(run))

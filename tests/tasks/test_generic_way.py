@@ -47,6 +47,7 @@ def test_the_commands(run, tmp_path, capsys):
     report = shown(capsys, "export", run, "--out", out)
     assert report["environment"]["id"] == "Thermostat-v0"
     assert report["closed_loop"]["mean"] == pytest.approx(found["policy_int8"]["mean"])
+    assert report["closed_loop"]["float32"]["mean"] == pytest.approx(found["policy_float32"]["mean"])
     assert shown(capsys, "verify", out, "--targets", "host C", "ATmega328P")["passed"]
     for policy in (run, out):
         played = shown(capsys, "simulate", WHAT, "--policy", policy, "--envs", 512, "--steps", 120)
@@ -149,6 +150,7 @@ def test_continuous_actions_on_the_whole_way(tmp_path):
     assert {path.name for path in run.figures()} == {"learning_curve.png", "returns.png", "episode.png"}
     report = run.export(tmp_path / "c")
     assert report["closed_loop"]["mean"] == pytest.approx(found["policy_int8"]["mean"])
+    assert report["closed_loop"]["float32"]["mean"] == pytest.approx(found["policy_float32"]["mean"])
     assert edgerl.verify(tmp_path / "c", 2000, targets=("host C",))["passed"]
     assert "[1] right, V: 5 to 5.498" in (tmp_path / "c" / "policy.h").read_text()
     opened = edgerl.open_run(tmp_path / "run", env=Aim())

@@ -116,7 +116,7 @@ class AgentViTTask(Task):
             drawn.append(folder / "table.md")
         return drawn
 
-    def export(self, run: Run, out: str | Path, name: str = DEFAULT) -> dict[str, Any]:
+    def export(self, run: Run, out: str | Path, name: str = DEFAULT) -> dict[str, Any]:  # type: ignore[override]
         """The deployment folder of the first seed's agent (see `deploy.export`).
 
         The policy's network sees one patch and decides: 0 leave, 1 take. Its threshold takes `n_patch_desired` patches

@@ -1,7 +1,7 @@
 """CartPole from training to verified C: what `edgerl train cartpole` and the commands after it do."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,16 @@ class CartPoleTask(Task):
     def defaults(self) -> Path:
         """The tuned configuration."""
         return Path(__file__).with_name("defaults.yaml")
+
+    def settings(self, config: str | Path | None = None, overrides: Sequence[str] = ()) -> RunConfig:
+        """Without memory: the lab looks at what single observations decide."""
+        found: RunConfig = super().settings(config, overrides)
+        if found.ppo.gru_size:
+            raise UserError(
+                f"ppo.gru_size = {found.ppo.gru_size}, but cartpole's figures are of policies without memory: train "
+                "CartPole-v1, or PositionOnlyCartPole-v1, instead"
+            )
+        return found
 
     def environment(self, config: RunConfig, folder: Path | None = None) -> CartPole:
         """CartPole-v0 or v1."""
@@ -86,16 +96,16 @@ class CartPoleTask(Task):
             pictures.decisions(folder / "decisions.png", run.policy, quantised),
         ]
 
-    def closed_loop(self, run: Run, player: Policy) -> dict[str, Any]:
-        """Returns over `EPISODES` episodes."""
-        return summary(play(run, player))
+    def played(self, run: Run, player: Policy, episodes: int | None = None) -> dict[str, Any]:
+        """Returns over `EPISODES` episodes, or as many as are asked for."""
+        return summary(play(run, player, episodes or EPISODES))
 
 
-def play(run: Run, policy: Policy) -> SimulationStats:
-    """At least `EPISODES` whole episodes, one a lane, from starts that training never saw."""
+def play(run: Run, policy: Policy, episodes: int = EPISODES) -> SimulationStats:
+    """At least so many whole episodes, one a lane, from starts that training never saw."""
     env: Environment = run.env
     steps = env.default_params.max_steps_in_episode
-    return edgerl.simulate(env, policy, run.key(1001), num_envs=EPISODES, num_steps=steps)
+    return edgerl.simulate(env, policy, run.key(1001), num_envs=episodes, num_steps=steps)
 
 
 def summary(stats: SimulationStats) -> dict[str, Any]:

@@ -121,7 +121,7 @@ class EarlyExitTask(Task):
         files.write_json(run.folder / promises.FILE, found)
         return found
 
-    def export(
+    def export(  # type: ignore[override]  # it is judged on images, not in episodes
         self, run: Run, out: str | Path, name: str = DEFAULT, cascade: bool = False, data: str | None = None
     ) -> dict[str, Any]:
         """The deployment folder (see `deploy.export`), with `NAME_exits.h` and `.c`: raw logits in, decision out.

@@ -10,13 +10,15 @@ import numpy as np
 from edgerl.envs.deciding import Policy, Remembering, Wrapped
 from edgerl.envs.environment import Environment, Params
 from edgerl.rl.evaluation import Episodes, play_episodes
-from edgerl.simulator.simulate import random_policy
+from edgerl.simulator.simulate import random_policy, simulate
+from edgerl.tasks.generic.calibration import with_states
 from edgerl.tasks.run import Run
 from edgerl.util import progress
 from edgerl.util.content import jit_by_content
 from edgerl.util.tables import Rows
 
 EPISODES = 2000
+_DRIFT_LANES, _DRIFT_STEPS = 64, 1000
 _WIDTH = 1.96  # standard errors, of a 95 % interval
 
 
@@ -42,12 +44,38 @@ def opponents(env: Environment) -> dict[str, Policy]:
     return {"random": random_policy(env), **getattr(env, "baselines", {})}
 
 
-def episodes(run: Run, policy: Policy) -> Episodes:
-    """The first episode of each of `EPISODES` environments, from starts that training never saw."""
+def episodes(run: Run, policy: Policy, count: int = EPISODES) -> Episodes:
+    """The first episode of each of so many environments, from starts that training never saw.
+
+    More than `EPISODES` are played that many at a time, the first of them as if they were all.
+    """
     data = all(isinstance(x, (jax.Array, np.ndarray)) for x in jax.tree.leaves(policy)) and jax.tree.leaves(policy)
     static, given = (None, policy) if data else (policy, None)
-    steps = run.config.evaluation_steps
-    return _play(run.env, static, given, run.key(1001), run.env.default_params, EPISODES, steps)
+    steps, key = run.config.evaluation_steps, run.key(1001)
+    parts = []
+    for i in progress.each(range(-(-count // EPISODES)), "thousands of episodes"):
+        part = key if i == 0 else jax.random.fold_in(key, i)
+        played = _play(run.env, static, given, part, run.env.default_params, min(count, EPISODES), steps)
+        parts.append(jax.tree.map(np.asarray, played))
+    return jax.tree.map(lambda *x: np.concatenate(x)[:count], *parts)
+
+
+def drift(run: Run, player: Policy) -> dict[str, float]:
+    """How far the int8 memory is from the float one when both see what the int8 policy's episodes show.
+
+    Returns:
+      mean, quantile_99, max over all numbers of all steps, in 128ths of a memory's range from 0 to 1: the unit of int8.
+      late: the mean over the last tenth of the steps, which is larger where errors add up.
+    """
+    steps = min(run.config.evaluation_steps, _DRIFT_STEPS)
+    played = simulate(run.env, player, run.key(1004), num_envs=_DRIFT_LANES, num_steps=steps, trajectory=True)
+    assert played.trajectory is not None  # asked for
+    features = played.trajectory.obs.shape[-1]
+    exact, rounded = (np.asarray(with_states(p, played.trajectory))[..., features:] for p in (run.policy, player))
+    far = np.abs(128 * exact - rounded)
+    late = far[-max(1, len(far) // 10) :]
+    numbers = {"mean": far.mean(), "quantile_99": np.quantile(far, 0.99), "max": far.max(), "late": late.mean()}
+    return {name: float(value) for name, value in numbers.items()}
 
 
 @jit_by_content("env", "static", "count", "steps")

@@ -193,8 +193,10 @@ class LatentNASTask(Task):
         """float32 [20,000, features]: what the policy and random actions see, from fresh starts."""
         return _seen(run.env, run.policy, jax.random.split(run.key(1003))[0])
 
-    def closed_loop(self, run: Run, player: Any) -> dict[str, Any]:
+    def closed_loop(self, run: Run, player: Any, episodes: int | None = None) -> dict[str, Any]:
         """What the policy and the player find from 1,000 starts."""
+        if episodes is not None:
+            raise UserError("--episodes: latent-nas plays its own number of walks")
         if (way := _way(run.config)) is not None:
             return way.closed_loop(run, player)
         judge_key = jax.random.split(run.key(1003))[1]
