@@ -132,16 +132,18 @@ def _observe(state: PendulumState) -> chex.Array:
     return jnp.stack([*direction(state.theta), state.theta_dot])
 
 
-# Of a run without the velocity, which needs a memory.
+# Of a run without the velocity, which needs a memory. Velocities are small differences of what is seen: with a scale of
+# 0.3 three seeds came to -165, -152 and -160; with a scale of 1 two came to -174 and -159.
 _WITH_MEMORY = {
     "ppo": {
+        "num_envs": 128,
         "num_steps": 64,
         "num_updates": 120,
-        "num_minibatches": 8,
+        "num_minibatches": 16,
         "hidden_sizes": [32],
         "gru_size": 16,
-        "observation_scale": [1.0, 1.0],
-        "learning_rate": 5e-3,
+        "observation_scale": [0.3, 0.3],
+        "learning_rate": 1e-3,
         "discount": 0.97,
         "entropy_coefficient": 0.0,
         "value_scale": 40.0,
