@@ -20,7 +20,7 @@ def examples(document):
     ("document", "number", "says"),
     [
         ("README.md", 0, "mean return, float and int8: "),
-        ("docs/extending.md", 0, "-"),
+        pytest.param("docs/extending.md", 0, "-", marks=pytest.mark.long),
         ("docs/extending.md", 1, "steps balanced"),
     ],
 )

@@ -83,6 +83,7 @@ def test_fastest_candidate_is_chosen_and_fills_a_repeat():
     assert [trial["steps_per_s"] for trial in tried] == [10.0, 80.0, 40.0]
 
 
+@pytest.mark.long
 def test_contestants_play_the_same_game():
     """Random actions: the same mean length of an episode, whoever simulates."""
     sizes = {"num_envs": 256, "num_steps": 2000}

@@ -28,6 +28,7 @@ def test_the_converter_agrees(make_policy, observations, hidden, activation, per
     assert "layer" in fidelity.difference(tflite_file.read(model), other)
 
 
+@pytest.mark.long
 def test_verify_asks_it(copy):
     """Of another calibration, whose hash and scales do not fit either."""
     arrays = dict(files.read_npz(copy / "observations.npz"))

@@ -100,6 +100,7 @@ NAMES = sorted(SAMPLERS)
 GROUPS = [tuple(NAMES[i::4]) for i in range(4)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("group", GROUPS, ids=[g[0] for g in GROUPS])
 @pytest.mark.parametrize("kind", prng.GENERATORS)
 def test_samplers_inside_a_simulated_environment(group, kind, quick_compile):

@@ -38,7 +38,7 @@ def test_tensorflow_is_not_imported_and_nothing_is_left_behind():
     )
 
 
-@pytest.mark.parametrize("first", ["tensorflow", "distrax"])
+@pytest.mark.parametrize("first", ["tensorflow", pytest.param("distrax", marks=pytest.mark.long)])
 def test_tensorflow_works_in_the_same_process(first):
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("TensorFlow (the extra `tensorflow`) is not installed")

@@ -190,6 +190,7 @@ def test_what_does_not_belong_together_is_refused(run, dataset, variables, tmp_p
     assert not out.exists()
 
 
+@pytest.mark.long
 def test_a_promise_is_calibrated_on_what_the_int8_network_answers(run, dataset, tmp_path, monkeypatch):
     """Not on the float network's logits, of which the run's certificate is."""
     monkeypatch.setattr(cascade, "load_cifar100", lambda data: dataset)

@@ -39,6 +39,7 @@ def test_the_shipped_network_keeps_its_promises_cheaply(shipped, loss):
     assert naive(shipped["policy"], loss) < made.threshold  # cheaper, and proven by nothing
 
 
+@pytest.mark.long
 def test_a_thousand_resplits():
     """Calibrated on one half of the 20,000 images that the network never saw, judged on the other."""
     resplits = benchmark.Resplits(benchmark.unseen(), 1000)

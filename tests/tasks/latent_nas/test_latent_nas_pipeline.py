@@ -148,6 +148,7 @@ def test_figures(run):
     assert all(path.stat().st_size > 10_000 for path in drawn)
 
 
+@pytest.mark.long
 def test_export_and_verify(run, tmp_path):
     report = open_run(run).export(tmp_path / "c")
     assert report["policy"]["sizes"] == [8, 16, 113]
