@@ -103,7 +103,7 @@ class RunConfig:
       0.01
     """
 
-    MEMORY: ClassVar[bool] = True  # whether a policy may have some
+    GENERIC: ClassVar[bool] = True  # whether a policy may have memory, and be fine-tuned for int8
 
     environment: str = field("CartPole-v1", "id of the environment")
     seed: int = field(0, "of the run's random key", low=0, high=2**31 - 1)
@@ -111,6 +111,12 @@ class RunConfig:
     checkpoint_every: int = field(8, "iterations between checkpoints, log lines written to disk, progress", low=1)
     evaluation_envs: int = field(500, "episodes to choose the best seed by, and as many to judge it by", low=1)
     evaluation_steps: int = field(500, "of an episode at most", low=1)
+    finetune_updates: int = field(
+        0,
+        "iterations at the end in which the best policy sees observations rounded to int8; 0: none",
+        low=0,
+        high=10_000,
+    )
     ppo: PPOConfig = dataclasses.field(default_factory=PPOConfig)
 
     def check(self) -> None:
@@ -118,8 +124,10 @@ class RunConfig:
         self.ppo.check()
         for key in dataclasses.fields(self):
             value = getattr(self, key.name)
-            if isinstance(value, PPOConfig) and value.gru_size and not self.MEMORY:
+            if isinstance(value, PPOConfig) and value.gru_size and not self.GENERIC:
                 raise UserError(f"{key.name}.gru_size = {value.gru_size}, but this task's policies have no memory: 0")
+        if self.finetune_updates and not self.GENERIC:
+            raise UserError(f"finetune_updates = {self.finetune_updates}, but this task does not fine-tune: 0")
         for name in ("num_seeds", "checkpoint_every", "evaluation_envs", "evaluation_steps"):
             if getattr(self, name) >= _MOST:
                 raise UserError(f"{name} = {getattr(self, name)}; it must be below {_MOST}")

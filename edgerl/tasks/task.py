@@ -5,18 +5,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from edgerl import deploy
 from edgerl.deploy.names import DEFAULT
 from edgerl.envs.deciding import Policy, Remembering
 from edgerl.envs.environment import Environment
+from edgerl.envs.policy_file import FloatPolicy
 from edgerl.envs.registry import make
 from edgerl.envs.vectors import as_vectors
 from edgerl.rl.config import RunConfig
 from edgerl.rl.run import runner
 from edgerl.tasks import run as runs
-from edgerl.tasks.generic import calibration, evaluation, figures, settings
+from edgerl.tasks.generic import calibration, evaluation, figures, finetuning, settings
 from edgerl.tasks.run import Run
 from edgerl.util import config as configuration
 from edgerl.util import files
@@ -83,7 +85,14 @@ class Task:
         if not (Path(out) / runs.run_folder.CONFIG).exists():
             settings.require_sound(env)
         about = {"system": self.name} if self.name else {}
-        return runner.train_run(env, config, out, about=about, progress=progress)
+
+        def finish(state: Any, policy: FloatPolicy) -> tuple[FloatPolicy, dict[str, Any]]:
+            return finetuning.finetune(
+                env, config, state, policy, jax.random.fold_in(jax.random.key(config.seed), 1005)
+            )
+
+        last = finish if config.finetune_updates else None
+        return runner.train_run(env, config, out, about=about, progress=progress, finish=last)
 
     def open(self, folder: str | Path) -> Run:
         """A finished run of this task.

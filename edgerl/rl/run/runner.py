@@ -6,7 +6,7 @@ makes the same calls; the first one alone writes.
 
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ from edgerl.util import config as configuration
 from edgerl.util import files
 from edgerl.util.distributed import processes
 
+Finish = Callable[[ppo.TrainState, FloatPolicy], tuple[FloatPolicy, dict[str, Any]]]
+
 
 def train_run(
     env: Environment | str,
@@ -43,6 +45,7 @@ def train_run(
     about: Mapping[str, Any] | None = None,
     progress: bool = True,
     resume: bool = True,
+    finish: Finish | None = None,
 ) -> dict[str, Any]:
     """Trains `config.num_seeds` policies, keeps the best, and writes a run folder (see `run_folder`).
 
@@ -52,6 +55,7 @@ def train_run(
       about: more that `run.json` shall say, for example {"system": "cartpole"}.
       progress: whether to show a progress bar on standard error, if that is a terminal.
       resume: if false, an unfinished run is an error.
+      finish: makes the last policy of the best seed's state and policy, and says what it did for `result.json`.
 
     Returns:
       What `result.json` holds.
@@ -73,7 +77,7 @@ def train_run(
     started = time.perf_counter()
     state = loop.train(training, folder, progress)
     trained = time.perf_counter()
-    policy, result = _choose(training, state, env, env_params)
+    policy, result = _choose(training, state, env, env_params, finish)
     seconds = {"training": trained - started, "evaluation": time.perf_counter() - trained}
     result = {**says, **result, "steps_per_seed": config.ppo.total_steps, "seconds": seconds}
     if first:
@@ -143,7 +147,7 @@ class PPO(Training[ppo.TrainState]):
 
 
 def _choose(
-    training: PPO, states: ppo.TrainState, env: Environment, env_params: Params
+    training: PPO, states: ppo.TrainState, env: Environment, env_params: Params, finish: Finish | None
 ) -> tuple[FloatPolicy, dict[str, Any]]:
     """The policy of the best seed. It is judged on other episodes than those it was chosen by."""
     config, mesh = training.config, training.mesh
@@ -158,8 +162,20 @@ def _choose(
 
     scores = scored(choice_key).returns.mean(axis=1, dtype=np.float64)
     best = int(scores.argmax())
+    more: dict[str, Any] = {}
+    if finish:
+        last, more = finish(_row(training.saved(states), best), _row(policies, best))
+        policies = jax.tree.map(lambda all_of_them, x: _replaced(all_of_them, best, x), policies, last)
+        together = shard(policies, config.num_seeds, mesh)
     judged = summary(_row(scored(judge_key), best))
-    return _row(policies, best), {"best_seed": best, "choice": {"returns": scores.tolist()}, "evaluation": judged}
+    found = {"best_seed": best, "choice": {"returns": scores.tolist()}, **more, "evaluation": judged}
+    return _row(policies, best), found
+
+
+def _replaced(rows: np.ndarray, index: int, row: np.ndarray) -> np.ndarray:
+    made = np.array(rows)
+    made[index] = row
+    return made
 
 
 def _row(tree: Any, index: int) -> Any:

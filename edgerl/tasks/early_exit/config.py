@@ -48,7 +48,7 @@ _FRONT_PPO = dataclasses.replace(_PPO, num_updates=60, epochs=4, entropy_coeffic
 class EarlyExitConfig(RunConfig):
     """A run: policies for a profile's weights, of which the best seed is kept, and a front of policies."""
 
-    MEMORY: ClassVar[bool] = False  # an image shows all at once
+    GENERIC: ClassVar[bool] = False  # an image shows all at once, and it is judged on the device's own decisions
 
     environment: str = field("EarlyExit-v0", "id of the environment", choices=("EarlyExit-v0",))
     num_seeds: int = field(10, "policies trained side by side", low=1)

@@ -53,7 +53,7 @@ _PPO = PPOConfig(
 class LatentNASConfig(RunConfig):
     """A run: policies for one latent space, of which the best seed is kept."""
 
-    MEMORY: ClassVar[bool] = False  # see `history`
+    GENERIC: ClassVar[bool] = False  # it has a `history` of its own
 
     environment: str = field("LatentNAS-v0", "id of the environment", choices=("LatentNAS-v0",))
     num_seeds: int = field(2, "policies trained side by side", low=1)

@@ -68,6 +68,7 @@ class MountainCarContinuous(ByContent):
     # to reach the goal. Where updates are shorter, some seeds learn to save force before any has been there.
     training: ClassVar = {
         "checkpoint_every": 2,
+        "finetune_updates": 4,
         "ppo": {
             "num_steps": 1024,
             "num_updates": 12,
