@@ -86,11 +86,11 @@ def finetune(
     settings = dataclasses.replace(config.ppo, num_updates=config.finetune_updates, learning_rate=rate)
 
     @jax.jit
-    def learn(params: Any, statistics: Any) -> ppo.TrainState:
+    def learn(params: Any, statistics: Any) -> FloatPolicy:
         begin = ppo.init(rounded, settings, learn_key)
         begin = dataclasses.replace(begin, params=params, statistics=statistics)
         step = lambda state, _: (ppo.update(rounded, settings, state)[0], None)  # noqa: E731
-        return jax.lax.scan(step, begin, None, settings.num_updates)[0]
+        return ppo.greedy_policy(env, settings, jax.lax.scan(step, begin, None, settings.num_updates)[0])
 
     @jax.jit
     def earned(policy: FloatPolicy) -> chex.Array:
@@ -99,8 +99,7 @@ def finetune(
             rounded, policy, play_key, params, config.evaluation_envs, config.evaluation_steps
         ).returns.mean()
 
-    after = jax.tree.map(np.asarray, learn(state.params, state.statistics))
-    tuned = jax.tree.map(np.asarray, ppo.greedy_policy(env, config.ppo, after))
+    tuned = jax.tree.map(np.asarray, learn(state.params, state.statistics))
     returns = [float(earned(one)) for one in (policy, tuned)]
     better = returns[1] > returns[0]
     found = {"updates": config.finetune_updates, "before": returns[0], "after": returns[1], "kept": better}
