@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edgerl.envs.spaces import Box, Discrete
     from edgerl.rl.config import PPOConfig, RunConfig
     from edgerl.simulator.simulate import SimulationStats, random_policy, simulate
+    from edgerl.tasks.imports.importing import import_policy
     from edgerl.tasks.registry import open_run
     from edgerl.tasks.run import Run
     from edgerl.tasks.task import Task
@@ -46,6 +47,7 @@ register("PositionOnlyPendulum-v1", "edgerl.tasks.pendulum.env:position_only_pen
 register("MountainCarContinuous-v0", "edgerl.tasks.mountain_car.env:MountainCarContinuous")
 register("PatchSelection-v0", "edgerl.tasks.agent_vit.factory:patch_selection_v0")
 
+extras.register("onnx", "edgerl.deploy.onnx_file:generate")
 extras.register("exits", "edgerl.tasks.early_exit.export.exits_files:write")
 extras.register("images", "edgerl.tasks.early_exit.export.images:write")
 extras.register("cascade", "edgerl.tasks.early_exit.export.cascade_files:write")
@@ -74,6 +76,7 @@ _LAZY = {
     "check_environment": "edgerl.envs.conformance",
     "export": "edgerl.deploy",
     "from_gymnax": "edgerl.envs.adapters.gymnax_adapter",
+    "import_policy": "edgerl.tasks.imports.importing",
     "load_policy": "edgerl.envs.policy_file",
     "open_run": "edgerl.tasks.registry",
     "quantise": "edgerl.deploy",
@@ -115,6 +118,7 @@ __all__ = [
     "check_environment",
     "export",
     "from_gymnax",
+    "import_policy",
     "load_policy",
     "make",
     "open_run",

@@ -18,7 +18,17 @@ ALLOWED = {
 }
 TASKS = tuple(p.name for p in sorted((PACKAGE / "tasks").iterdir()) if (p / "env.py").is_file())
 # Slow to import, or not installed with the package itself: only inside the function that uses them.
-LAZY = {"tensorflow", "tensorflow_datasets", "matplotlib", "distrax", "tflite_micro", "gymnasium", "gymnax", "PIL"}
+LAZY = {
+    "tensorflow",
+    "tensorflow_datasets",
+    "matplotlib",
+    "distrax",
+    "tflite_micro",
+    "gymnasium",
+    "gymnax",
+    "onnx",
+    "PIL",
+}
 
 # Their classes are Gymnasium's; only `to_gymnasium` imports them, when it is called.
 IMPORTED_LATE = {f"envs/adapters/gymnasium_{name}.py" for name in ("envs", "copies", "spaces")}

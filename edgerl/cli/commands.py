@@ -148,10 +148,26 @@ def _export(options: argparse.Namespace) -> int:
         if "episodes" not in inspect.signature(task_of_run(options.run).export).parameters:
             raise UserError(f"--episodes: {options.run} is judged on data, not in episodes")
         more["episodes"] = options.episodes
-    report = open_run(options.run).export(options.out, name=options.name, **more)
+    report = open_run(options.run).export(options.out, name=options.name, onnx=options.onnx, **more)
     with failures.printing():
         print(to_json(report) if options.json else reports.of_export(str(options.out), report))
     return 0 if report.get("cascade", {"passed": True})["passed"] else 1
+
+
+def _import_policy(options: argparse.Namespace) -> int:
+    from edgerl.tasks.imports.importing import import_run
+
+    run = import_run(
+        options.file,
+        options.env,
+        options.out,
+        normaliser=options.normaliser,
+        activation=options.activation,
+        prefix=options.prefix,
+    )
+    with failures.printing():
+        print(to_json(run.result) if options.json else reports.of_import(options.out, run))
+    return 0
 
 
 def _serial(options: argparse.Namespace) -> int:
@@ -232,6 +248,7 @@ _COMMANDS = {
     "figures": _figures,
     "certify": _certify,
     "export": _export,
+    "import-policy": _import_policy,
     "serial": _serial,
     "demo": _demo,
     "verify": _verify,

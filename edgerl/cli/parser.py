@@ -109,7 +109,8 @@ def parser() -> argparse.ArgumentParser:
     certify.add_argument(
         "--delta", type=float, default=0.1, help="probability that this is exceeded, at most (default: 0.1)"
     )
-    for sub in (evaluate, figures, certify, export):
+    runs = (evaluate, figures, certify, export)
+    for sub in runs:
         sub.add_argument("run", type=_path, metavar="RUN", help="folder that `edgerl train` wrote")
     export.add_argument("--out", type=_path, metavar="FOLDER", required=True, help="new folder for the files")
     export.add_argument(
@@ -121,6 +122,7 @@ def parser() -> argparse.ArgumentParser:
         "--cascade", action="store_true", help="early-exit: the network too, as int8 C, judged and verified on images"
     )
     export.add_argument("--data", type=_path, metavar="DIR", help="CIFAR-100's binary files, for --cascade")
+    export.add_argument("--onnx", action="store_true", help="the float policy as NAME.onnx, too")
     figures.add_argument(
         "--data", type=_path, metavar="DIR", help="CIFAR-100's binary files, for early-exit's gallery of images"
     )
@@ -173,10 +175,43 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--figure", type=_path, metavar="FILE.png", help="sim, ppo: also draw the result")
 
     import_, build = _add_logits(command)
+    policy = _add_import_policy(command)
 
-    for sub in (envs, evaluate, figures, certify, export, serial, demo, verify, simulate, bench, import_, build):
+    for sub in (envs, policy, *runs, serial, demo, verify, simulate, bench, import_, build):
         sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return whole
+
+
+def _add_import_policy(command: Callable[..., argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    policy = command(
+        "import-policy",
+        "make a run of a policy that another library trained",
+        "edgerl import-policy CartPole-v1.zip --env CartPole-v1 --out runs/pole && edgerl evaluate runs/pole",
+    )
+    policy.add_argument(
+        "file",
+        type=_path,
+        metavar="FILE",
+        help="Stable-Baselines3's zip (PPO, A2C, DQN), a state dictionary of torch.save, .safetensors or .npz, an int8 "
+        ".tflite; nothing is unpickled",
+    )
+    policy.add_argument("--env", metavar="ENV", required=True, help="the environment that it decides in")
+    policy.add_argument("--out", type=_path, metavar="RUN", required=True, help="new folder for the run")
+    policy.add_argument(
+        "--normaliser",
+        type=_path,
+        metavar="FILE",
+        help="what scaled its observations: vecnormalize.pkl, or mean and var in .npz or .safetensors",
+    )
+    policy.add_argument(
+        "--activation",
+        choices=("relu", "relu6", "tanh", "sigmoid"),
+        help="between the layers, where the file does not say",
+    )
+    policy.add_argument(
+        "--prefix", default="", metavar="NAME", help="of the tensors that count, where a file has several networks"
+    )
+    return policy
 
 
 def _add_logits(command: Callable[..., argparse.ArgumentParser]) -> tuple[argparse.ArgumentParser, ...]:

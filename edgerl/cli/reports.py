@@ -1,9 +1,12 @@
 """What `train`, `certify`, `export` and `verify` say on a terminal: a dozen rows. The rest is in files and `--json`."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgerl.util.tables import aligned, percent
+
+if TYPE_CHECKING:  # importing it would import JAX
+    from edgerl.tasks.run import Run
 
 _WORDS = {True: "passed", False: "FAILED", None: "not run"}
 
@@ -22,6 +25,20 @@ def of_train(folder: str, result: Mapping[str, Any]) -> str:
     return "\n".join(
         [aligned(rows), f"\nnext: edgerl evaluate {folder} · figures {folder} · export {folder} --out FOLDER"]
     )
+
+
+def of_import(folder: str, run: "Run") -> str:
+    """The file, what it has, and what comes next. Remarks have gone to standard error."""
+    source, policy = run.result["imported"], run.policy
+    rows: list[list[Any]] = [
+        ["run", folder],
+        ["environment", run.result["environment"]],
+        ["file", f"{source['file']}, {source['format']}"],
+        ["layers", "-".join(map(str, policy.sizes))],
+        ["activation", policy.activation if len(policy.kernels) > 1 else "none"],
+        ["scaled observations", "folded into the first layer" if source["normalised"] else "no"],
+    ]
+    return f"{aligned(rows)}\n\nnext: edgerl evaluate {folder} · export {folder} --out FOLDER"
 
 
 def of_export(folder: str, report: Mapping[str, Any]) -> str:

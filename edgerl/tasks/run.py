@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from edgerl.tasks.task import Task
 
 JUDGEMENT = "judgement.json"  # what `evaluate` found last
+IMPORTED = "imported"  # key of `result.json`: which file the policy comes from, if it was not trained here
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +53,18 @@ class Run:
     config: Any
     policy: FloatPolicy
     result: dict[str, Any]
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What an export's report says of the run: how it was trained, or the file that it was imported from."""
+        if self.imported:
+            return {"system": self.task.name, IMPORTED: self.result[IMPORTED]}
+        return {"system": self.task.name, "configuration": configuration.as_dict(self.config)}
+
+    @property
+    def imported(self) -> bool:
+        """Whether the policy was trained elsewhere: see `edgerl.import_policy`."""
+        return IMPORTED in self.result
 
     @functools.cached_property
     def env(self) -> Environment:

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from edgerl import deploy
+from edgerl.deploy import onnx_file
 from edgerl.deploy.names import DEFAULT
 from edgerl.envs.deciding import Policy, Remembering
 from edgerl.envs.environment import Environment
@@ -125,22 +126,27 @@ class Task:
         """float32 [N, features]: what the policy sees, and what it would see if now and then it were disturbed."""
         return calibration.visited(run.env, run.policy, run.key(1002), run.config.evaluation_steps)
 
-    def export(self, run: Run, out: str | Path, name: str = DEFAULT, episodes: int | None = None) -> dict[str, Any]:
+    def export(
+        self, run: Run, out: str | Path, name: str = DEFAULT, onnx: bool = False, episodes: int | None = None
+    ) -> dict[str, Any]:
         """The deployment folder; see `edgerl.deploy.export`. Its report has the int8 and the float policy's returns.
 
         Args:
           name: begins every file, symbol, macro and package that goes into firmware.
+          onnx: whether the float policy is written as `NAME.onnx`, too.
           episodes: how many the returns are of; None: as many as `evaluate` takes.
         """
         files.must_be_new(out)
+        more = onnx_file.extra(onnx, run.policy)
         return deploy.export(
             run.policy,
             self.calibration(run),
             out,
             name=name,
             env=run.env,
-            about={"system": self.name, "configuration": configuration.as_dict(run.config)},
+            about=run.about,
             closed_loop=lambda player: self.closed_loop(run, player, episodes),
+            extra=more,
         )
 
     def closed_loop(self, run: Run, player: Policy, episodes: int | None = None) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def train(env: Environment | str, out: str | Path, *, progress: bool = True, **s
       >>> run.result["environment"]
       'CartPole-v1'
     """
-    task = task_of(env) if isinstance(env, str) else _of_environment(environment_of(env, "train"))
+    task = task_of(env) if isinstance(env, str) else of_environment(environment_of(env, "train"))
     overrides = [f"{key}={_text(key, value)}" for key, value in settings.items()]
     task.train(task.settings(None, overrides), out, progress=progress)
     return task.open(out)
@@ -50,8 +50,8 @@ def _text(key: str, value: Any) -> str:
         )
 
 
-def _of_environment(env: Environment) -> Task:
-    """With the name by which it can be made again, if there is one."""
+def of_environment(env: Environment) -> Task:
+    """The generic task, with the name by which its environment can be made again, if there is one."""
     kind = type(env)
     candidates = [env.id] if env.id in registered() else []
     if "<" not in kind.__qualname__ and kind.__module__ != "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgerl import deploy
+from edgerl.deploy import onnx_file
 from edgerl.deploy.names import DEFAULT
 from edgerl.envs.environment import Environment
 from edgerl.envs.policy_file import load_perceptron, save_policy
@@ -116,7 +117,9 @@ class AgentViTTask(Task):
             drawn.append(folder / "table.md")
         return drawn
 
-    def export(self, run: Run, out: str | Path, name: str = DEFAULT) -> dict[str, Any]:  # type: ignore[override]
+    def export(  # type: ignore[override]
+        self, run: Run, out: str | Path, name: str = DEFAULT, onnx: bool = False
+    ) -> dict[str, Any]:
         """The deployment folder of the first seed's agent (see `deploy.export`).
 
         The policy's network sees one patch and decides: 0 leave, 1 take. Its threshold takes `n_patch_desired` patches
@@ -124,8 +127,10 @@ class AgentViTTask(Task):
 
         Args:
           name: begins every file, symbol, macro and package that goes into firmware.
+          onnx: whether the float policy is written as `NAME.onnx`, too.
         """
         files.must_be_new(out)
+        more = onnx_file.extra(onnx, run.policy)
         settings, splits = run.config, methods.load_splits(run.config)
         one = methods.member(settings, splits, settings.agent, settings.seed)
         running = training.load(one, run.folder, splits)
@@ -138,7 +143,7 @@ class AgentViTTask(Task):
 
         seen = deployment.observations(one, running, splits)
         about = {"system": self.name, "configuration": configuration.as_dict(settings)}
-        return deploy.export(run.policy, seen, out, name=name, about=about, closed_loop=closed_loop)
+        return deploy.export(run.policy, seen, out, name=name, about=about, closed_loop=closed_loop, extra=more)
 
 
 TASK = AgentViTTask("agent-vit")

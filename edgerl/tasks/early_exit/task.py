@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from edgerl import deploy
+from edgerl.deploy import onnx_file
 from edgerl.deploy.extras import Extra
 from edgerl.deploy.names import DEFAULT
 from edgerl.envs.policy import MLPPolicy
@@ -122,7 +123,13 @@ class EarlyExitTask(Task):
         return found
 
     def export(  # type: ignore[override]  # it is judged on images, not in episodes
-        self, run: Run, out: str | Path, name: str = DEFAULT, cascade: bool = False, data: str | None = None
+        self,
+        run: Run,
+        out: str | Path,
+        name: str = DEFAULT,
+        onnx: bool = False,
+        cascade: bool = False,
+        data: str | None = None,
     ) -> dict[str, Any]:
         """The deployment folder (see `deploy.export`), with `NAME_exits.h` and `.c`: raw logits in, decision out.
 
@@ -131,6 +138,7 @@ class EarlyExitTask(Task):
 
         Args:
           name: begins every file, symbol, macro and package that goes into firmware.
+          onnx: whether the float policy is written as `NAME.onnx`, too.
           cascade: also write the network itself, as int8 C, evaluated and verified on images.
           data: folder of CIFAR-100's binary files, for the cascade; None: through tensorflow-datasets.
         """
@@ -161,6 +169,7 @@ class EarlyExitTask(Task):
                 network = stack.enter_context(cascades.prepared(settings, table, data, name, promised))
                 promised = network.promise
             extra = {
+                **onnx_file.extra(onnx, run.policy),
                 exits_files.NAME: stack.enter_context(exits_files.extra_of(device.exits, promised)),
                 page_images.NAME: Extra(page_images.said_of(table, test.env, Path(settings.profile).stem)),
             }

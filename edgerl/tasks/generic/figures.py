@@ -36,14 +36,17 @@ class Episode:
 
 
 def draw(run: Run) -> list[Path]:
-    """Learning curve, returns, one episode, and an animation where the environment has `render(state)`."""
+    """Learning curve, returns, one episode, and an animation where the environment has `render(state)`.
+
+    An imported policy has no learning curve.
+    """
     folder = run.folder / "figures"
-    steps, curve = run.learning_curve()
+    curve = None if run.imported else run.learning_curve()
     played: dict[str, Policy] = {**evaluation.opponents(run.env), "policy": run.policy}
     found = {name: np.asarray(evaluation.episodes(run, player).returns) for name, player in played.items()}
     episode = play_one(run.env, run.policy, run.key(1003), run.config.evaluation_steps)
     drawn = [
-        learning_curve(folder / "learning_curve.png", steps, curve, f"PPO on {run.env.id}"),
+        *([] if curve is None else [learning_curve(folder / "learning_curve.png", *curve, f"PPO on {run.env.id}")]),
         returns(folder / "returns.png", found, run.env.id),
         course(folder / "episode.png", episode, run.env.id, getattr(run.env, "observation_names", ())),
     ]
