@@ -148,7 +148,9 @@ def _export(options: argparse.Namespace) -> int:
         if "episodes" not in inspect.signature(task_of_run(options.run).export).parameters:
             raise UserError(f"--episodes: {options.run} is judged on data, not in episodes")
         more["episodes"] = options.episodes
-    report = open_run(options.run).export(options.out, name=options.name, onnx=options.onnx, **more)
+    if options.onnx:
+        more["onnx"] = True
+    report = open_run(options.run).export(options.out, name=options.name, **more)
     with failures.printing():
         print(to_json(report) if options.json else reports.of_export(str(options.out), report))
     return 0 if report.get("cascade", {"passed": True})["passed"] else 1
