@@ -1,5 +1,6 @@
 """Every public name says what it takes and has an example that runs, as the documentation site shows it."""
 
+import dataclasses
 import doctest
 import inspect
 import re
@@ -38,9 +39,8 @@ def trained(tmp_path_factory):
 
 def _taken(public):
     """The arguments of a function, or what a class is made of. A field with a help of its own is described by that."""
-    fields = getattr(public, "__dataclass_fields__", None)
-    if fields is not None:
-        return {name for name, field in fields.items() if field.init and "help" not in field.metadata}
+    if dataclasses.is_dataclass(public):
+        return {field.name for field in dataclasses.fields(public) if field.init and "help" not in field.metadata}
     if isinstance(public, type):  # a protocol is made of nothing; an error takes what it says
         return set() if getattr(public, "_is_protocol", False) or "__init__" not in vars(public) else {"message"}
     return set(inspect.signature(public).parameters) if inspect.isfunction(public) else set()
