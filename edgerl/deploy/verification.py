@@ -80,7 +80,7 @@ def verify(
         raise UserError(f"num_vectors is {num_vectors}, expected a whole number, at least 1")
     chosen = machines.chosen(targets)
     folder = open_folder(out)
-    made_of = _ingredients(folder)
+    made_of = ingredients(folder)
     machines_of_it = (*chosen, Program(_PROGRAM, made_of.program or b"", f"the export has no {PAGE}"))
     with tempfile.TemporaryDirectory() as temporary:
         clean = Path(temporary)
@@ -95,7 +95,7 @@ def verify(
     return {"passed": passed, "vectors": num_vectors, "checks": checks, "unchecked": UNCHECKED}
 
 
-def _ingredients(folder: Folder) -> Ingredients:
+def ingredients(folder: Folder) -> Ingredients:
     """What the files of a folder should have been made of, by the folder itself."""
     deployed = int8_policy.read(folder.path)
     stored = folder.path / "observations.npz"
