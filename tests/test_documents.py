@@ -1,13 +1,11 @@
-"""What newcomers run first: examples that say something, and the notebooks, as they stand. Pages: test_pages."""
+"""What newcomers run first: examples that say something. Pages: test_pages. Notebooks: test_labs."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 ROOT = Path(__file__).parent.parent
 
@@ -41,22 +39,3 @@ def test_every_example_is_run(document, count):
 def test_a_document_names_files_that_are_there(document):
     for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text()):
         assert ((ROOT / document).parent / target).exists(), target
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(path, marks=[] if path.stem == "cartpole_lab" else pytest.mark.long, id=path.stem)
-        for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
-    ],
-)
-def test_a_notebook_runs(path, tmp_path):
-    notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=400, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
-def test_a_notebook_is_stored_without_outputs(path):
-    for cell in nbformat.read(path, as_version=4).cells:
-        assert not cell.get("outputs")
-        assert cell.get("execution_count") is None
