@@ -17,6 +17,8 @@ import rounds
 from ppo_settings import RECOMMENDED, TUNED, ZOO
 from report import Numbers
 
+from edgerl.util import plots
+
 SEEDS = 20
 TRIAL_SEEDS = range(100, 105)
 MANY, MANY_REPEATS = 100, 5  # seeds trained side by side, and how often that is timed
@@ -145,7 +147,7 @@ def rows(result: Numbers) -> list[list[str]]:
 def draw(result: Numbers, path: Path) -> None:
     """Return of the greedy policy against training time: the median over the seeds, and its middle half."""
     with report.figure(path, 1, (6, 4)) as (axis,):
-        for name, numbers in result["contestants"].items():
+        for (name, numbers), colour in zip(result["contestants"].items(), plots.COLOURS, strict=False):
             curves = [repeat["curve"] for repeat in numbers.get("repeats", ()) if repeat.get("curve")]
             if curves:
                 # All of a contestant's curves are evaluated at the same shares of their training.
@@ -153,11 +155,13 @@ def draw(result: Numbers, path: Path) -> None:
                 low, middle, high = np.percentile(
                     [[value for _, value in curve] for curve in curves], (25, 50, 75), axis=0
                 )
-                (line,) = axis.plot(times, middle, "o-", markersize=3, label=name)
-                axis.fill_between(times, low, high, alpha=0.2, color=line.get_color())
-        axis.axhline(SOLVED, color="grey", linewidth=1)
-        axis.set(xlabel="training time after compiling (s)", ylabel="return of the greedy policy", xscale="log")
-        axis.legend(fontsize=8)
+                label = f"{name}: median of {len(curves)} seeds"
+                axis.plot(times, middle, "o-", color=colour, markersize=3, label=label)
+                axis.fill_between(times, low, high, alpha=0.2, color=colour, linewidth=0)
+        axis.axhline(SOLVED, color=plots.GREY, linestyle="--", linewidth=1, label=f"solved: {SOLVED:g}")
+        axis.set(xlabel="training time after compiling (s)", ylabel="mean return of an episode", xscale="log")
+        axis.set_title("PPO on CartPole-v1, without exploration (shade: middle half)")
+        axis.legend()
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from edgerl.util import plots
 from edgerl.util.json_text import to_json
 
 Numbers = dict[str, Any]
@@ -119,16 +120,9 @@ def main(
 @contextlib.contextmanager
 def figure(path: Path, panels: int, size: tuple[float, float], share_y: bool = True) -> Iterator[Any]:
     """Axes side by side, [panels]; written to `path` at the end. `size` is in inches."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    drawn, axes = pyplot.subplots(1, panels, figsize=size, sharey=share_y, squeeze=False)
-    yield axes[0]
-    drawn.tight_layout()
-    drawn.savefig(path, dpi=150)
-    pyplot.close(drawn)
+    drawn, axes = plots.axes(panels, size, sharey=share_y)
+    yield axes
+    plots.save_figure(drawn, path)
 
 
 def log(message: str) -> None:

@@ -12,6 +12,8 @@ import report
 import rounds
 from report import Numbers
 
+from edgerl.util import plots
+
 NUM_ENVS = tuple(2**k for k in range(10, 21))
 REPEATS = 2  # in each direction
 SECONDS = 0.4  # of one repeat
@@ -73,14 +75,12 @@ def draw(found: Numbers, path: Path, limits: dict[str, float]) -> None:
     panels = sorted({name.partition(":")[0] for name in found})
     with report.figure(path, len(panels), (4.5 * len(panels), 3.5), share_y=False) as axes:
         for axis, panel in zip(axes, panels, strict=True):
-            for name, numbers in found.items():
-                if name.startswith(panel) and "steps_per_s" in numbers:
-                    counts = [int(n) for n in numbers["steps_per_s"]]
-                    axis.loglog(counts, list(numbers["steps_per_s"].values()), "o-", label=name.partition(": ")[2])
+            shown = {n: numbers for n, numbers in found.items() if n.startswith(panel) and "steps_per_s" in numbers}
+            for (name, numbers), colour in zip(shown.items(), plots.COLOURS, strict=False):
+                counts, speeds = [int(n) for n in numbers["steps_per_s"]], list(numbers["steps_per_s"].values())
+                axis.loglog(counts, speeds, "o-", color=colour, label=name.partition(": ")[2])
             if panel in limits:
-                axis.axhline(limits[panel], color="grey", linestyle="--", label="the C program")
-            axis.set(title=panel, xlabel="environments", ylabel="steps / s")
+                axis.axhline(limits[panel], color=plots.GREY, linestyle="--", label="a C program")
+            axis.set(title=panel, xlabel="environments at once", ylabel="steps a second")
             axis.set_xscale("log", base=2)
-            axis.set_ylim(1e6, 3 * axis.get_ylim()[1])
-            axis.grid(True, which="major", alpha=0.3)
-            axis.legend(fontsize=8, loc="lower right")
+            axis.legend(loc="lower right")

@@ -97,11 +97,12 @@ def main() -> None:
         results["surrogate"] = [report.judge(CellsConfig().search.surrogate, cells, values) for cells in picks]
         files.write_json(options.out, results)
     drawn = [name for name in TASKS if name in results]
-    figure, panels = axes(min(len(drawn), 3), (13, 3.6 * -(-len(drawn) // 3)), -(-len(drawn) // 3))
+    rows, columns = -(-len(drawn) // 3), min(len(drawn), 3)
+    figure, panels = axes(columns, (4.3 * columns if columns > 1 else 7.5, 4.0 * rows), rows)
     for axis, name in zip(panels, drawn, strict=False):
         figures.regrets(axis, results[name]["regrets"])
-        axis.set_title(name, fontsize=9)
-    panels[0].legend(fontsize=7)
+        axis.set_title(f"Mean regret, {name} (bars: two standard errors)" if len(drawn) == 1 else name)
+    panels[0].legend()
     save_figure(figure, options.out.with_suffix(".png"), dpi=110)
 
 

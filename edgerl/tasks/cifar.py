@@ -27,6 +27,7 @@ class Layout:
     rows_per_file: tuple[int, int]  # train, test
     label_bytes: int
     classes: int
+    names: str  # of the file with the classes' names, a line each
 
 
 LAYOUTS = {
@@ -38,9 +39,17 @@ LAYOUTS = {
         (10_000, 10_000),
         label_bytes=1,
         classes=10,
+        names="batches.meta.txt",
     ),
     "cifar100": Layout(
-        "CIFAR-100", "cifar-100-binary", ("train.bin",), ("test.bin",), (50_000, 10_000), label_bytes=2, classes=100
+        "CIFAR-100",
+        "cifar-100-binary",
+        ("train.bin",),
+        ("test.bin",),
+        (50_000, 10_000),
+        label_bytes=2,
+        classes=100,
+        names="fine_label_names.txt",
     ),
 }
 
@@ -59,6 +68,23 @@ def read_cifar(name: str, folder: str | Path | None = None) -> tuple[np.ndarray,
         not on this machine and cannot be fetched.
     """
     return _from_tfds(name) if folder is None else _from_files(LAYOUTS[name], Path(folder))
+
+
+def class_names(name: str, folder: str | Path) -> list[str] | None:
+    """What the classes are called, from the file that lies beside the official binary files; None where there is none.
+
+    Args:
+      name, folder: see `read_cifar`.
+    """
+    layout = LAYOUTS[name]
+    for place in (Path(folder) / layout.folder, Path(folder)):
+        try:
+            found = (place / layout.names).read_text(encoding="utf-8", errors="replace").split()
+        except OSError:
+            continue
+        if len(found) == layout.classes:
+            return [word.replace("_", " ") for word in found]
+    return None
 
 
 def _from_files(layout: Layout, folder: Path) -> tuple[np.ndarray, np.ndarray, int]:

@@ -1,10 +1,12 @@
-"""Small pictures of mechanisms: lines and discs in a plane measured in metres, for an environment's `render`."""
+"""Small pictures of mechanisms: lines and discs in a plane measured in metres, for an environment's `render`; and the
+lines of text above them in an animation."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+_INK = "#222222"
 SMOOTH = 2  # pictures are drawn so many times larger and shrunk, which smooths their edges
 
 Point = tuple[float, float]  # metres, the second one upwards
@@ -19,7 +21,7 @@ class Picture:
 
     Example:
       >>> picture = Picture(100, (-1.0, -1.0), (1.0, 1.0))
-      >>> picture.disc((0.0, 0.0), 0.5, "#2166ac")
+      >>> picture.disc((0.0, 0.0), 0.5, "#0072b2")
       >>> picture.array().shape
       (100, 100, 3)
     """
@@ -38,7 +40,7 @@ class Picture:
 
         Args:
           width: metres; at least a pixel is drawn.
-          colour: as PIL takes it, for example "#2166ac".
+          colour: as PIL takes it, for example "#0072b2".
         """
         pixels = max(SMOOTH, round(width * self._scale))
         self._draw.line([self._pixel(point) for point in points], fill=colour, width=pixels, joint="curve")
@@ -68,3 +70,24 @@ class Picture:
 
     def _pixel(self, point: Point) -> Point:
         return (point[0] - self._low[0]) * self._scale, (self._high[1] - point[1]) * self._scale
+
+
+def captioned(picture: np.ndarray, rows: Sequence[str]) -> np.ndarray:
+    """A picture with rows of text above it, ten pixels high; what is wider than the picture is cut off.
+
+    Args:
+      picture: uint8 [height, width, 3].
+    Returns:
+      uint8 [height + 6 + 12 * rows, width, 3].
+
+    Example:
+      >>> captioned(np.zeros((50, 200, 3), np.uint8), ["step 7", "push left"]).shape
+      (80, 200, 3)
+    """
+    from PIL import Image, ImageDraw
+
+    strip = Image.new("RGB", (SMOOTH * picture.shape[1], SMOOTH * (6 + 12 * len(rows))), "white")
+    draw = ImageDraw.Draw(strip)
+    for number, row in enumerate(rows):
+        draw.text((SMOOTH * 4, SMOOTH * (3 + 12 * number)), row, fill=_INK, font_size=10 * SMOOTH)
+    return np.concatenate([np.asarray(strip.reduce(SMOOTH)), picture])

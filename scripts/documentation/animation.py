@@ -3,9 +3,9 @@
 PYTHONPATH=scripts python -m documentation.animation runs/pole_c docs/pole.gif
 """
 
-import io
 import math
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,11 @@ import numpy as np
 import edgerl
 from edgerl.deploy import serial
 from edgerl.tasks.cartpole.drawing import cart
-from edgerl.util import files
+from edgerl.util.drawing import captioned
+from edgerl.util.plots import save_animation
 
 STEPS, EVERY = 240, 2  # a picture every second step: 25 a second, as fast as the pole is
+TITLE = "CartPole-v1: C on an emulated rv32imc processor decides every push"
 
 
 def draw(export: str, path: str) -> None:
@@ -26,8 +28,6 @@ def draw(export: str, path: str) -> None:
       export: folder of a CartPole export.
       path: of the file.
     """
-    from PIL import Image
-
     env = edgerl.make("CartPole-v1")
     step = jax.jit(env.step)
     key = jax.random.key(3)
@@ -39,15 +39,12 @@ def draw(export: str, path: str) -> None:
             if number % EVERY == 0:
                 pushed = "right" if action else "left "
                 label = f"step {number:3d}   angle {math.degrees(float(state.theta)):+5.1f} degrees   push {pushed}"
-                picture = Image.fromarray(cart(float(state.x), float(state.theta), label))
-                pictures.append(picture.quantize(16, Image.Quantize.FASTOCTREE))
+                pictures.append(captioned(cart(float(state.x), float(state.theta), label), [TITLE]))
             key, used = jax.random.split(key)
             obs, state, _, terminated, _, _ = step(used, state, jnp.int32(action), env.default_params)
             if terminated:
                 break
-    drawn = io.BytesIO()
-    pictures[0].save(drawn, "GIF", save_all=True, append_images=pictures[1:], duration=40, loop=0, optimize=True)
-    files.write_bytes(path, drawn.getvalue())
+    save_animation(pictures, Path(path), colours=16)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,14 @@ def test_reads_the_official_files(tmp_path, small, name, train_rows, inside):
     assert images[5, 3, 7, 2] == rows[5, layout.label_bytes + 2 * 1024 + 3 * 32 + 7]
 
 
+def test_classes_are_called_as_the_file_beside_the_images_has_it(tmp_path):
+    assert cifar.class_names("cifar10", tmp_path) is None
+    (tmp_path / "batches.meta.txt").write_text("one_two\n" + "x\n" * 9 + "\n")
+    assert cifar.class_names("cifar10", tmp_path) == ["one two", *"x" * 9]
+    (tmp_path / "batches.meta.txt").write_text("x\n" * 9)
+    assert cifar.class_names("cifar10", tmp_path) is None
+
+
 def test_fine_labels_are_the_second_byte():
     assert cifar.LAYOUTS["cifar100"].label_bytes == 2
     assert cifar.LAYOUTS["cifar100"].rows_per_file == (50_000, 10_000)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from environments import Fixed, FixedParams, Walk
 from flax import struct
+from PIL import Image
 
 import edgerl
 from edgerl import UserError, cli, deploy
@@ -97,7 +98,9 @@ QUICK = {"num_seeds": 1, "evaluation_envs": 16, "ppo": {"num_updates": 2, "num_e
 def test_an_environment_that_is_made_is_found_again(tmp_path):
     run = edgerl.train(Drawn(), tmp_path / "run", **QUICK)
     assert edgerl.open_run(tmp_path / "run").env == Drawn()
-    assert {path.name for path in run.figures()} >= {"episode.gif"}
+    drawn = {path.name: path for path in run.figures()}
+    with Image.open(drawn["episode.gif"]) as animated:
+        assert (animated.width, animated.height > 8 + 3 * 12) == (16, True)  # the picture, and a caption above it
     found = run.evaluate()
     assert [row[0] for row in run.task.table(found)[1:5]] == ["random", "inward", "policy_float32", "policy_int8"]
     assert found["inward"]["low"] > found["random"]["high"]

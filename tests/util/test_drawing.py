@@ -1,6 +1,6 @@
 import numpy as np
 
-from edgerl.util.drawing import Picture
+from edgerl.util.drawing import Picture, captioned
 
 RED = [255, 0, 0]
 
@@ -26,3 +26,12 @@ def test_lines_and_polygons_lie_where_they_are_drawn():
     assert blue[20, 5:14].all()
     assert not blue[:15].any()
     assert not blue[25:].any()
+
+
+def test_a_caption_stands_above_a_picture():
+    picture = np.full((30, 100, 3), 7, np.uint8)
+    whole = captioned(picture, ["step 1", "a text that is far too long for a picture of a hundred pixels"])
+    assert whole.shape == (30 + 6 + 2 * 12, 100, 3)
+    np.testing.assert_array_equal(whole[-30:], picture)
+    assert (whole[:18] < 128).any()
+    assert (whole[18:30] < 128).any()

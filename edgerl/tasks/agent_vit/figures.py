@@ -6,20 +6,24 @@ from typing import Any
 
 import numpy as np
 
+from edgerl.util.plots import AMBER, BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, save_figure, smoothed
 from edgerl.util.plots import axes as axes_of
-from edgerl.util.plots import save_figure
 
-COLOURS = {
-    "full": "#222222",
-    "random": "#999999",
-    "chessboard": "#e7298a",
-    "centre": "#b8860b",
-    "norm": "#7b3294",
-    "attention": "#008837",
-    "annealed": "#80cdc1",
-    "dqn": "#d6604d",
-    "policy": "#2166ac",
+STYLES = {  # method → colour and line
+    "full": (BLACK, "-"),
+    "random": (GREY, "-"),
+    "chessboard": (AMBER, "-"),
+    "centre": (GREY, "--"),
+    "norm": (PURPLE, "-"),
+    "attention": (GREEN, "-"),
+    "annealed": (SKY, "-"),
+    "dqn": (ORANGE, "-"),
+    "policy": (BLUE, "-"),
 }
+
+
+def _style(method: str) -> tuple[str, str]:
+    return STYLES.get(method, (BLACK, ":"))
 
 
 def accuracy_against_cost(path: Path, curves: Mapping[str, Sequence[Any]], seconds: Mapping[str, float]) -> Path:
@@ -39,12 +43,16 @@ def accuracy_against_cost(path: Path, curves: Mapping[str, Sequence[Any]], secon
             for axis, cost in zip(
                 axes[row], (macs, [point["step"] * seconds[name] for point in seeds[0]]), strict=True
             ):
-                axis.plot(cost, accuracy.mean(axis=0), marker=".", linewidth=1.2, color=COLOURS.get(name), label=name)
-                axis.fill_between(cost, accuracy.min(axis=0), accuracy.max(axis=0), color=COLOURS.get(name), alpha=0.12)
+                colour, line = _style(name)
+                axis.plot(cost, accuracy.mean(axis=0), line, marker=".", linewidth=1.2, color=colour, label=name)
+                low, high = accuracy.min(axis=0), accuracy.max(axis=0)
+                axis.fill_between(cost, low, high, color=colour, alpha=0.12, linewidth=0)
         axes[row][0].set_ylabel(f"test accuracy (%), {told}")
     axes[1][0].set_xlabel("multiply-accumulates of training, the agent's included (10¹²)")
-    axes[1][1].set_xlabel("seconds of training")
-    axes[0][0].legend(fontsize=8, ncols=2)
+    axes[1][1].set_xlabel("training time (s)")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", title="trained on")
+    figure.suptitle("Accuracy by what training costs (shade: from the worst seed to the best)", fontsize=11)
     return save_figure(figure, path, dpi=110)
 
 
@@ -57,14 +65,13 @@ def losses(path: Path, logs: Mapping[str, Mapping[str, np.ndarray]]) -> Path:
     figure, axes = _axes(1, 2, (11, 4))
     for name, log in logs.items():
         for axis, column in zip(axes[0], ("loss", "patches"), strict=True):
-            values = log[column]
-            window = max(1, len(values) // 40)
-            steps = np.arange(len(values) - window + 1) + window
-            smooth = np.convolve(values, np.ones(window) / window, "valid")
-            axis.plot(steps, smooth, color=COLOURS.get(name), label=name, linewidth=1.2)
-    axes[0][0].set(xlabel="step", ylabel="training loss")
-    axes[0][1].set(xlabel="step", ylabel="patches a step", ylim=(0, None))
-    axes[0][0].legend(fontsize=8, ncols=2)
+            colour, line = _style(name)
+            places, means = smoothed(log[column])
+            axis.plot(places + 1, means, line, color=colour, label=name, linewidth=1.2)
+    axes[0][0].set(xlabel="training step", ylabel="cross-entropy (nats)", title="Loss in training, running mean")
+    axes[0][1].set(xlabel="training step", ylabel="patches of an image", ylim=(0, None))
+    axes[0][1].set_title("Patches that are trained on, running mean")
+    axes[0][0].legend(ncols=2)
     return save_figure(figure, path, dpi=110)
 
 
@@ -83,6 +90,7 @@ def chosen_patches(path: Path, images: np.ndarray, chosen: Mapping[str, np.ndarr
             axes[row][column].imshow((image * np.where(mask, 1.0, 0.15)[..., None]).astype(np.uint8))
             axes[row][0].set_ylabel(name)
     axes[0][0].set_ylabel("image")
+    figure.suptitle("What each method chooses of the same test images (the rest is dark)", fontsize=11)
     for axis in axes.ravel():
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
@@ -93,14 +101,15 @@ def positions(path: Path, chosen: Mapping[str, np.ndarray]) -> Path:
     """How often each position of the grid is chosen: method → bool [M, N]."""
     columns = min(4, len(chosen))
     rows = -(-len(chosen) // columns)
-    figure, axes = _axes(rows, columns, (2.4 * columns + 1, 2.6 * rows))
+    figure, axes = _axes(rows, columns, (2.4 * columns + 1.4, 2.6 * rows + 0.4))
     for axis in axes.ravel():
         axis.set_axis_off()
     for axis, (name, masks) in zip(axes.ravel(), chosen.items(), strict=False):
         grid = round(masks.shape[1] ** 0.5)
         shown = axis.imshow(100 * masks.mean(axis=0).reshape(grid, grid), vmin=0, vmax=100, cmap="viridis")
         axis.set_title(name)
-    figure.colorbar(shown, ax=axes.ravel().tolist(), label="images in which it is chosen (%)", shrink=0.8)
+    figure.colorbar(shown, ax=axes.ravel().tolist(), label="test images in which\nthe place is chosen (%)", shrink=0.8)
+    figure.suptitle("Where patches are chosen", fontsize=11)
     return save_figure(figure, path, dpi=110)
 
 
@@ -108,16 +117,17 @@ def agent(path: Path, log: Mapping[str, np.ndarray], name: str, patches: int) ->
     """By step: the agent's reward where fewer than all `patches` were taken, its running mean, and the exploration."""
     figure, axes = _axes(1, 2, (11, 3.6))
     steps = np.flatnonzero(log["patches"] < max(patches, log["patches"].min() + 1))
-    rewards = log["reward"][steps]
-    window = max(1, len(steps) // 40)
-    smooth = np.convolve(rewards, np.ones(window) / window, "valid")
-    colour = COLOURS.get(name)
-    axes[0][0].plot(steps + 1, rewards, ".", markersize=2, alpha=0.4, color=colour, label="one step")
-    axes[0][0].plot(steps[window - 1 :] + 1, smooth, linewidth=1.5, color=colour, label=f"mean of {window} steps")
-    axes[0][0].set(xlabel="step", ylabel="reward")
-    axes[0][0].legend(fontsize=8)
+    rewards, colour = log["reward"][steps], _style(name)[0]
+    places, means = smoothed(rewards)
+    label = f"mean of {len(rewards) - len(means) + 1} steps"
+    axes[0][0].plot(steps + 1, rewards, ".", markersize=2, alpha=0.4, color=GREY, label="one step")
+    axes[0][0].plot(steps[places] + 1, means, linewidth=1.5, color=colour, label=label)
+    axes[0][0].set(xlabel="training step", ylabel="reward (no unit)", title=f"Reward of the agent '{name}'")
+    axes[0][0].legend()
     axes[0][1].plot(np.arange(1, len(log["exploration"]) + 1), log["exploration"], linewidth=1.2, color=colour)
-    axes[0][1].set(xlabel="step", ylabel="exploration", ylim=(0, 1.1 * max(log["exploration"].max(), 1e-3)))
+    measure = "epsilon: share of random choices" if name == "dqn" else "scale of the noise on its scores"
+    axes[0][1].set(xlabel="training step", ylabel=measure, title="How much it explores")
+    axes[0][1].set_ylim(0, 1.1 * max(log["exploration"].max(), 1e-3))
     return save_figure(figure, path, dpi=110)
 
 

@@ -1,6 +1,6 @@
 """Pictures of a CartPole run: learning curve, animations, and int8 decisions against float ones."""
 
-import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,12 @@ from edgerl.envs.deciding import Policy
 from edgerl.simulator.simulate import simulate
 from edgerl.tasks.cartpole.drawing import cart
 from edgerl.tasks.cartpole.env import CartPole
-from edgerl.util import files
+from edgerl.util.drawing import captioned
+from edgerl.util.plots import BLACK, save_animation, save_figure
 from edgerl.util.plots import axes as axes_of
-from edgerl.util.plots import save_figure
+
+_LEFT, _RIGHT = "#cfe8f7", "#fbe3b3"  # pale forms of the sky blue and amber of all figures
+_EVERY = 2  # steps; each lasts 20 ms, so that an animation has 25 pictures a second
 
 
 def decisions(path: Path, policy: Any, quantised: Any) -> Path:
@@ -38,39 +41,43 @@ def decisions(path: Path, policy: Any, quantised: Any) -> Path:
         exact, device = map(np.asarray, both(grid.reshape(-1, 4)))
         kind = np.where(exact == device, exact, 2).reshape(angle.shape)
         degrees = np.degrees(angle[0])
-        colours = ListedColormap(["#d1e5f0", "#fddbc7", "#b2182b"])
+        colours = ListedColormap([_LEFT, _RIGHT, BLACK])
         axis.pcolormesh(degrees, speed[:, 0], kind, cmap=colours, vmin=0, vmax=2, rasterized=True)
         axis.set(
             xlabel="pole angle (degrees)",
-            title=f"cart velocity {velocity:+g} m/s: {np.mean(exact == device):.1%} equal",
+            title=f"cart velocity {velocity:g} m/s: {np.mean(exact == device):.1%} equal",
         )
     axes[0].set_ylabel("angular velocity (rad/s)")
-    handles = [Rectangle((0, 0), 1, 1, color=c) for c in ("#d1e5f0", "#fddbc7", "#b2182b")]
+    handles = [Rectangle((0, 0), 1, 1, color=c) for c in (_LEFT, _RIGHT, BLACK)]
     labels = ["both push left", "both push right", "int8 decides otherwise"]
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    figure.suptitle("What float and int8 decide in the middle of the track", fontsize=11)
     return save_figure(figure, path)
 
 
-def animation(path: Path, env: CartPole, policy: Policy, key: jax.Array, episodes: int = 3, frames: int = 150) -> Path:
-    """A GIF of a few episodes played at once, 25 frames a second of simulated 50 (every second step is drawn)."""
-    stats = simulate(env, policy, key, num_envs=episodes, num_steps=2 * frames, trajectory=True)
+def animation(
+    path: Path, env: CartPole, policy: Policy, key: jax.Array, title: str, episodes: int = 3, frames: int = 150
+) -> Path:
+    """A GIF of a few episodes played at once, as fast as they are: every second step is drawn, 25 pictures a second.
+
+    Args:
+      title: above the carts.
+    """
+    stats = simulate(env, policy, key, num_envs=episodes, num_steps=_EVERY * frames, trajectory=True)
     assert stats.trajectory is not None  # asked for
-    seen = np.asarray(stats.trajectory.obs)[::2]
+    seen = np.asarray(stats.trajectory.obs)
     ended = np.asarray(stats.trajectory.terminated | stats.trajectory.truncated)
-    number = np.concatenate([np.zeros((1, episodes), int), np.cumsum(ended, 0)[:-1]])[::2]
-    pictures = [_frame(seen[t], number[t]) for t in range(len(seen))]
-    drawn = io.BytesIO()
-    pictures[0].save(drawn, "GIF", save_all=True, append_images=pictures[1:], duration=40, loop=0, optimize=True)
-    files.write_bytes(path, drawn.getvalue())
-    return path
+    number, step = np.zeros((2, *ended.shape), int)
+    for t in range(1, len(ended)):
+        number[t] = number[t - 1] + ended[t - 1]
+        step[t] = np.where(ended[t - 1], 0, step[t - 1] + 1)
+    return save_animation([_frame(title, seen[t], number[t], step[t]) for t in range(0, len(seen), _EVERY)], path)
 
 
-def _frame(observations: np.ndarray, numbers: Sequence[int]) -> Any:
-    """One picture of several carts, one below the other, in a few colours."""
-    from PIL import Image
-
-    rows = [
-        cart(float(x), float(angle), f"episode {n + 1}")
-        for (x, _, angle, _), n in zip(observations, numbers, strict=True)
-    ]
-    return Image.fromarray(np.concatenate(rows)).quantize(32, Image.Quantize.FASTOCTREE)
+def _frame(title: str, observations: np.ndarray, numbers: Sequence[int], steps: Sequence[int]) -> np.ndarray:
+    """One picture of several carts, one below the other: uint8 [height, width, 3]."""
+    carts = []
+    for (x, _, angle, _), number, step in zip(observations.tolist(), numbers, steps, strict=True):
+        state = f"cart at {x:+.2f} m, pole {math.degrees(angle):+.1f} degrees from upright"
+        carts.append(cart(x, angle, f"episode {number + 1}, step {step}: {state}"))
+    return captioned(np.concatenate(carts), [title])

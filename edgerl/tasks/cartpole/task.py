@@ -17,7 +17,7 @@ from edgerl.simulator.simulate import SimulationStats, random_policy
 from edgerl.tasks.cartpole import baselines
 from edgerl.tasks.cartpole import figures as pictures
 from edgerl.tasks.cartpole.env import CartPole
-from edgerl.tasks.generic.figures import learning_curve
+from edgerl.tasks.generic.figures import kept_return, learning_curve
 from edgerl.tasks.run import Run
 from edgerl.tasks.task import Task
 from edgerl.util import progress
@@ -90,9 +90,9 @@ class CartPoleTask(Task):
         quantised = deploy.quantise(run.policy, self.calibration(run))
         curve, solved = folder / "learning_curve.png", SOLVED[env.id]
         return [
-            learning_curve(curve, steps, returns, "PPO on CartPole", solved),
-            pictures.animation(folder / "early.gif", env, untrained, run.key(1003)),
-            pictures.animation(folder / "late.gif", env, run.policy, run.key(1003)),
+            learning_curve(curve, steps, returns, f"PPO on {env.id}", {"solved": solved}, kept_return(run)),
+            pictures.animation(folder / "early.gif", env, untrained, run.key(1003), f"{env.id} before training"),
+            pictures.animation(folder / "late.gif", env, run.policy, run.key(1003), f"{env.id} after training"),
             pictures.decisions(folder / "decisions.png", run.policy, quantised),
         ]
 

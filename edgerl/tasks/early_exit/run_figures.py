@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from edgerl.tasks.cifar import class_names
 from edgerl.tasks.early_exit import figures as pictures
 from edgerl.tasks.early_exit.config import EarlyExitConfig, images, modes
 from edgerl.tasks.early_exit.env import EXIT
@@ -16,6 +17,7 @@ from edgerl.tasks.early_exit.promise import kept as promises
 from edgerl.tasks.early_exit.table.calibration import expected_calibration_error
 from edgerl.tasks.early_exit.table.table import SHIPPED, Table, load_table
 from edgerl.tasks.early_exit.trunk.data import TEST, load_cifar100
+from edgerl.tasks.generic.figures import kept_return, learning_curve
 from edgerl.tasks.run import JUDGEMENT, Run
 from edgerl.util import files
 from edgerl.util.errors import UserError
@@ -35,12 +37,12 @@ def draw(run: Run, data: str | None) -> list[Path]:
     exits = first_stop(stop)
     raw = _probabilities(logits, dataclasses.replace(table, temperatures=np.ones_like(table.temperatures))).max(-1)
     steps, returns = run.learning_curve()
-    bound = None if settings.preference else _bound_in_training(settings, table)
+    bound = None if settings.preference else {"optimal stopping": _bound_in_training(settings, table)}
     folder = run.folder / "figures"
     drawn = [
         pictures.exits_by_difficulty(folder / "exit_distribution.png", exits, true[:, -1], table.exits),
         pictures.decisions_by_confidence(folder / "confidence.png", test.features.confidence, stop),
-        pictures.reward_curve(folder / "reward_curve.png", steps, returns, bound),
+        learning_curve(folder / "reward_curve.png", steps, returns, "PPO on EarlyExit-v0", bound, kept_return(run)),
         pictures.reliability(
             folder / "reliability.png",
             raw,
@@ -76,5 +78,6 @@ def _gallery(path: Path, data: str, table: Table, exits: np.ndarray) -> Path:
     pixels, labels = load_cifar100(data).part(TEST)
     if len(pixels) != len(exits) or (labels != table.labels[table.rows(TEST)]).any():
         raise UserError(f"{data} does not hold the images of the table: its test labels differ")
-    captions = [f"class {label}" for label in labels]
+    named = class_names("cifar100", data)
+    captions = [named[label] if named else f"class {label}" for label in labels]
     return pictures.gallery(path, pixels, exits, captions, table.exits)

@@ -1,8 +1,7 @@
 """Pictures of a run in any environment. Each function writes one file and returns its path."""
 
-import io
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,14 @@ from edgerl.envs.deciding import Policy, decide, states_of
 from edgerl.envs.environment import Environment, State, take_step
 from edgerl.tasks.generic import evaluation
 from edgerl.tasks.run import Run
-from edgerl.util import files
+from edgerl.util.drawing import captioned
 from edgerl.util.errors import UserError
-from edgerl.util.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, axes, save_figure
+from edgerl.util.plots import AMBER, BLUE, COLOURS, GREEN, GREY, ORANGE, axes, save_animation, save_figure, smoothed
 
 FEATURES = 8  # whose course is drawn: those that change most
-FRAMES, DURATION = 200, 40  # of an animation, at most; milliseconds of each
+FRAMES = 200  # of an animation, at most
+_SHOWN = 4  # numbers observed that an animation's caption says
+_NAMED = 6  # actions, at most, that the course names
 
 
 @struct.dataclass
@@ -46,9 +47,9 @@ def draw(run: Run) -> list[Path]:
     found = {name: np.asarray(evaluation.episodes(run, player).returns) for name, player in played.items()}
     episode = play_one(run.env, run.policy, run.key(1003), run.config.evaluation_steps)
     drawn = [
-        *([] if curve is None else [learning_curve(folder / "learning_curve.png", *curve, f"PPO on {run.env.id}")]),
+        *([] if curve is None else [_curve_of(run, folder, *curve)]),
         returns(folder / "returns.png", found, run.env.id),
-        course(folder / "episode.png", episode, run.env.id, getattr(run.env, "observation_names", ())),
+        course(folder / "episode.png", episode, run.env),
     ]
     if callable(getattr(run.env, "render", None)):
         drawn.append(animation(folder / "episode.gif", run.env, episode))
@@ -73,30 +74,59 @@ def play_one(env: Environment, policy: Policy, key: chex.PRNGKey, steps: int) ->
     return jax.tree.map(lambda x: x[:length], whole)
 
 
-def learning_curve(path: Path, steps: np.ndarray, returns: np.ndarray, title: str, solved: float | None = None) -> Path:
+def _curve_of(run: Run, folder: Path, steps: np.ndarray, returns: np.ndarray) -> Path:
+    return learning_curve(folder / "learning_curve.png", steps, returns, f"PPO on {run.env.id}", kept=kept_return(run))
+
+
+def kept_return(run: Run) -> float | None:
+    """Mean return of the policy that the run keeps, over episodes of its own, without exploration."""
+    return run.result.get("evaluation", {}).get("returns", {}).get("mean")
+
+
+def learning_curve(
+    path: Path,
+    steps: np.ndarray,
+    returns: np.ndarray,
+    title: str,
+    marks: Mapping[str, float] | None = None,
+    kept: float | None = None,
+) -> Path:
     """Mean episode return in training against environment steps.
 
     Args:
       steps: [U] environment steps of one seed after each update.
       returns: [U, S] mean return of the episodes that ended in the update, NaN where none did, for each seed.
-      solved: the return at which the task counts as solved, if there is one.
+      marks: returns to compare with, by name: where the task counts as solved, what is the most that can be reached.
+      kept: mean return after training of the policy that is kept, which no longer explores.
     """
     figure, (axis,) = axes(size=(7, 4))
     some = np.isfinite(returns).any(axis=1)
+    seeds = returns.shape[1]
     if some.any():
-        inner = np.nanpercentile(returns[some], [10, 90], axis=1)
-        median = np.nanmedian(returns[some], axis=1)
         axis.plot(steps, returns, color=BLUE, alpha=0.25, linewidth=0.8)
-        axis.fill_between(steps[some], *inner, color=BLUE, alpha=0.2, linewidth=0)
-        axis.plot(steps[some], median, color=BLUE, linewidth=2, label=f"median of {returns.shape[1]} seeds")
-    if solved is not None:
-        axis.axhline(solved, color=GREY, linestyle="--", linewidth=1, label=f"solved: {solved:g}")
-    axis.set(xlabel="environment steps", ylabel="return of episodes in training", title=title)
+        places, median = smoothed(np.nanmedian(returns[some], axis=1))
+        label = "one seed" if seeds == 1 else f"median of {seeds} seeds"
+        axis.plot(steps[some][places], median, color=BLUE, linewidth=2, label=f"{label}, which explores")
+    for (name, mark), style in zip((marks or {}).items(), ("--", ":"), strict=False):
+        axis.axhline(mark, color=GREY, linestyle=style, linewidth=1.2, label=f"{name}: {mark:.4g}")
+    if kept is not None:
+        label = f"the kept policy, which does not: {kept:.4g}"
+        axis.plot(steps[-1], kept, "D", color=ORANGE, markersize=7, clip_on=False, zorder=5, label=label)
+    axis.set(xlabel="environment steps of a seed", ylabel="mean return of an episode", title=title)
     axis.set_xlim(0, steps[-1])
+    _look_at(axis, returns[some], [*(marks or {}).values(), *([] if kept is None else [kept])])
     axis.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
-    if some.any() or solved is not None:
-        axis.legend(loc="lower right", frameon=False)
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(loc="best")
     return save_figure(figure, path)
+
+
+def _look_at(axis: Any, returns: np.ndarray, others: Sequence[float]) -> None:
+    """Cuts off the few updates whose mean is far out, so that the others do not lie on one line."""
+    if returns.size:
+        seen = np.append(np.nanquantile(returns, [0.02, 1.0]), others)
+        margin = 0.05 * max(float(seen.max() - seen.min()), 1e-6)
+        axis.set_ylim(seen.min() - margin, seen.max() + margin)
 
 
 def returns(path: Path, found: dict[str, np.ndarray], title: str) -> Path:
@@ -104,59 +134,79 @@ def returns(path: Path, found: dict[str, np.ndarray], title: str) -> Path:
     figure, (axis,) = axes(size=(7, 4))
     low, high = min(x.min() for x in found.values()), max(x.max() for x in found.values())
     edges = np.linspace(low, high if high > low else low + 1, 41)
-    colours = [GREY, *itertools.islice(itertools.cycle((ORANGE, GREEN, PURPLE)), len(found) - 2), BLUE]
+    colours = [GREY, *itertools.islice(itertools.cycle((ORANGE, GREEN, AMBER)), len(found) - 2), BLUE]
     for (name, values), colour in zip(found.items(), colours, strict=True):
-        share = np.full(len(values), 1 / len(values))
-        axis.hist(values, edges, weights=share, color=colour, alpha=0.6, label=f"{name}: mean {values.mean():.4g}")
-    axis.set(xlabel="return of an episode", ylabel="share of episodes", title=f"Returns in {title}")
-    axis.legend(frameon=False)
+        share = np.full(len(values), 100 / len(values))
+        label = f"{name}: mean {values.mean():.4g}"
+        axis.hist(values, edges, weights=share, color=colour, alpha=0.6, label=label)
+    axis.set(xlabel="return of an episode", ylabel="share of a player's episodes (%)", title=f"Returns in {title}")
+    axis.legend()
     return save_figure(figure, path)
 
 
-def course(path: Path, episode: Episode, title: str, names: Sequence[str] = ()) -> Path:
-    """Observations, actions and rewards of an episode, step by step.
-
-    Args:
-      names: of the numbers observed, where the environment has some.
-    """
-    obs, actions = np.asarray(episode.obs), np.asarray(episode.actions)
-    spread = obs.std(axis=0)
-    shown = sorted(np.argsort(-spread, kind="stable")[:FEATURES])
-    figure, parts = axes(rows=3, size=(8, 7), sharex=True)
+def course(path: Path, episode: Episode, env: Any) -> Path:
+    """Observations, actions and rewards of an episode, step by step; named where the environment names them."""
+    obs, actions, rewards = np.asarray(episode.obs), np.asarray(episode.actions), np.asarray(episode.rewards)
+    names, called = (tuple(getattr(env, key, ())) for key in ("observation_names", "action_names"))
+    shown = sorted(np.argsort(-obs.std(axis=0), kind="stable")[:FEATURES])
+    figure, parts = axes(rows=3, size=(10, 6.5), sharex=True, height_ratios=(2, 1, 1))
     time = np.arange(len(obs))
-    for feature in shown:
-        parts[0].plot(time, obs[:, feature], linewidth=1.2, label=names[feature] if names else f"feature {feature}")
+    for feature, colour in zip(shown, COLOURS, strict=False):
+        label = names[feature] if names else f"feature {feature}"
+        parts[0].plot(time, obs[:, feature], linewidth=1.2, color=colour, label=label)
     more = "" if len(shown) == obs.shape[1] else f" (the {len(shown)} of {obs.shape[1]} that change most)"
-    parts[0].set(ylabel="observation", title=f"An episode of {title}{more}")
-    parts[0].legend(frameon=False, fontsize=8, ncols=2 if names else 4)
-    parts[1].step(time, actions, where="post", color=ORANGE)
-    parts[1].set(ylabel="action")
-    if np.issubdtype(actions.dtype, np.integer):
+    total = float(rewards.sum())
+    parts[0].set(ylabel="observation", title=f"An episode of {env.id}, return {total:.4g}{more}")
+    parts[0].legend(loc="upper left", bbox_to_anchor=(1, 1))
+    discrete = np.issubdtype(actions.dtype, np.integer)
+    for number, colour in zip(range(1 if actions.ndim == 1 else actions.shape[1]), COLOURS, strict=False):
+        label = None if discrete else called[number] if called else f"action {number}"
+        values = actions if actions.ndim == 1 else actions[:, number]
+        parts[1].step(time, values, where="post", color=colour, label=label)
+    if discrete and called and len(called) <= _NAMED:
+        parts[1].set_yticks(range(len(called)), called)
+    elif discrete:
         parts[1].yaxis.get_major_locator().set_params(integer=True)
-    parts[2].step(time, np.asarray(episode.rewards), where="post", color=BLUE)
-    parts[2].set(ylabel="reward", xlabel=f"step; return {float(np.sum(np.asarray(episode.rewards))):.4g}")
+    else:
+        parts[1].legend(loc="upper left", bbox_to_anchor=(1, 1))
+    parts[1].set(ylabel="action")
+    parts[2].step(time, rewards, where="post", color=BLUE)
+    parts[2].set(ylabel="reward", xlabel="step")
     return save_figure(figure, path)
 
 
 def animation(path: Path, env: Any, episode: Episode) -> Path:
-    """A GIF of what `env.render(state)` draws, at most `FRAMES` pictures.
+    """A GIF of what `env.render(state)` draws, at most `FRAMES` pictures, each with its step, action, return and state.
 
     Raises:
       UserError: `render` returns something else than a picture.
     """
-    from PIL import Image
-
     length = len(np.asarray(episode.ended))
-    every = -(-length // FRAMES)
-    pictures = []
-    for i in range(0, length, every):
-        drawn = np.asarray(env.render(jax.tree.map(lambda x, i=i: x[i], episode.states)))
-        if drawn.ndim not in (2, 3) or (drawn.ndim == 3 and drawn.shape[-1] != 3):
-            raise UserError(f"{env.id}: render returns an array of shape {drawn.shape}; expected [height, width, 3]")
-        if drawn.dtype != np.uint8:
-            drawn = (255 * np.clip(drawn.astype(np.float32), 0, 1)).astype(np.uint8)
-        pictures.append(Image.fromarray(drawn).convert("RGB").quantize(64, Image.Quantize.FASTOCTREE))
-    made = io.BytesIO()
-    pictures[0].save(made, "GIF", save_all=True, append_images=pictures[1:], duration=DURATION, loop=0)
-    files.write_bytes(path, made.getvalue())
-    return path
+    return save_animation([_frame(env, episode, i) for i in range(0, length, -(-length // FRAMES))], path)
+
+
+def _frame(env: Any, episode: Episode, step: int) -> np.ndarray:
+    """uint8 [height, width, 3]: the state before a step, and what is done on it."""
+    drawn = np.asarray(env.render(jax.tree.map(lambda x: x[step], episode.states)))
+    if drawn.ndim not in (2, 3) or (drawn.ndim == 3 and drawn.shape[-1] != 3):
+        raise UserError(f"{env.id}: render returns an array of shape {drawn.shape}; expected [height, width, 3]")
+    if drawn.dtype != np.uint8:
+        drawn = (255 * np.clip(drawn.astype(np.float32), 0, 1)).astype(np.uint8)
+    if drawn.ndim == 2:
+        drawn = np.repeat(drawn[..., None], 3, axis=-1)
+    total = float(np.asarray(episode.rewards)[: step + 1].sum())
+    rows = [env.id, f"step {step + 1} of {len(np.asarray(episode.ended))}, return so far {total:.4g}"]
+    return captioned(drawn, [*rows, *_state(env, episode, step)])
+
+
+def _state(env: Any, episode: Episode, step: int) -> Iterator[str]:
+    """What is done on a step, and the first numbers observed before it, a line each; numbers first, names are long."""
+    action, obs = np.asarray(episode.actions)[step], np.asarray(episode.obs)[step]
+    names, called = (tuple(getattr(env, key, ())) for key in ("observation_names", "action_names"))
+    if action.ndim == 0:
+        yield f"action: {called[action] if called else action}"
+    else:
+        for number, value in enumerate(action[:_SHOWN]):
+            yield f"{value:+.2f} {called[number] if called else f'action {number}'}"
+    for feature, value in enumerate(obs[:_SHOWN]):
+        yield f"{value:+.2f} {names[feature] if names else f'feature {feature}'}"
