@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     train = command("train", "train a policy", _TRAIN_EXAMPLES)
     train.add_argument("what", metavar="WHAT", help=_WHAT)
     _add_configuration(train)
-    what = "latent-nas: a table as AnalogNAS's, to train on anew; agent-vit: CIFAR-10's binary files"
+    what = "latent-nas: a table as AnalogNAS's, to train all models on; agent-vit: CIFAR-10's binary files"
     train.add_argument("--data", type=_path, metavar="FILE.csv|DIR", help=what)
     train.add_argument(
         "--out", type=_path, metavar="RUN", required=True, help="new folder for the run, or an unfinished one to resume"
@@ -96,7 +96,9 @@ def parser() -> argparse.ArgumentParser:
     )
     figures = command("figures", "draw the pictures of a run into RUN/figures", "edgerl figures runs/pole")
     export = command(
-        "export", "write tflite, C array, C source, ESP-IDF, Arduino", "edgerl export runs/pole --out runs/pole_c"
+        "export",
+        "write the policy as C, as a .tflite model, and as ESP-IDF and Arduino packages",
+        "edgerl export runs/pole --out runs/pole_c",
     )
     certify = command(
         "certify",
@@ -107,19 +109,23 @@ def parser() -> argparse.ArgumentParser:
         "--loss", type=float, required=True, help="accuracy that may be lost against the last exit; 0.01 is one point"
     )
     certify.add_argument(
-        "--delta", type=float, default=0.1, help="probability that this is exceeded, at most (default: 0.1)"
+        "--delta", type=float, default=0.1, help="probability, at most, that more is lost (default: 0.1)"
     )
     runs = (evaluate, figures, certify, export)
     for sub in runs:
         sub.add_argument("run", type=_path, metavar="RUN", help="folder that `edgerl train` wrote")
     export.add_argument("--out", type=_path, metavar="FOLDER", required=True, help="new folder for the files")
     export.add_argument(
-        "--name", default="policy", help="begins every file, symbol and macro that goes into firmware (default: policy)"
+        "--name",
+        default="policy",
+        help="first part of every file's, symbol's and macro's name in firmware (default: policy)",
     )
     many = whole_number(1, 10_000_000)
     export.add_argument("--episodes", type=many, metavar="N", help="of report.json's returns, int8 and float32 each")
     export.add_argument(
-        "--cascade", action="store_true", help="early-exit: the network too, as int8 C, judged and verified on images"
+        "--cascade",
+        action="store_true",
+        help="early-exit: the network too, as int8 C, evaluated and verified on images",
     )
     export.add_argument("--data", type=_path, metavar="DIR", help="CIFAR-100's binary files, for --cascade")
     export.add_argument("--onnx", action="store_true", help="the float policy as NAME.onnx, too")
@@ -133,7 +139,9 @@ def parser() -> argparse.ArgumentParser:
         "edgerl serial runs/pole_c --port /dev/ttyUSB0",
     )
     serial.add_argument("export", type=_path, metavar="EXPORT", help="folder that `edgerl export` wrote")
-    serial.add_argument("--port", help="of the board that runs the export's example (default: an emulated rv32imc)")
+    serial.add_argument(
+        "--port", help="serial port of a board with the export's example (default: an emulated rv32imc)"
+    )
     serial.add_argument("--env", metavar="ENV", help="the environment (default: the one that the export names)")
     serial.add_argument(
         "--episodes", type=whole_number(1, 10_000), default=10, metavar="N", help="how many to play (default: 10)"
@@ -143,7 +151,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--no-open", action="store_true", help="only say where the page is")
     verify = command(
         "verify",
-        "compare JAX, TFLM and the C on this host and emulated processors, bit for bit",
+        "compare JAX, TensorFlow Lite Micro and the C, bit for bit, here and on emulated processors",
         "edgerl verify runs/pole_c --json",
     )
     verify.add_argument("folder", type=_path, metavar="FOLDER", help="folder that `edgerl export` wrote")
@@ -152,7 +160,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         metavar="TARGET",
         help="machines that run the C: 'host C', rv32imc, Cortex-M0, Cortex-M4F, 'Xtensa lx106', ATmega2560, "
-        "ATmega328P, WebAssembly (default: all; named where tools are missing)",
+        "ATmega328P, WebAssembly (default: all whose tools are installed; the others are named)",
     )
     verify.add_argument(
         "--converter", action="store_true", help="compare with TensorFlow's conversion of the float policy, too (10 s)"
@@ -233,7 +241,7 @@ def _add_logits(command: Callable[..., argparse.ArgumentParser]) -> tuple[argpar
     import_.add_argument("--out", type=_path, metavar="TABLE", required=True, help="new file for the table")
     build = sources.add_parser(
         "build",
-        help="train a trunk on CIFAR-100, compute its table",
+        help="train a network with exits on CIFAR-100, and compute its table",
         description="Trains a ResNet-18 with four exits; the same command goes on after an interruption.",
         epilog="example: edgerl logits build --data cifar-100-binary --set trunk.width=16 --out runs/trunk16",
     )
@@ -252,7 +260,12 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
         "--config", type=_path, metavar="FILE.yaml", help="configuration; missing keys keep their defaults"
     )
     parser.add_argument(
-        "--set", metavar="key=value", action="extend", nargs="+", default=[], help="single keys, after the file's"
+        "--set",
+        metavar="key=value",
+        action="extend",
+        nargs="+",
+        default=[],
+        help="single keys of the configuration; they win over the file's",
     )
 
 
@@ -263,12 +276,16 @@ several processes: under srun, mpirun or on a cloud's TPU pods they find each ot
   {example} --coordinator node1:1234 --processes 2 --process-id 0   # on node1
   {example} --coordinator node1:1234 --processes 2 --process-id 1   # on node2"""
     more = command.add_argument_group("several processes")
-    more.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0, reachable by all; any free port")
+    more.add_argument(
+        "--coordinator", metavar="HOST:PORT", help="address of process 0, which all must reach, and a free port there"
+    )
     number, index = whole_number(1, 2**16), whole_number(0, 2**16 - 1)
-    more.add_argument("--processes", type=number, metavar="N", help="how many; 1: this one alone, under any launcher")
+    more.add_argument(
+        "--processes", type=number, metavar="N", help="how many there are; 1: this process alone, whatever started it"
+    )
     more.add_argument(
         "--process-id",
         type=index,
         metavar="I",
-        help="this one's number, from 0; process 0 writes files",
+        help="number of this process, from 0; process 0 writes the files",
     )

@@ -124,5 +124,5 @@ def read_curve(folder: Path) -> list[dict[str, Any]]:
     if not isinstance(rows, list) or not all(
         isinstance(row, dict) and {"step", "macs", "seconds"} <= set(row) for row in rows
     ):
-        raise UserError(f"{path} is damaged: expected a list of judgements")
+        raise UserError(f"{path} is damaged: expected a list of evaluations")
     return rows

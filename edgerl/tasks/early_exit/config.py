@@ -53,7 +53,7 @@ class EarlyExitConfig(RunConfig):
     environment: str = field("EarlyExit-v0", "id of the environment", choices=("EarlyExit-v0",))
     num_seeds: int = field(10, "policies trained side by side", low=1)
     checkpoint_every: int = field(40, "iterations between checkpoints, log lines written to disk, progress", low=1)
-    evaluation_envs: int = field(32768, "episodes to choose the best seed by, and as many to judge it by", low=1)
+    evaluation_envs: int = field(32768, "episodes to choose the best seed by, and as many to evaluate it by", low=1)
     evaluation_steps: int = field(64, "of an episode at most", low=1)
     ppo: PPOConfig = _PPO
     table: str | None = field(None, "logits of another network, by `edgerl logits import`; none: the shipped ones")

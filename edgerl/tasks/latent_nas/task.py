@@ -57,7 +57,7 @@ class LatentNASConfig(RunConfig):
 
     environment: str = field("LatentNAS-v0", "id of the environment", choices=("LatentNAS-v0",))
     num_seeds: int = field(2, "policies trained side by side", low=1)
-    evaluation_envs: int = field(1000, "episodes to choose the best seed by, and as many to judge it by", low=1)
+    evaluation_envs: int = field(1000, "episodes to choose the best seed by, and as many to evaluate it by", low=1)
     evaluation_steps: int = field(200, "of an episode at most", low=1)
     ppo: PPOConfig = _PPO
     space: str = field("analognas", "search space: AnalogNAS's genes, or NAS-Bench-201's cells", choices=tuple(SPACES))
@@ -67,11 +67,11 @@ class LatentNASConfig(RunConfig):
     budget: float | None = field(250_000.0, "parameters a network of analognas may have; none: any number", low=1)
     pessimism: float = field(1.0, "times the surrogate's uncertainty is taken off its accuracy", low=0)
     weighed: bool = field(False, "weigh accuracy, parameters and AVM, by weights drawn for every episode and observed")
-    shaped: bool = field(True, "learn by rewards that count from the start's own score, and tell small differences")
+    shaped: bool = field(True, "learn by rewards that count from the start's own score, and show small differences")
     step_cost: float = field(0.05, "what an action must add to the reward to be worth it", low=0)
     evaluations: tuple[int, ...] = field((10, 100, 1000), "of the surrogate, at which searches are compared", low=2)
     bayesian_runs: int = field(3, "of Bayesian optimisation by Optuna, if installed: a minute each; 0: none", low=0)
-    exhaustive: bool = field(False, "judge against all 14^8 latents made of codes, too: many minutes")
+    exhaustive: bool = field(False, "compare with all 14^8 latents made of codes, too: many minutes")
     cells: CellsConfig = dataclasses.field(default_factory=CellsConfig)
 
 

@@ -96,7 +96,9 @@ def of_table(table: Table, split: str) -> Evidence:
     """
     rows = table.rows(SPLITS[split])
     if not rows.size:
-        raise UserError(f"the table has no images of the split '{split}', on which a promise is calibrated or judged")
+        raise UserError(
+            f"the table has no images of the split '{split}', on which a promise is calibrated or evaluated"
+        )
     cost, measure = cost_of(table)
     count = max(1, CHUNK_VALUES // (table.exits * table.classes))
     parts = [rows[start : start + count] for start in range(0, len(rows), count)]

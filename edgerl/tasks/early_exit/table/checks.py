@@ -59,7 +59,7 @@ class Check:
         self.expect(not wrong[first], f"{name}[{first}] is {column[first]}; expected 0 to {stop - 1}")
 
     def split(self, split: np.ndarray, length: int) -> None:
-        """Splits are known ones, and there are images to learn from and to judge by."""
+        """Splits are known ones, and there are images to learn from and to evaluate by."""
         meaning = "0 is fit, 1 policy, 2 test"
         self.expect(split.dtype.kind in "iuf", f"split are {split.dtype}; expected whole numbers: {meaning}")
         self.integers("split", split, length, TEST + 1)

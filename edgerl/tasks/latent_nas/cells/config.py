@@ -10,7 +10,7 @@ from edgerl.util.config import field
 
 @dataclasses.dataclass(frozen=True)
 class CellsConfig:
-    """What is searched for, at how many looks at the table, and beside whom it is judged."""
+    """What is searched for, at how many looks at the table, and what it is compared with."""
 
     metric: str = field("analog_accuracy", "column of the table to maximise", choices=(*METRICS, "worst_drift"))
     looks: int = field(300, "cells whose accuracy surrogate and agent may see", low=10, high=15625)

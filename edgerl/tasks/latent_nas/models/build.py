@@ -56,7 +56,7 @@ def build_from(table: Architectures, config: BuildConfig, name: str = "a table i
     if len(test) < LEAST_JUDGED:
         raise UserError(
             f"{name}: {len(test)} of the {len(held_out)} held-out rows are architectures that no training row has; "
-            f"{LEAST_JUDGED} at least are needed to judge by"
+            f"{LEAST_JUDGED} at least are needed to evaluate by"
         )
     surrogate = fit_surrogate.fit(train, config.surrogate, config.seed)
     fitted = time.perf_counter()
