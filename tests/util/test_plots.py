@@ -46,7 +46,8 @@ def test_a_figure_is_dressed_and_written(tmp_path):
     assert plots.save_figure(figure, tmp_path / "a.png") == tmp_path / "a.png"
     assert axis.get_legend().get_frame().get_linewidth() == 0
     assert not axis.spines["top"].get_visible()
-    assert Image.open(tmp_path / "a.png").width > 500
+    with Image.open(tmp_path / "a.png") as written:
+        assert written.width > 500
 
 
 def test_an_animation_has_its_pictures(tmp_path):
