@@ -614,8 +614,8 @@ void cartpole_positions_infer(cartpole_positions_state *state, const int8_t inpu
     int16_t update[16];
     int16_t reset[16];
     int16_t candidate[16];
-    int16_t last[2];
     int16_t after[16];
+    int16_t right[2];
     int i;
     for (i = 0; i < CARTPOLE_POSITIONS_FEATURES; i++) {
         both[i] = input[i];
@@ -628,9 +628,9 @@ void cartpole_positions_infer(cartpole_positions_state *state, const int8_t inpu
     keep(state->memory, reset, both + 2);
     dense_8_table(&layers[2], both, candidate);
     remember(state->memory, update, candidate, after);
-    dense_2_scores(&layers[3], after, last);
+    dense_2_scores(&layers[3], after, right);
     for (i = 0; i < CARTPOLE_POSITIONS_ACTIONS; i++) {
-        int32_t score = last[i];
+        int32_t score = right[i];
         IN_REGISTER(score); /* else copying becomes a call of memcpy */
         scores[i] = (cartpole_positions_score)score;
     }
