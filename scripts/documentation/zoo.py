@@ -26,8 +26,8 @@ def report(name: str) -> dict[str, Any]:
 def table() -> str:
     """The Markdown of the table of all exports."""
     lines = [
-        f"| export | environment | network | result in int8 | object on rv32imc | cycles, {_CORE} | files |",
-        "|---|---|---|---|---|---|---|",
+        f"| export | environment | result in int8 | object on rv32imc | cycles, {_CORE} | files |",
+        "|---|---|---|---|---|---|",
     ]
     for name in names():
         said = report(name)
@@ -36,7 +36,6 @@ def table() -> str:
         cells = [
             f"**{name}**",
             said["environment"]["id"],
-            "-".join(map(str, said["policy"]["sizes"])),
             _result(said["closed_loop"]),
             *_costs(said["c"]),
             ", ".join(links),
