@@ -5,6 +5,7 @@
 CoreMark's source is in the package with Ibex's; compiled with the flags of Ibex's own port. Not a certified score.
 """
 
+import argparse
 import importlib.util
 import sys
 import tempfile
@@ -48,6 +49,7 @@ def measure(core: Core, iterations: int = ITERATIONS) -> float:
 
 def main() -> int:
     """Prints a line for each core; 1 if one could not be measured."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     status = 0
     for core in CORES:
         try:

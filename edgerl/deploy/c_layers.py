@@ -1,6 +1,8 @@
 """The layers of a policy as the C computes them: one function a layer, its activation with it, and which inner loop."""
 
 import dataclasses
+import itertools
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -69,6 +71,21 @@ def of(deployed: Deployed) -> list[CLayer]:
     return [_unrolled(layer, made, small) for layer in made]
 
 
+def runs(layers: list[CLayer]) -> Iterator[tuple[int, int]]:
+    """(first, one behind the last) of the layers that follow each other with one kernel."""
+    start = 0
+    for _, run in itertools.groupby(layers, key=lambda layer: layer.kernel):
+        end = start + len(list(run))
+        yield start, end
+        start = end
+
+
+def address(layers: list[CLayer], index: int) -> str:
+    """Where the C has the `struct layer` of a layer: on its own, or in the array of its run."""
+    start, end = next((start, end) for start, end in runs(layers) if start <= index < end)
+    return f"&layer_{index}" if end == start + 1 else f"&layers_{start}[{index - start}]"
+
+
 def _hidden(has_table: bool) -> str:
     return "table" if has_table else "relu"
 
@@ -76,6 +93,6 @@ def _hidden(has_table: bool) -> str:
 def _unrolled(layer: CLayer, layers: list[CLayer], small: bool) -> CLayer:
     kind = layer.kernel
     inputs = [len(other.weights) for other in layers if other.kernel == kind]
-    choices = (1,) if small else (4, 2, 1)
+    choices = (2, 1) if small else (4, 2, 1)
     unroll = next(n for n in choices if all(count % n == 0 for count in inputs))
     return dataclasses.replace(layer, kernel=dataclasses.replace(kind, unroll=unroll))

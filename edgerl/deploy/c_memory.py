@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from edgerl.deploy import c_text, networks
+from edgerl.deploy import c_layers, c_text, networks
 from edgerl.deploy.c_layers import CLayer
 from edgerl.deploy.int8_policy import Deployed
 from edgerl.deploy.ops import Add, Multiply, Subtract
@@ -75,7 +75,7 @@ def _inference(policy: Deployed, layers: list[CLayer], names: Mapping[str, str])
     later = ["after", *("left" if i % 2 else "right" for i in range(len(behind)))]
     for name, width in zip(later, [policy.units, *padded[count + GATES :]], strict=True):
         widths[name] = max(widths.get(name, 0), width)
-    calls = [f"{layer.kernel.name}(&layers[{i}]" for i, layer in enumerate(layers)]
+    calls = [f"{layer.kernel.name}({c_layers.address(layers, i)}" for i, layer in enumerate(layers)]
     update, reset, candidate = calls[count:][:GATES]
     zero = layers[0].input_zero
     lines = [
@@ -84,7 +84,7 @@ def _inference(policy: Deployed, layers: list[CLayer], names: Mapping[str, str])
         f"for (i = 0; i < {upper}_FEATURES; i++) {{",
         f"    {buffers[0]}[i] = " + (f"(int16_t)(input[i] - ({zero}));" if zero else "input[i];"),
         "}",
-        *(f"{layer.kernel.name}(&layers[{i}], {buffers[i]}, {buffers[i + 1]});" for i, layer in enumerate(front)),
+        *(f"{calls[i]}, {buffers[i]}, {buffers[i + 1]});" for i in range(len(front))),
         f"for (i = 0; i < {upper}_MEMORY; i++) {{",
         f"    both[{seen} + i] = state->memory[i];",
         "}",

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from edgerl import __version__
-from edgerl.deploy import c_decision, c_kernels, c_layers, c_memory, c_text, names
+from edgerl.deploy import c_decision, c_functions, c_kernels, c_layers, c_memory, c_text, names
 from edgerl.deploy.c_layers import CLayer
+from edgerl.deploy.calibration import Quantiser
 from edgerl.deploy.int8_policy import Deployed
 from edgerl.util.errors import UserError
 
@@ -68,7 +69,6 @@ def generate(policy: Deployed, origin: Origin, vectors: TestVectors) -> dict[str
             f"the C code holds at most {MAX_WIDTH} features, neurons and actions; {max(policy.sizes)} are too many"
         )
     layers = c_layers.of(policy)
-    kernels = [layer.kernel for layer in layers]
     tables = _tables(layers)
     table_type = _table_type(tables)
     sizes = "-".join(map(str, policy.sizes))
@@ -88,16 +88,16 @@ def generate(policy: Deployed, origin: Origin, vectors: TestVectors) -> dict[str
         "feature_rows": _feature_rows(policy, origin.observations),
         **c_decision.header(policy, origin.actions, words),
     }
+    quantiser = c_text.template("quantise.c.in", words)
+    inference = (c_memory.source if policy.units else _inference)(policy, layers, words)
+    loops = [c_kernels.source(kernel, table_type) for kernel in dict.fromkeys(layer.kernel for layer in layers)]
     source = common | {
         "dense": c_text.declarations(table_type if tables else None),
         "constants": "\n\n".join(_constants(policy, layers, vectors, words)),
-        "kernels": "\n\n".join(
-            [
-                *c_kernels.helpers(kernels, "scaled(" if policy.units else ""),
-                *(c_kernels.source(kernel, table_type) for kernel in dict.fromkeys(kernels)),
-            ]
-        ),
-        "inference": (c_memory.source if policy.units else _inference)(policy, layers, words),
+        "kernels": "\n\n".join([*c_functions.called("\n".join([*loops, quantiser, inference])), *loops]),
+        "offset_type": _offset_type(policy.quantiser),
+        "inference": inference,
+        "quantiser": quantiser.rstrip(),
         "decision": c_decision.source(policy, words),
     }
     return {
@@ -110,8 +110,8 @@ def _constants(policy: Deployed, layers: list[CLayer], vectors: TestVectors, wor
     """The `static const` definitions."""
     p, upper = words["p"], words["P"]
     features, actions = policy.sizes[0], policy.sizes[-1]
-    yield c_text.array(f"ROM float gain[{upper}_FEATURES]", c_text.floats(policy.quantiser.gain))
-    yield c_text.array(f"ROM int32_t offset[{upper}_FEATURES]", policy.quantiser.offset)
+    rows = ",\n    ".join(_features(policy.quantiser))
+    yield f"static const ROM struct feature features[{upper}_FEATURES] = {{\n    {rows},\n}};"
     tables = _tables(layers)
     for i, layer in enumerate(layers):
         kernel, spare = layer.kernel, -len(layer.bias) % layer.kernel.width
@@ -120,13 +120,29 @@ def _constants(policy: Deployed, layers: list[CLayer], vectors: TestVectors, wor
             yield c_text.scalings(i, layer.multiplier, layer.shift, spare if kernel.per_channel else 0)
         if i in tables:
             yield c_text.array(f"ROM {_table_type(tables)} table_{i}[256]", tables[i])
-    yield _layers(layers)
+    yield from _layers(layers)
     count = f"{upper}_TEST_VECTORS"
     yield c_text.array(
         f"ROM float test_observations[{count}][{upper}_FEATURES]", c_text.floats(vectors.observations), features
     )
     yield c_text.array(f"ROM {p}_score test_scores[{count}][{upper}_ACTIONS]", vectors.scores, actions)
     yield from c_decision.constants(policy, vectors.actions, words)
+
+
+def _features(quantiser: Quantiser) -> Iterator[str]:
+    """A `struct feature` for each: of the gain f * 2^(e - 150), f of 24 bits, and an observation likewise, the product
+    is as many half steps as 2^-300 of it, whose 22 lowest bits are dropped. A subnormal gain counts as 0, as in XLA."""
+    bits = np.asarray(quantiser.gain, np.float32).view(np.uint32)
+    exponents = (bits >> 23).astype(int)
+    factors = np.where(exponents == 0, 0, ((bits & 0x7FFFFF) | 0x800000) << 2)
+    for factor, offset, exponent in zip(factors, quantiser.offset, 278 - exponents, strict=True):
+        yield c_text.braced([factor, offset, exponent])
+
+
+def _offset_type(quantiser: Quantiser) -> str:
+    limits = np.iinfo(np.int16)
+    fits = quantiser.offset.min() >= limits.min and quantiser.offset.max() <= limits.max
+    return "int16_t" if fits else "int32_t"
 
 
 def _tables(layers: list[CLayer]) -> dict[int, np.ndarray]:
@@ -144,7 +160,8 @@ def _table_type(tables: dict[int, np.ndarray]) -> str:
     return "uint8_t" if low >= 0 else "int8_t" if low >= -128 and high <= 127 else "int16_t"
 
 
-def _layers(layers: list[CLayer]) -> str:
+def _layers(layers: list[CLayer]) -> Iterator[str]:
+    """An array of `struct layer` for each run. A single one is no array: compilers put its numbers into the code."""
     rows = []
     with_tables = any(layer.table is not None for layer in layers)
     for i, layer in enumerate(layers):
@@ -161,7 +178,12 @@ def _layers(layers: list[CLayer]) -> str:
         names = [f"weights_{i}", f"bias_{i}", scaling, *table]
         numbers = [inputs, -(-outputs // kernel.width), zero, low, high]
         rows.append("{" + ", ".join(map(str, [*names, *numbers])) + "}")
-    return f"static const ROM struct layer layers[{len(rows)}] = {{\n    " + ",\n    ".join(rows) + ",\n};"
+    for start, end in c_layers.runs(layers):
+        if end == start + 1:
+            yield f"static const ROM struct layer layer_{start} = {rows[start]};"
+        else:
+            listed = "".join(f"\n    {row}," for row in rows[start:end])
+            yield f"static const ROM struct layer layers_{start}[{end - start}] = {{{listed}\n}};"
 
 
 def _inference(policy: Deployed, layers: list[CLayer], words: Mapping[str, str]) -> str:
@@ -182,7 +204,7 @@ def _inference(policy: Deployed, layers: list[CLayer], words: Mapping[str, str])
         f"for (i = 0; i < {words['P']}_FEATURES; i++) {{",
         f"    even[i] = (int16_t)(input[i] - ({zero}));" if zero else "    even[i] = input[i];",
         "}",
-        *(f"{kernel.name}(&layers[{i}], {buffers[i]}, {buffers[i + 1]});" for i, kernel in enumerate(kernels)),
+        *_calls(layers, buffers),
         f"for (i = 0; i < {words['P']}_ACTIONS; i++) {{",
         f"    int32_t score = {buffers[-1]}[i];",
         "    IN_REGISTER(score); /* else copying accumulators becomes a call of memcpy */",
@@ -190,7 +212,28 @@ def _inference(policy: Deployed, layers: list[CLayer], words: Mapping[str, str])
         "}",
     ]
     body = "\n".join(f"    {line}" for line in lines)
-    return f"void {p}_infer(const int8_t input[{upper}_FEATURES], {p}_score scores[{upper}_ACTIONS])\n{{\n{body}\n}}"
+    return (
+        f"FAST void {p}_infer(const int8_t input[{upper}_FEATURES], {p}_score scores[{upper}_ACTIONS])\n{{\n{body}\n}}"
+    )
+
+
+def _calls(layers: list[CLayer], buffers: list[str]) -> Iterator[str]:
+    """The layers in turn. A run of them is a loop: compilers then put its kernel there, and save its registers once."""
+    for start, end in c_layers.runs(layers):
+        kernel = layers[start].kernel
+        if end == start + 1:
+            yield f"{kernel.name}({c_layers.address(layers, start)}, {buffers[start]}, {buffers[end]});"
+            continue
+        yield from ("{", f"    const ROM struct layer *l = layers_{start};")
+        yield from (f"    int16_t *from = {buffers[start]};", f"    int16_t *to = {buffers[start + 1]};")
+        yield from (
+            "    FROM_FLASH(l);",
+            "    do {",
+            "        int16_t *const other = from;",
+            f"        {kernel.name}(l, from, to);",
+        )
+        yield from ("        from = to;", "        to = other;", "        l++;")
+        yield from (f"    }} while (l != layers_{start} + {end - start});", "}")
 
 
 def _feature_rows(policy: Deployed, told: Sequence[str]) -> str:

@@ -242,10 +242,10 @@ def measure(folder: Path, inputs: np.ndarray, observations: np.ndarray, name: st
     """Sizes of the C object, and what a decision costs, for each tool that is installed.
 
     Returns:
-      Target → sizes in bytes (see `toolchain.measure_object`); `instructions` on rv32imc, `instructions_cortex_m4f`,
-      and `cycles` → core → minimum, mean and maximum of `decide` (network and argmax) and of `act` (the quantiser's
-      software float in front of it); `cycles_esp32_c3_estimate` (see `counting.esp32_c3`). Where a tool is missing or
-      fails, a string that says so.
+      Target → sizes in bytes (see `toolchain.measure_object`); `instructions` on rv32imc, `instructions_cortex_m0`,
+      `instructions_cortex_m4f`, and `cycles` → core → minimum, mean and maximum of `decide` (network and argmax) and of
+      `act` (the quantiser in front of it); `cycles_esp32_c3_estimate` (see `counting.esp32_c3`). Where a tool is
+      missing or fails, a string that says so.
     """
     measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:
@@ -256,9 +256,10 @@ def measure(folder: Path, inputs: np.ndarray, observations: np.ndarray, name: st
             except (UserError, toolchain.ToolError) as error:
                 measured[target.name] = target.missing() or str(error)
         many, few = (counting.few(n, inputs, observations) for n in (counting.ROWS, counting.CYCLE_ROWS))
-        m4f = machines.CORTEX_M4F
         measured["instructions"] = _costs(lambda: counting.instructions(folder, out, *many, name))
-        measured["instructions_cortex_m4f"] = _costs(lambda: counting.on_cortex(m4f, folder, out, *many, name))
+        for word, cortex in (("m0", machines.CORTEX_M0), ("m4f", machines.CORTEX_M4F)):
+            counted = _costs(partial(counting.on_cortex, cortex, folder, out, *many, name))
+            measured[f"instructions_cortex_{word}"] = counted
         measured["cycles"] = {
             core.name: _costs(partial(counting.cycles, core, folder, out, *few, name)) for core in CORES
         }

@@ -1,14 +1,12 @@
 """C99 of an int8 network in parts: integers only, one static arena, weights in flash."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from edgerl import __version__
-from edgerl.deploy import c_kernels, c_text
+from edgerl.deploy import c_functions, c_kernels, c_text
 from edgerl.deploy.graph import Graph
 from edgerl.deploy.ops import Conv, Dense
 from edgerl.deploy.ops.operation import Placed
-from edgerl.deploy.tensor import Tensor
 
 _ALIGNMENT = 16
 
@@ -52,31 +50,32 @@ def plan(graph: Graph, ends: Sequence[int]) -> tuple[dict[int, int], int]:
     A tensor lives from the operation that writes it to the last one that reads it; a part's output until the part
     after has run, so that the caller can read it meanwhile.
     """
-    born, dead = {graph.input: -1}, {graph.input: 0}
+    born, dead, taken = {graph.input: -1}, {graph.input: 0}, {graph.input: _aligned(graph.tensors[graph.input].size)}
     for i, operation in enumerate(graph.operations):
         dead |= dict.fromkeys(operation.sources, i)
         born[operation.target], dead[operation.target] = i, i
+        taken[operation.target] = _aligned(graph.tensors[operation.target].size + operation.spare())
     for last, after in zip(ends, [*ends[1:], ends[-1]], strict=True):
         output = graph.operations[last - 1].target
         dead[output] = max(dead[output], after - 1)
     offsets: dict[int, int] = {}
     for tensor in sorted(born, key=lambda t: born[t]):
         busy = sorted(
-            (offsets[other], offsets[other] + _bytes(graph.tensors[other]))
+            (offsets[other], offsets[other] + taken[other])
             for other in offsets
             if born[other] <= dead[tensor] and born[tensor] <= dead[other]
         )
         place = 0
         for start, stop in busy:
-            if start - place >= _bytes(graph.tensors[tensor]):
+            if start - place >= taken[tensor]:
                 break
             place = max(place, stop)
         offsets[tensor] = place
-    return offsets, max(offset + _bytes(graph.tensors[tensor]) for tensor, offset in offsets.items())
+    return offsets, max(offset + taken[tensor] for tensor, offset in offsets.items())
 
 
-def _bytes(tensor: Tensor) -> int:
-    return -(-tensor.size // _ALIGNMENT) * _ALIGNMENT
+def _aligned(size: int) -> int:
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
 
 
 def _parts(graph: Graph, ends: Sequence[int], names: Sequence[str]) -> Iterator[tuple[int, tuple[str, Graph]]]:
@@ -89,17 +88,10 @@ def _shapes(part: Graph) -> str:
 
 
 def _kernels(graph: Graph, code: str) -> str:
-    """The buffers in front of and behind the inner loops, what the operators' code calls, and the loops."""
+    """What the operators' code and the inner loops call, and those loops."""
     layers = [operation for operation in graph.operations if isinstance(operation, Conv | Dense)]
-    kernels = list(dict.fromkeys(layer.kernel() for layer in layers))
-    buffers = []
-    if layers:
-        window = max(math.prod(layer.weights.shape[1:]) for layer in layers)
-        outputs = max(-(-len(layer.bias) // layer.kernel().width) * layer.kernel().width for layer in layers)
-        buffers = [f"static int16_t window[{window}];\nstatic int16_t outputs[{outputs}];"]
-    return "\n\n".join(
-        [*buffers, *c_kernels.helpers(kernels, code), *(c_kernels.source(kernel, "") for kernel in kernels)]
-    )
+    loops = [c_kernels.source(kernel, "") for kernel in dict.fromkeys(layer.kernel() for layer in layers)]
+    return "\n\n".join([*c_functions.called("\n".join([*loops, code])), *loops])
 
 
 def _constants(graph: Graph, offsets: dict[int, int]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """`sim`: its result's layout with dummies, and that the real contestants do the same work."""
 
 import json
+import runpy
 import shutil
 import subprocess
 import sys
@@ -120,3 +121,15 @@ def test_help_has_an_example_and_works_from_anywhere(script, tmp_path):
     command = [sys.executable, str(conftest.BENCHMARKS / f"{script}.py"), "--help"]
     shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert f"example: python benchmarks/{script}.py" in shown
+
+
+PROGRAMS = sorted(path.stem for path in conftest.BENCHMARKS.glob("*.py") if "__main__" in path.read_text())
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_each_benchmark_that_is_asked_for_help_only_helps(program, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [f"{program}.py", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(f"benchmarks.{program}", run_name="__main__")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: ")

@@ -1,5 +1,6 @@
 """The exported sketch compiles and links with Arduino's own core for Uno and Mega, and leaves RAM to spare."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -65,6 +66,11 @@ def test_the_library_is_laid_out_as_arduino_asks(library):
     assert all(fields[name] for name in needed)
     assert fields["name"] == library.name == arduino.library("pole")
     assert len(fields["version"].split(".")) == 3
+    # Nobody is named who does not know of it: example.com belongs to nobody, by RFC 2606.
+    assert fields["maintainer"].endswith("@example.com>")
+    assert fields["url"].startswith("https://example.com/")
+    assert "placeholders" in (library.parents[1] / "README.md").read_text()
+    assert not {"repository", "authors"} & set(json.loads((library / "library.json").read_text()))
     assert fields["category"] == "Data Processing"
     assert (library / "src" / fields["includes"]).is_file()
     assert {path.name for path in library.iterdir()} == {

@@ -1,6 +1,5 @@
 """The generated C: compiles everywhere without a warning, is small, and its self-test can fail."""
 
-import itertools
 import re
 import shutil
 import subprocess
@@ -8,44 +7,15 @@ import subprocess
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers.perceptrons import Layer, network
+from helpers.perceptrons import Layer, layers_of, network, policy_of, write
 
 from benchmarks.equality import deployed
 from edgerl import UserError
-from edgerl.deploy import c_source, counting, int8_policy, toolchain
+from edgerl.deploy import counting, toolchain
 from edgerl.deploy.tensor import Quantisation
 
 MISSING = toolchain.RV32.missing("qemu-system-riscv32")
 needs_rv32 = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
-
-
-def layers_of(sizes, activation, seed=0, per_channel=False):
-    rng = np.random.default_rng(seed)
-    layers = []
-    for i, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
-        kind = "none" if i + 2 == len(sizes) else activation
-        weights = rng.integers(-127, 128, (outputs, inputs)).astype(np.int8)
-        bias = rng.integers(-3000, 3000, outputs).astype(np.int32)
-        scales = np.full(outputs if per_channel else 1, 0.004, np.float32)
-        zero = -128 if kind in ("relu", "relu6") else 3
-        layers.append(Layer(weights, bias, scales, Quantisation(np.float32(0.05), zero), kind))
-    return layers
-
-
-def policy_of(sizes, activation, argmax="outputs", per_channel=False):
-    made = network(Quantisation(np.float32(1 / 128), 0), *layers_of(sizes, activation, per_channel=per_channel))
-    return deployed(made, argmax)
-
-
-def write(folder, policy, count=6):
-    features = policy.sizes[0]
-    observations = np.random.default_rng(0).normal(scale=40, size=(count, features)).astype(np.float32)
-    _, scores = int8_policy.evaluate(policy.policy, observations)
-    vectors = c_source.TestVectors(observations, scores, scores.argmax(axis=1))
-    folder.mkdir(exist_ok=True)
-    for name, text in c_source.generate(policy, c_source.Origin("0" * 64), vectors).items():
-        (folder / name).write_text(text)
-    return observations
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])

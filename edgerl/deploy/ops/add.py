@@ -86,44 +86,44 @@ class Add(Operation):
         writer.operator(self.CODE, [number for _, number in read], made[1], (self.OPTIONS, options))
 
     def constants(self, index: int, read: Sequence[Placed], made: Placed) -> Iterator[str]:
-        integers = self.integers([placed.tensor for placed in read], made.tensor)
-        sides = [
-            c_text.braced([placed.offset, int(side.zero), c_text.scaling(int(side.multiplier), int(side.shift))])
-            for placed, side in zip(read, (integers.first, integers.second), strict=True)
-        ]
+        """The side of the larger scale comes first: its multiplier is 1/2, exactly."""
+        sides = sorted(read, key=lambda placed: -float(placed.tensor.q.scale))
+        integers = self.integers([placed.tensor for placed in sides], made.tensor)
+        assert (int(integers.first.multiplier), int(integers.first.shift)) == (2**30, 0)
+        places = [number for side in sides for number in (side.offset, side.tensor.q.zero_point)]
         out = integers.out
         numbers = [made.offset, math.prod(made.tensor.shape), int(out.zero), int(out.low), int(out.high)]
-        scaling = c_text.scaling(int(out.multiplier), int(out.shift))
-        yield c_text.struct(self.STRUCT, index, [c_text.braced(sides), *numbers, scaling])
+        scalings = [c_text.scaling(int(one.multiplier), int(one.shift)) for one in (integers.second, out)]
+        yield c_text.struct(self.STRUCT, index, [*places, *numbers, *scalings])
 
     C: ClassVar = """\
-struct side {
-    int32_t source;
-    int32_t zero;
-    struct scaling scaling;
-};
-
 struct sum {
-    struct side sides[2];
+    int32_t larger; /* the side of the larger scale, in the arena, as all that follow */
+    int32_t larger_zero;
+    int32_t smaller;
+    int32_t smaller_zero;
     int32_t target;
     int32_t count;
     int16_t zero;
     int16_t low;
     int16_t high;
+    struct scaling smaller_scaling;
     struct scaling scaling;
 };
 
 FAST static void sum(const struct sum *s)
 {
-    const struct side a = s->sides[0];
-    const struct side b = s->sides[1];
-    int i;
-    for (i = 0; i < s->count; i++) {
-        const int32_t first = scaled((arena[a.source + i] - a.zero) * 1048576, a.scaling);
-        const int32_t second = scaled((arena[b.source + i] - b.zero) * 1048576, b.scaling);
-        const int32_t y = scaled(first + second, s->scaling) + s->zero;
-        arena[s->target + i] = (int8_t)(y < s->low ? s->low : y > s->high ? s->high : y);
-    }
+    const struct sum c = *s; /* a value that is written into the arena could be one of *s, for all a compiler knows */
+    const int8_t *a = arena + c.larger;
+    const int8_t *b = arena + c.smaller;
+    int8_t *y = arena + c.target;
+    int8_t *const end = y + c.count;
+    do {
+        const int32_t first = (*a++ - c.larger_zero) * 524288;
+        const int32_t second = scaled((*b++ - c.smaller_zero) * 1048576, c.smaller_scaling);
+        const int32_t z = scaled(first + second, c.scaling) + c.zero;
+        *y++ = (int8_t)(z < c.low ? c.low : z > c.high ? c.high : z);
+    } while (y != end);
 }"""
 
     def row(self) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """A two-dimensional convolution, then ReLU or ReLU6 if asked (TFLite: CONV_2D).
 
-Images are int8 [B, H, W, C]; padding is TensorFlow's "SAME" and counts as the zero point. In C, a convolution gathers
-the inputs around each place and is a dense layer from there on.
+Images are int8 [B, H, W, C]; padding is TensorFlow's "SAME" and counts as the zero point. In C, each place is a dense
+layer of those inputs of its window that lie in the image.
 """
 
 import dataclasses
@@ -113,7 +113,10 @@ class Conv(Operation):
 
     def kernel(self) -> Kernel:
         """The inner loop for it."""
-        return layer_kernel(self.bias, self.scales)
+        return layer_kernel(self.bias, self.scales, self.activation, self.weights.shape[3])
+
+    def spare(self) -> int:
+        return -len(self.bias) % self.kernel().width
 
     def constants(self, index: int, read: Sequence[Placed], made: Placed) -> Iterator[str]:
         source, target = read[0].tensor, made.tensor
@@ -123,7 +126,8 @@ class Conv(Operation):
         sides = zip(source.shape[:2], target.shape[:2], window, strict=True)
         before = [max((out - 1) * self.stride + size - side, 0) // 2 for side, out, size in sides]
         geometry = [*source.shape, *target.shape, source.q.zero_point, *window, self.stride, *before]
-        fields = [f"&layer_{index}", read[0].offset, made.offset, *geometry, self.kernel().name]
+        kernel = self.kernel()
+        fields = [f"&layer_{index}", read[0].offset, made.offset, *geometry, kernel.width, kernel.name]
         yield c_text.struct(self.STRUCT, index, fields)
 
     C: ClassVar = """\
@@ -143,47 +147,35 @@ struct conv {
     int8_t stride;
     int8_t top;
     int8_t left;
-    void (*kernel)(const ROM struct layer *l, const int16_t *x, int16_t *y);
+    int8_t block; /* outputs that are computed together */
+    void (*kernel)(const ROM struct layer *l, const struct rows *r, int8_t *y);
 };
 
-/* The inputs around one place of the output, without their zero point; padding is 0. */
-FAST static void gather(const struct conv *c, int top, int left)
-{
-    int16_t *p = window;
-    int row;
-    int column;
-    int i;
-    for (row = top; row < top + c->window_height; row++) {
-        for (column = left; column < left + c->window_width; column++) {
-            if (row >= 0 && row < c->height && column >= 0 && column < c->width) {
-                const int8_t *x = arena + c->source + (row * c->width + column) * c->channels;
-                for (i = 0; i < c->channels; i++) {
-                    *p++ = (int16_t)(x[i] - c->zero);
-                }
-            } else {
-                for (i = 0; i < c->channels; i++) {
-                    int16_t nothing = 0;
-                    IN_REGISTER(nothing); /* else it becomes a call of memset */
-                    *p++ = nothing;
-                }
-            }
-        }
-    }
-}
-
+/* What the window and the image share is a rectangle of at least one place. */
 FAST static void conv(const struct conv *c)
 {
     int8_t *y = arena + c->target;
+    struct rows r;
     int row;
     int column;
-    int i;
+    r.zero = c->zero;
     for (row = 0; row < c->out_height; row++) {
+        const int top = row * c->stride - c->top;
+        const int first_row = top < 0 ? 0 : top;
+        const int last_row = top + c->window_height < c->height ? top + c->window_height : c->height;
+        r.rows = (int16_t)(last_row - first_row);
         for (column = 0; column < c->out_width; column++) {
-            gather(c, row * c->stride - c->top, column * c->stride - c->left);
-            c->kernel(c->layer, window, outputs);
-            for (i = 0; i < c->out_channels; i++) {
-                *y++ = (int8_t)outputs[i];
-            }
+            const int left = column * c->stride - c->left;
+            const int first = left < 0 ? 0 : left;
+            const int last = left + c->window_width < c->width ? left + c->window_width : c->width;
+            const int32_t skipped = (int32_t)(first_row - top) * c->window_width + first - left;
+            r.first = arena + c->source + ((int32_t)first_row * c->width + first) * c->channels;
+            r.length = (int32_t)(last - first) * c->channels;
+            r.gap = (int32_t)c->width * c->channels - r.length;
+            r.weight = skipped * c->channels * c->block;
+            r.weight_gap = ((int32_t)c->window_width * c->channels - r.length) * c->block;
+            c->kernel(c->layer, &r, y);
+            y += c->out_channels;
         }
     }
 }"""

@@ -102,34 +102,33 @@ class Dense(Operation):
 
     def kernel(self) -> Kernel:
         """The inner loop for it, in a network whose values are int8 between its operations."""
-        return layer_kernel(self.bias, self.scales)
+        return layer_kernel(self.bias, self.scales, self.activation, self.weights.shape[1])
+
+    def spare(self) -> int:
+        return -len(self.bias) % self.kernel().width
 
     def constants(self, index: int, read: Sequence[Placed], made: Placed) -> Iterator[str]:
         out = self.integers([read[0].tensor], made.tensor).out
         yield from layer(index, self.weights.T, self.bias, out, self.kernel())
-        fields = [f"&layer_{index}", read[0].offset, made.offset, read[0].tensor.q.zero_point, len(self.bias)]
-        yield c_text.struct(self.STRUCT, index, [*fields, self.kernel().name])
+        fields = [f"&layer_{index}", read[0].offset, made.offset, read[0].tensor.q.zero_point, self.kernel().name]
+        yield c_text.struct(self.STRUCT, index, fields)
 
     C: ClassVar = """\
 struct fully_connected {
     const ROM struct layer *layer;
-    int32_t source; /* in the arena, as all that follow */
+    int32_t source; /* in the arena, as the target */
     int32_t target;
     int16_t zero;
-    int16_t outputs;
-    void (*kernel)(const ROM struct layer *l, const int16_t *x, int16_t *y);
+    void (*kernel)(const ROM struct layer *l, const struct rows *r, int8_t *y);
 };
 
 FAST static void fully_connected(const struct fully_connected *c)
 {
-    int i;
-    for (i = 0; i < c->layer->inputs; i++) {
-        window[i] = (int16_t)(arena[c->source + i] - c->zero);
-    }
-    c->kernel(c->layer, window, outputs);
-    for (i = 0; i < c->outputs; i++) {
-        arena[c->target + i] = (int8_t)outputs[i];
-    }
+    struct rows r = {0, 0, 0, 0, 0, 1, 0};
+    r.first = arena + c->source;
+    r.length = c->layer->inputs;
+    r.zero = c->zero;
+    c->kernel(c->layer, &r, arena + c->target);
 }"""
 
     def row(self) -> tuple[int, int]:
@@ -144,9 +143,11 @@ FAST static void fully_connected(const struct fully_connected *c)
         return cls(sources, target, weights, bias, stored.choice(FUSED_NAMES, row[0]), scales)
 
 
-def layer_kernel(bias: np.ndarray, scales: np.ndarray) -> Kernel:
-    """The inner loop whose outputs are int8 with their zero point."""
-    return Kernel(-(-len(bias) // blocks(len(bias))), "scores", per_channel=len(scales) > 1)
+def layer_kernel(bias: np.ndarray, scales: np.ndarray, activation: Fused, inputs: int) -> Kernel:
+    """The inner loop of int8 to int8; `inputs`, or a multiple of them, lie one behind the other."""
+    width, unroll = -(-len(bias) // blocks(len(bias))), next(n for n in (4, 3, 2, 1) if inputs % n == 0)
+    epilogue = "scores" if activation == "none" else "relu_int8"
+    return Kernel(width, epilogue, len(scales) > 1, unroll, image=True)
 
 
 def layer(index: int, weights: np.ndarray, bias: np.ndarray, out: Output, kernel: Kernel) -> Iterator[str]:

@@ -70,6 +70,10 @@ class Operation(ABC):
     def constants(self, index: int, read: Sequence[Placed], made: Placed) -> Iterator[str]:
         """C definitions; the last one is `static const struct STRUCT STRUCT_INDEX`."""
 
+    def spare(self) -> int:
+        """Bytes behind its target that its C overwrites."""
+        return 0
+
     def quantised(self, read: Sequence[Tensor], per_channel: bool) -> Self:
         """The same with weights in int8, where it has weights."""
         del read, per_channel

@@ -21,7 +21,7 @@ def generate(sources: Mapping[str, str], name: str, example: Example, readme: st
         version=__version__,
         header=example.header,
         who=project.MAINTAINER,
-        home=project.HOME,
+        url=project.URL,
         licence=project.LICENCE,
     )
     manifest = _PLATFORMIO | {"name": made, "version": __version__, "headers": example.header}
@@ -43,7 +43,7 @@ maintainer={who}
 sentence=A decision by EdgeRL: numbers in, decision out.
 paragraph=An int8 network in generated C99, without heap or dependencies, with test vectors and a self-test.
 category=Data Processing
-url={home}
+url={url}
 architectures=avr,esp32,esp8266,rp2040,mbed_nano,mbed_rp2040,samd,sam,renesas_uno,stm32
 includes={header}
 license={licence}
@@ -52,8 +52,6 @@ license={licence}
 _PLATFORMIO = {
     "description": "A decision by EdgeRL: an int8 network in generated C99, without heap or dependencies.",
     "keywords": "tinyml, reinforcement learning",
-    "repository": {"type": "git", "url": f"{project.HOME}.git"},
-    "authors": {"name": "EdgeRL", "maintainer": True},
     "license": project.LICENCE,
     "frameworks": "*",
     "platforms": "*",

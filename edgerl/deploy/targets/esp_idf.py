@@ -25,7 +25,7 @@ def generate(sources: Mapping[str, str], name: str, example: Example, readme: st
     code = sorted(file for file in sources if file.endswith(".c"))
     listed = " ".join(f'"{file}"' for file in code)
     headers = {f"{folder}/include/{file}": text for file, text in sources.items() if file.endswith(".h")}
-    manifest = _MANIFEST.format(version=__version__, licence=project.LICENCE, who=project.MAINTAINER, home=project.HOME)
+    manifest = _MANIFEST.format(version=__version__, licence=project.LICENCE)
     return headers | {
         f"{folder}/CMakeLists.txt": f'idf_component_register(SRCS {listed} INCLUDE_DIRS "include")\n',
         f"{folder}/idf_component.yml": manifest,
@@ -46,9 +46,6 @@ _MANIFEST = """\
 version: "{version}"
 description: "A decision by EdgeRL: int8 network in C99, no heap, no dependency"
 license: "{licence}"
-maintainers:
-  - "{who}"
-url: "{home}"
 tags:
   - tinyml
   - reinforcement-learning

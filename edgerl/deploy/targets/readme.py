@@ -45,6 +45,9 @@ Arduino IDE: *Sketch, Include Library, Add .ZIP Library* with a ZIP of `arduino/
 
 PlatformIO: `lib_deps = symlink://PATH/arduino/{library}` in `platformio.ini`.
 
+Before you publish the library: `maintainer` and `url` in its `library.properties` are placeholders, which Arduino asks
+to be there. Espressif's manifest leaves both out, which it allows.
+
 {console}
 
 {analysis}"""

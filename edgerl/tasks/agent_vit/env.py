@@ -93,6 +93,17 @@ class PatchSelection(ByContent):
         """N, patches of an image."""
         return self.network.grid**2
 
+    @property
+    def observation_names(self) -> tuple[str, ...]:
+        """What the numbers along an observation's last axis are, for an exported header."""
+        return selection.names(self.sees, self.patches)
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """What the numbers along an action's last axis are."""
+        grid = self.network.grid
+        return tuple(f"score of the patch in row {i // grid}, column {i % grid}" for i in range(self.patches))
+
     def observation_space(self, params: PatchSelectionParams | None = None) -> Box:
         """Not bounded."""
         lead = (self.batch, self.patches) if self.mask == "image" else (self.patches,)

@@ -9,7 +9,18 @@ import numpy as np
 from edgerl.tasks.agent_vit.model import SimpleViT
 
 VIEWS = ("attention", "received", "norm", "pixels", "nothing")
-PIXEL_FEATURES = 10  # of a patch, before its position's one-hot code
+# Of a patch, before its position's one-hot code; pixels are in standard deviations of the training images.
+_FEATURES = (
+    *(f"mean {colour}, standard deviations" for colour in ("red", "green", "blue")),
+    "log of 1 + variance of the pixels",
+    "the same, less its mean over the image",
+    "distance of the colour from the image's mean colour",
+    "distance of the colour from the border's mean colour",
+    "the same, less its mean over the image",
+    "mean of the log of 1 + variance around it",
+    "mean distance from the image's mean colour around it",
+)
+PIXEL_FEATURES = len(_FEATURES)
 
 
 def top(scores: chex.Array, size: int) -> chex.Array:
@@ -62,6 +73,21 @@ def view(kind: str, network: SimpleViT, params: Any, patches: chex.Array) -> che
     if kind == "norm":
         return jnp.linalg.norm(network.apply({"params": params}, patches, method="project"), axis=-1)
     return pixel_features(patches)
+
+
+def names(kind: str, count: int) -> tuple[str, ...]:
+    """What the numbers along the last axis of a `view` are, for patches of a square grid of `count`."""
+    grid = round(count**0.5)
+    patches = [f"patch in row {i // grid}, column {i % grid}" for i in range(count)]
+    if kind == "pixels":
+        return (*_FEATURES, *(f"1 for the {patch}, else 0" for patch in patches))
+    said = {
+        "attention": "first attention's output, mean of its channels",
+        "received": "attention received in the first block, a share",
+        "norm": "norm of the linear embedding",
+        "nothing": "always 0",
+    }
+    return tuple(f"{patch}: {said[kind]}" for patch in patches)
 
 
 def pixel_features(patches: chex.Array) -> chex.Array:

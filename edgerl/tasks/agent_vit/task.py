@@ -143,7 +143,10 @@ class AgentViTTask(Task):
 
         seen = deployment.observations(one, running, splits)
         about = {"system": self.name, "configuration": configuration.as_dict(settings)}
-        return deploy.export(run.policy, seen, out, name=name, about=about, closed_loop=closed_loop, extra=more)
+        env = deployment.exported(one, run.policy)
+        return deploy.export(
+            run.policy, seen, out, name=name, env=env, about=about, closed_loop=closed_loop, extra=more
+        )
 
 
 TASK = AgentViTTask("agent-vit")

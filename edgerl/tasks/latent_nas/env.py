@@ -78,6 +78,19 @@ class LatentNAS(ByContent):
     id: str = "LatentNAS-v0"
     has_network: ClassVar[bool] = True  # the simulator then steps fewer lanes together
 
+    @property
+    def observation_names(self) -> tuple[str, ...]:
+        """What each number of an observation is, for an exported header."""
+        latent = (f"z[{i}], latent coordinate" for i in range(LATENT))
+        history = (f"action {i + 1} steps ago / {STOP}, -1 if none" for i in range(self.history))
+        weights = (f"weight of {name}, a share of 1" for name in (OBJECTIVES if self.weighed else ()))
+        return (*latent, *history, *weights)
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """What the actions do."""
+        return (*(f"set z[{i}] to its code {code}" for code in range(CODES) for i in range(LATENT)), "stop")
+
     def observation_space(self, params: LatentNASParams | None = None) -> Box:
         """Latents are not bounded."""
         shares = (len(OBJECTIVES) if self.weighed else 0,)

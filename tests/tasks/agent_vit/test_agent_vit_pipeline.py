@@ -184,7 +184,11 @@ def test_export(policy, tmp_path):
     report = open_run(policy).export(tmp_path / "c")
     assert report["policy"]["sizes"] == [26, 5, 2]
     assert report["closed_loop"]["float32"]["patches"] == pytest.approx(6, abs=2)
-    assert (tmp_path / "c" / "policy.c").is_file()
+    header = (tmp_path / "c" / "policy.h").read_text()
+    assert "[0] mean red, standard deviations: -" in header
+    assert "[25] 1 for the patch in row 3, column 3, else 0: " in header
+    assert "*   0: leave this patch out\n *   1: take this patch" in header
+    assert "Environment: PatchSelection-v0" in header
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,9 @@ def test_export(run, tmp_path):
     report = open_run(run).export(tmp_path / "c")
     assert report["policy"]["sizes"] == [6, 16, 37]
     assert set(report["closed_loop"]) == {"float32", "int8"}
+    header = (tmp_path / "c" / "policy.h").read_text()
+    assert "[5] z[5], latent coordinate: " in header
+    assert "*   36: stop\n" in header
 
 
 @pytest.mark.parametrize(

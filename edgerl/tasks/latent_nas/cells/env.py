@@ -10,6 +10,7 @@ A latent of codes is one of 6^6 = 46,656 combinations: what each decodes to is w
 """
 
 import dataclasses
+from typing import ClassVar
 
 import chex
 import jax
@@ -48,6 +49,12 @@ class CellWalkState:
 @dataclasses.dataclass(frozen=True, eq=False)
 class CellWalk(ByContent):
     """The environment; see the module's docstring. A run of `space=nasbench201` makes it."""
+
+    observation_names: ClassVar = tuple(f"z[{i}], latent coordinate" for i in range(LATENT))
+    action_names: ClassVar = (
+        *(f"set z[{i}] to its code {code}" for code in range(CODES) for i in range(LATENT)),
+        "stop",
+    )
 
     default_params: CellWalkParams = dataclasses.field(repr=False)
     id: str = "LatentNAS201-v0"
