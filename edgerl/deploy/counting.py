@@ -91,15 +91,15 @@ def esp32_c3(cycles: Mapping[str, Mapping[str, Mapping[str, float]] | str]) -> d
 def on_cortex(
     machine: Cortex, folder: Path, out: Path, inputs: np.ndarray, observations: np.ndarray, name: str = names.DEFAULT
 ) -> np.ndarray:
-    """int [N, 2] retired instructions on a Cortex-M; see `instructions`."""
+    """int [N, 2] retired instructions on a Cortex-M whose timer counts 25 MHz; see `instructions`."""
     if reason := machine.missing():
         raise UserError(reason)
     _prepare(out, name, inputs, observations)
     (out / "in").touch()
-    # An instruction takes 2^8 ns of the emulator's time: ticks of the timer that round to a whole instruction.
-    machine.call(_sources(folder, name), [folder, out, toolchain.harness("")], out, ["-icount", "shift=8"])
+    # An instruction takes 2^7 ns of the emulator's time: 3.2 ticks of the timer, which round to a whole instruction.
+    machine.call(_sources(folder, name), [folder, out, toolchain.harness("")], out, ["-icount", "shift=7"])
     ticks = np.array((out / "out").read_text().split(), np.int64).reshape(len(inputs), 2)
-    return np.round(ticks * 1e9 / machine.clock / 2**8).astype(np.int64)
+    return np.round(ticks * 40 / 128).astype(np.int64)
 
 
 def few(rows: int, inputs: np.ndarray, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

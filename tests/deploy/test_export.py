@@ -13,7 +13,7 @@ import pytest
 from boards import answers, arduino, esp_idf
 
 from edgerl import MLPPolicy, UserError, deploy, make
-from edgerl.deploy import exporting, fidelity, int8_policy, toolchain
+from edgerl.deploy import exporting, fidelity, int8_policy, machines, toolchain
 from edgerl.deploy.machines import wasm
 from edgerl.envs.policy import same
 from edgerl.envs.policy_file import load_policy
@@ -60,6 +60,10 @@ def test_the_report(exported):
     if toolchain.RV32.missing("qemu-system-riscv32") is None:
         assert report["c"]["instructions"]["decide"]["max"] <= 16_000
         assert report["c"]["rv32imc"]["total"] < 8192
+    if machines.CORTEX_M4F.missing() is None:
+        # An M0 has no high product and no instruction that multiplies and adds.
+        m0, m4f = (report["c"][f"instructions_cortex_{word}"]["decide"]["mean"] for word in ("m0", "m4f"))
+        assert 1.1 * m4f < m0 < 4 * m4f
 
 
 def test_the_header_tells_where_it_is_from(exported):

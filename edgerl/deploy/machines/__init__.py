@@ -10,19 +10,13 @@ from edgerl.deploy.machines.wasm import Wasm
 from edgerl.deploy.toolchain import HOST, RV32
 from edgerl.util.errors import UserError
 
-CORTEX_M0 = Cortex("Cortex-M0", "cortex-m0", "microbit", flash=2**18, ram=2**14, batch=8, clock=16_000_000)
 CORTEX_M4F = Cortex(
-    *("Cortex-M4F", "cortex-m4", "mps2-an386"),
-    flash=2**22,
-    ram=2**22,
-    batch=64,
-    clock=25_000_000,
-    flags=("-mfpu=fpv4-sp-d16",),
+    "Cortex-M4F", "cortex-m4", "mps2-an386", flash=2**22, ram=2**22, batch=64, flags=("-mfpu=fpv4-sp-d16",)
 )
 ALL: tuple[Machine, ...] = (
     Streams("host C", HOST, "-std=c99 -Wall -Wextra -Werror, sanitizers on"),
     Streams("rv32imc", RV32, "qemu-riscv32, -march=rv32imc"),
-    CORTEX_M0,
+    Cortex("Cortex-M0", "cortex-m0", "microbit", flash=2**18, ram=2**14, batch=8),
     CORTEX_M4F,
     Streams("Xtensa lx106", XTENSA, "qemu-system-xtensa, machine sim"),
     Avr("ATmega2560", "atmega2560"),

@@ -21,7 +21,6 @@ class Cortex:
       board: QEMU's.
       flash, ram: the board's, in bytes.
       batch: observations that its RAM holds at once.
-      clock: of the board's processor, in hertz.
       flags: more of the compiler's, for a floating-point unit for example.
     """
 
@@ -31,7 +30,6 @@ class Cortex:
     flash: int
     ram: int
     batch: int
-    clock: int
     flags: tuple[str, ...] = ()
     limit: int | None = None
 
