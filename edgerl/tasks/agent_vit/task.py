@@ -143,7 +143,7 @@ class AgentViTTask(Task):
 
         seen = deployment.observations(one, running, splits)
         about = {"system": self.name, "configuration": configuration.as_dict(settings)}
-        env = deployment.exported(one, run.policy)
+        env: Any = deployment.exported(one, run.perceptron)
         return deploy.export(
             run.policy, seen, out, name=name, env=env, about=about, closed_loop=closed_loop, extra=more
         )
