@@ -130,6 +130,6 @@ PROGRAMS = sorted(path.stem for path in conftest.BENCHMARKS.glob("*.py") if "__m
 def test_each_benchmark_that_is_asked_for_help_only_helps(program, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [f"{program}.py", "--help"])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_module(f"benchmarks.{program}", run_name="__main__")
+        runpy.run_path(str(conftest.BENCHMARKS / f"{program}.py"), run_name="__main__")
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith("usage: ")
