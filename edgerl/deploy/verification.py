@@ -5,7 +5,7 @@ report says, in a folder of their own, and compared byte for byte first. Only wh
 """
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,10 @@ from edgerl.deploy import (
     self_tests,
     tflite_file,
     tflm,
-    toolchain,
     vectors,
 )
 from edgerl.deploy.calibration import check_observations
+from edgerl.deploy.checks import Check, check, compared, guarded
 from edgerl.deploy.contents import Ingredients
 from edgerl.deploy.extras import Extra
 from edgerl.deploy.folder import PAGE, Folder, open_folder, shown
@@ -48,7 +48,6 @@ UNCHECKED = (
     "Not at all: the measurements in report.json (fidelity, closed_loop, c, versions, remarks, and a task's own). "
     "None of these reaches the chip."
 )
-Check = dict[str, Any]
 _PROGRAM = "page"  # name of the check that runs the program in it
 _WITH_SELF_TESTS = (Streams, Cortex)  # machines that also run the tests of a task's own files
 
@@ -86,12 +85,12 @@ def verify(
         clean = Path(temporary)
         contents.write(clean, made_of)
         checks, foreign = _files_checks(folder, clean, made_of)
-        checks += [_guarded("TensorFlow", partial(_converter_check, made_of))] if converter else []
-        if all(check["passed"] is not False for check in checks):
+        checks += [guarded("TensorFlow", partial(_converter_check, made_of))] if converter else []
+        if all(one["passed"] is not False for one in checks):
             checks += _implementations(clean, made_of, num_vectors, machines_of_it)
         else:
             checks += _not_run(clean, {*folder.changed} or {*foreign}, folder.name, machines_of_it)
-    passed = all(check["passed"] is not False for check in checks)
+    passed = all(one["passed"] is not False for one in checks)
     return {"passed": passed, "vectors": num_vectors, "checks": checks, "unchecked": UNCHECKED}
 
 
@@ -127,14 +126,14 @@ def _files_checks(folder: Folder, clean: Path, made_of: Ingredients) -> tuple[li
     """
     changed = ", ".join(folder.changed)
     detail = f"changed since the export: {changed}" if changed else "every file has the hash in report.json"
-    checks = [_check("files", not changed, detail)]
+    checks = [check("files", not changed, detail)]
     made = contents.paths(clean)
     names = sorted({*made, *folder.listed})
     foreign = [name for name in names if not _equal(made.get(name), folder.path / name)]
-    checks.append(_check("generated files", not foreign, _foreign_detail(folder, foreign, len(names))))
+    checks.append(check("generated files", not foreign, _foreign_detail(folder, foreign, len(names))))
     checks.append(_model_check(folder, made_of))
     array = f"{folder.name}_model_data.cc"
-    checks.append(_check("C array", array not in foreign, f"{array} holds {folder.name}_int8.tflite"))
+    checks.append(check("C array", array not in foreign, f"{array} holds {folder.name}_int8.tflite"))
     checks.append(_report_check(folder, made_of))
     checks.append(_float_check(made_of))
     return checks, foreign
@@ -144,31 +143,31 @@ def _model_check(folder: Folder, made_of: Ingredients) -> Check:
     model = folder.path / f"{folder.name}_int8.tflite"
     graph = tflite_file.read(model.read_bytes(), str(model))
     same = tflite_file.write(graph) == tflite_file.write(made_of.deployed.graph)
-    return _check("model", same, f"{model.name} and {model.stem}.npz hold the same integers")
+    return check("model", same, f"{model.name} and {model.stem}.npz hold the same integers")
 
 
 def _float_check(made_of: Ingredients) -> Check:
     wrong = fidelity.foreign(made_of.policy, made_of.deployed, made_of.calibration)
     detail = "policy.npz is quantised to the int8 policy"
-    return _check("float policy", wrong is None, f"policy.npz is not what was exported: {wrong}" if wrong else detail)
+    return check("float policy", wrong is None, f"policy.npz is not what was exported: {wrong}" if wrong else detail)
 
 
 def _converter_check(made_of: Ingredients) -> Check:
     """The int8 network against what TensorFlow's converter makes of the float policy and the same inputs."""
     deployed, policy = made_of.deployed, made_of.policy
     if isinstance(policy, GRUPolicy):
-        return _check("TensorFlow", None, "its converter is asked for policies without memory alone")
+        return check("TensorFlow", None, "its converter is asked for policies without memory alone")
     per_channel = any(len(layer.dense.scales) > 1 for layer in perceptron.layers(deployed.graph))
     try:
         folded = calibration.fold(policy, deployed.quantiser)
         model = converter.convert(folded, made_of.calibration.astype(np.float32) / 128, per_channel)
     except UserError as error:
-        return _check("TensorFlow", None, str(error))
+        return check("TensorFlow", None, str(error))
     theirs, discrete = tflite_file.read(model, "the converter's model"), deployed.space is None
     wrong = fidelity.difference(theirs, deployed.graph, output=discrete)
     detail = "its converter has the same weights and zero points; scales within 1e-5, biases within 1"
     detail += "" if discrete else "; not compared: the outputs' scale, which is 1/128, whatever range calibration saw"
-    return _check("TensorFlow", wrong is None, f"its converter disagrees: {wrong}" if wrong else detail)
+    return check("TensorFlow", wrong is None, f"its converter disagrees: {wrong}" if wrong else detail)
 
 
 def _foreign_detail(folder: Folder, foreign: list[str], count: int) -> str:
@@ -196,7 +195,7 @@ def _report_check(folder: Folder, made_of: Ingredients) -> Check:
     }
     wrong = [name for name, value in expected.items() if folder.report.get(name) != value]
     detail = f"not as the files have it: {', '.join(wrong)}" if wrong else "says of the policy what the files say"
-    return _check("report", not wrong, detail)
+    return check("report", not wrong, detail)
 
 
 def _implementations(
@@ -208,22 +207,18 @@ def _implementations(
     policy = made_of.deployed.policy
     inputs, scores = int8_policy.evaluate(policy, obs)
     expected = vectors.records(policy, inputs, scores)
-    checks = [_vectors_check(scores), _guarded("TFLM", partial(_tflm_check, clean, made_of, inputs))]
+    checks = [_vectors_check(scores), guarded("TFLM", partial(_tflm_check, clean, made_of, inputs))]
     tests = self_tests.find(clean, contents.paths(clean), made_of.name)
     for machine in progress.each(machines_of_it, "verify"):
-        checks.append(_guarded(machine.name, partial(_c_check, machine, clean, made_of.name, obs, expected)))
+        checks.append(guarded(machine.name, partial(_c_check, machine, clean, made_of.name, obs, expected)))
         if tests and isinstance(machine, _WITH_SELF_TESTS):
             name = f"self-tests, {machine.name}"
-            checks.append(_guarded(name, partial(_self_tests_check, name, machine, clean, tests)))
-    if not any("differences" in check for check in checks):
+            checks.append(guarded(name, partial(_self_tests_check, name, machine, clean, tests)))
+    if not any("differences" in one for one in checks):
         detail = "nothing was compared with JAX: neither TFLM nor a compiler can be used here"
-        if all(check["passed"] is not False for check in checks):
-            checks.append(_check("comparison", False, detail))
+        if all(one["passed"] is not False for one in checks):
+            checks.append(check("comparison", False, detail))
     return checks
-
-
-def _check(name: str, passed: bool | None, detail: str, **more: Any) -> Check:
-    return {"name": name, "passed": passed, "detail": detail, **more}
 
 
 def _not_run(clean: Path, foreign: set[str], prefix: str, machines_of_it: Sequence[Machine]) -> list[Check]:
@@ -240,66 +235,48 @@ def _not_run(clean: Path, foreign: set[str], prefix: str, machines_of_it: Sequen
     for name, files_of_it in needs.items():
         own = [file for file in files_of_it if file in foreign]
         what = f"{' and '.join(own)} changed" if own else "other files changed"
-        checks.append(_check(name, False if own else None, f"not run: {what} since the export"))
+        checks.append(check(name, False if own else None, f"not run: {what} since the export"))
     return checks
-
-
-def _guarded(name: str, check: Callable[[], Check]) -> Check:
-    """The check, or the line that says how a tool failed in it."""
-    try:
-        return check()
-    except (tflm.TFLMError, toolchain.ToolError) as error:
-        return _check(name, False, str(error))
 
 
 def _vectors_check(scores: np.ndarray) -> Check:
     """Whether the comparison can tell anything: a network that never fires answers everything alike."""
     if len(scores) > 1 and (scores == scores[0]).all():
         detail = "the network has the same outputs for all vectors: it never fires, so they compare little"
-        return _check("vectors", None, detail)
-    return _check("vectors", True, f"the network's outputs differ among the {len(scores)} vectors")
+        return check("vectors", None, detail)
+    return check("vectors", True, f"the network's outputs differ among the {len(scores)} vectors")
 
 
 def _tflm_check(clean: Path, made_of: Ingredients, inputs: np.ndarray) -> Check:
     try:
         outputs, arena = tflm.run((clean / f"{made_of.name}_int8.tflite").read_bytes(), inputs)
     except UserError as error:  # it is not installed
-        return _check("TFLM", None, str(error))
+        return check("TFLM", None, str(error))
     if arena > made_of.arena * ARENA_MARGIN:
-        return _check("TFLM", False, f"needs an arena of {arena} bytes, but {made_of.name}_tflm.h reserves less")
+        return check("TFLM", False, f"needs an arena of {arena} bytes, but {made_of.name}_tflm.h reserves less")
     how = "interpreter of tflite-micro"
     if made_of.deployed.argmax == "accumulators":
         how += "; of the int8 outputs, since it keeps its accumulators to itself"
     wrong = outputs != np.asarray(jax.jit(made_of.deployed.policy.outputs)(inputs))
-    return _compared("TFLM", wrong.any(axis=1), how)
+    return compared("TFLM", wrong.any(axis=1), how)
 
 
 def _c_check(machine: Machine, clean: Path, name: str, obs: np.ndarray, expected: vectors.Expected) -> Check:
     if missing := machine.missing():
-        return _check(machine.name, None, missing)
+        return check(machine.name, None, missing)
     few = slice(machine.limit)
     try:
         records = machine.records(clean, name, obs[few], expected.form)
     except TooSmall as error:
-        return _check(machine.name, None, str(error))
-    return _compared(machine.name, vectors.different(records, expected.records[few]), machine.how)
+        return check(machine.name, None, str(error))
+    return compared(machine.name, vectors.different(records, expected.records[few]), machine.how)
 
 
 def _self_tests_check(name: str, machine: Streams | Cortex, clean: Path, tests: dict[str, str]) -> Check:
     if missing := machine.missing():
-        return _check(name, None, missing)
+        return check(name, None, missing)
     try:
         self_tests.run(machine, clean, contents.paths(clean), tests)
     except TooSmall as error:
-        return _check(name, None, str(error))
-    return _check(name, True, f"{' and '.join(tests)} passed")
-
-
-def _compared(name: str, wrong: np.ndarray, how: str) -> Check:
-    differences = int(wrong.sum())
-    return _check(
-        name,
-        differences == 0,
-        f"{differences} of {len(wrong)} vectors differ from JAX ({how})",
-        differences=differences,
-    )
+        return check(name, None, str(error))
+    return check(name, True, f"{' and '.join(tests)} passed")
