@@ -1,20 +1,21 @@
-"""Time of PPO on CartPole-v1 until it balances the pole: edgerl against rejax, side by side, 20 seeds.
+"""Time of PPO until an environment is solved: edgerl against its peers, side by side, 20 seeds; CartPole-v1, Pendulum-v1.
 
 A training call is timed after compiling; then its greedy policy plays 100 episodes, outside that time. Solved is a mean
-return of 475 or more. edgerl runs what `edgerl train cartpole` runs. rejax runs twice: with its recommended settings,
-of which the fastest is chosen that solves most trial seeds, and with settings that were tuned here.
-How this is kept fair: benchmarks/README.md.
+return of 475 or more on CartPole-v1, of -200 or more on Pendulum-v1 (`ppo_problems`). edgerl runs what `edgerl train
+cartpole` and `edgerl train Pendulum-v1` run. A peer runs with its recommended settings, of which the fastest is chosen
+that solves most trial seeds; RLtools with the faster of its algorithms, which is SAC; rejax on CartPole-v1 also with
+settings that were tuned here. How this is kept fair: benchmarks/README.md.
 """
 
 import statistics
 import sys
-from importlib.resources import files
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import report
 import rounds
-from ppo_settings import RECOMMENDED, TUNED, ZOO
+from ppo_problems import PROBLEMS, Problem
 from report import Numbers
 
 from edgerl.util import plots
@@ -22,68 +23,47 @@ from edgerl.util import plots
 SEEDS = 20
 TRIAL_SEEDS = range(100, 105)
 MANY, MANY_REPEATS = 100, 5  # seeds trained side by side, and how often that is timed
-SBX_ROUNDS = 3  # of its half minutes
-SOLVED = 475.0
-MOST_STEPS = 50_000
 
 
-def contestants(figure: bool) -> list[rounds.Contestant]:
-    """edgerl with what `edgerl train cartpole` starts from, rejax and SBX; for a figure with learning curves."""
-
-    def entrant(name: str, script: str, configs: tuple[Numbers, ...], peer: str | None = None) -> rounds.Contestant:
-        settings = tuple({"config": config, "curve": figure} for config in configs)
-        return rounds.Contestant(name, script, settings, peer)
-
-    return [
-        entrant("edgerl", "ppo_edgerl.py", (ours(),)),
-        entrant("rejax recommended", "ppo_rejax.py", RECOMMENDED, "rejax"),
-        entrant("rejax tuned here", "ppo_rejax.py", TUNED, "rejax"),
-        rounds.Contestant("sbx", "ppo_sbx.py", ({"config": ZOO},), "sbx", install=False, most_rounds=SBX_ROUNDS),
-    ]
-
-
-def ours() -> Numbers:
-    """What `edgerl train cartpole` starts from."""
-    import yaml
-
-    found: Numbers = yaml.safe_load(files("edgerl.tasks.cartpole").joinpath("defaults.yaml").read_text())["ppo"]
-    return found
-
-
-def side_by_side(offline: bool) -> tuple[dict[str, Numbers], Numbers | None]:
+def side_by_side(problem: Problem, offline: bool) -> tuple[Numbers, Numbers | None]:
     """Many seeds in one call and one seed alone, in turns: the result of the many, and how many times as long it takes.
 
     On all devices, as the seeds of a run are.
     """
     one, many = "edgerl, one seed", f"edgerl, {MANY} seeds side by side"
     entrants = [
-        rounds.Contestant(name, "ppo_edgerl.py", ({"config": ours(), "seeds": seeds},))
+        rounds.Contestant(name, "ppo_edgerl.py", ({**problem.ours, "seeds": seeds},))
         for name, seeds in ((one, 1), (many, MANY))
     ]
-    found = rounds.measure(entrants, choose, [{"seed": i} for i in range(MANY_REPEATS)], report.log, offline)
-    return {many: found[many]}, report.ratio(found[many], found[one], lambda repeat: repeat["seconds"])
+    found = rounds.measure(entrants, chooser(problem), [{"seed": i} for i in range(MANY_REPEATS)], report.log, offline)
+    return found[many], report.ratio(found[many], found[one], lambda repeat: repeat["seconds"])
 
 
-def choose(worker: rounds.Worker, contestant: rounds.Contestant) -> tuple[Numbers, list[Numbers]]:
-    """The fastest settings that solve most trial seeds; where none does, those that solve the most."""
-    if len(contestant.candidates) == 1:
-        return contestant.candidates[0], []
-    tried = []
-    for settings in contestant.candidates:
-        prepared = worker.prepare(settings)
-        runs = [worker.run(seed=seed) for seed in TRIAL_SEEDS]
-        trial = {"settings": settings, "compile_s": prepared["compile_s"], "seeds": len(runs), **summary(runs)}
-        report.log(f"  {contestant.name}: {trial['solved']} of {len(runs)} in {trial['seconds']:.2f} s, {settings}")
-        tried.append(trial)
-    enough = [trial for trial in tried if trial["solved"] > len(TRIAL_SEEDS) / 2]
-    best = min(enough or tried, key=lambda trial: trial["seconds"] if enough else -trial["solved"])
-    return best["settings"], tried
+def chooser(problem: Problem) -> Callable[[rounds.Worker, rounds.Contestant], tuple[Numbers, list[Numbers]]]:
+    """Of a contestant's settings the fastest that solve most trial seeds; where none does, those that solve the most."""
+
+    def choose(worker: rounds.Worker, contestant: rounds.Contestant) -> tuple[Numbers, list[Numbers]]:
+        if len(contestant.candidates) == 1:
+            return contestant.candidates[0], []
+        tried = []
+        for settings in contestant.candidates:
+            prepared = worker.prepare(settings)
+            runs = [worker.run(seed=seed) for seed in TRIAL_SEEDS]
+            found = summary(problem, runs)
+            trial = {"settings": settings, "compile_s": prepared["compile_s"], "seeds": len(runs), **found}
+            report.log(f"  {contestant.name}: {trial['solved']} of {len(runs)} in {trial['seconds']:.2f} s, {settings}")
+            tried.append(trial)
+        enough = [trial for trial in tried if trial["solved"] > len(TRIAL_SEEDS) / 2]
+        best = min(enough or tried, key=lambda trial: trial["seconds"] if enough else -trial["solved"])
+        return best["settings"], tried
+
+    return choose
 
 
-def summary(runs: list[Numbers]) -> Numbers:
-    """How many runs solved the task, and their median times."""
+def summary(problem: Problem, runs: list[Numbers]) -> Numbers:
+    """How many runs solved the problem, and their median times."""
     return {
-        "solved": sum(value >= SOLVED for run in runs for value in returns(run)),
+        "solved": sum(value >= problem.solved for run in runs for value in returns(run)),
         "seconds": statistics.median(run["seconds"] for run in runs),
         "cpu_seconds": statistics.median(run["cpu_seconds"] for run in runs),
     }
@@ -94,36 +74,54 @@ def returns(run: Numbers) -> list[float]:
     return run["return"] if isinstance(run["return"], list) else [run["return"]]
 
 
-def run(offline: bool, figure: bool) -> Numbers:
-    """20 rounds of one seed each, and some of many seeds at once."""
+def run(offline: bool, figure: bool, envs: Sequence[str] = tuple(problem.env for problem in PROBLEMS)) -> Numbers:
+    """The problems of these environments, one after another."""
     result: Numbers = {"benchmark": "ppo", "date": report.date(), "machine": report.machine()}
     result["machine"]["load_before"] = report.loads()
-    found = rounds.measure(contestants(figure), choose, [{"seed": i} for i in range(SEEDS)], report.log, offline)
-    many, times_one = side_by_side(offline)
-    for numbers in [*found.values(), *many.values()]:
-        if "repeats" in numbers:
-            numbers["median"] = summary(numbers["repeats"])
+    parts: dict[str, Numbers] = {"contestants": {}, "ratios": {}, "goals": {}}
+    for problem in (problem for problem in PROBLEMS if problem.env in envs):
+        for part, found in measured(problem, offline, figure).items():
+            parts[part] |= {f"{problem.env}: {name}": numbers for name, numbers in found.items()}
     result["machine"]["load_after"] = report.loads()
+    return {**result, **parts}
+
+
+def measured(problem: Problem, offline: bool, figure: bool) -> dict[str, Numbers]:
+    """20 rounds of one seed each, and some of many seeds at once: `contestants`, `ratios`, `goals`."""
+    report.log(f"{problem.env}: searching best settings, then {SEEDS} rounds")
+    repeats = [{"seed": i} for i in range(SEEDS)]
+    found = rounds.measure(problem.contestants(figure), chooser(problem), repeats, report.log, offline)
     ratios = {
         f"edgerl / {name}: seconds": report.ratio(found["edgerl"], numbers, lambda repeat: repeat["seconds"])
         for name, numbers in found.items()
         if name != "edgerl"
     }
-    reached = goals(found, ratios)
-    title = f"{MANY} seeds side by side, times one: seconds"
-    reached[title] = report.goal(25, times_one and times_one["of_medians"], at_most=True)
-    return {**result, "contestants": {**found, **many}, "ratios": {**ratios, title: times_one}, "goals": reached}
+    many, times_one = side_by_side(problem, offline) if problem.many_times is not None else (None, None)
+    if many is not None:
+        found[f"edgerl, {MANY} seeds side by side"] = many
+        ratios[MANY_TIMES] = times_one
+    for numbers in found.values():
+        if "repeats" in numbers:
+            numbers["median"] = summary(problem, numbers["repeats"])
+    return {"contestants": found, "ratios": ratios, "goals": goals(problem, found, ratios)}
 
 
-def goals(found: dict[str, Numbers], ratios: dict[str, Numbers | None]) -> dict[str, Numbers]:
+MANY_TIMES = f"{MANY} seeds side by side, times one: seconds"
+
+
+def goals(problem: Problem, found: dict[str, Numbers], ratios: dict[str, Numbers | None]) -> dict[str, Numbers]:
     """What this benchmark should show."""
-    ours = found["edgerl"].get("repeats")
-    solved = ours and sum(r["return"] >= SOLVED and r["steps"] <= MOST_STEPS for r in ours)
-    made = {f"seeds of {SEEDS} solved within {MOST_STEPS:,} steps": report.goal(SEEDS, solved)}
-    for name, ratio in ratios.items():
-        made[name] = report.goal(0.1, ratio and ratio["of_medians"], at_most=True)
+    ours, most = found["edgerl"].get("repeats"), problem.most_steps
+    solved = ours and sum(r["return"] >= problem.solved and (most is None or r["steps"] <= most) for r in ours)
+    within = "" if most is None else f" within {most:,} steps"
+    made = {f"seeds of {SEEDS} solved{within}": report.goal(SEEDS, solved)}
+    bounds = {f"edgerl / {name}: seconds": times for name, times in problem.most_times.items()}
+    for name, times in {**bounds, MANY_TIMES: problem.many_times}.items():
+        if times is not None:
+            ratio = ratios[name]
+            made[name] = report.goal(times, ratio and ratio["of_medians"], at_most=True)
     seconds = found["edgerl"].get("median", {}).get("seconds")
-    made["edgerl: seconds"] = report.goal(0.15, seconds, at_most=True)
+    made["edgerl: seconds"] = report.goal(problem.most_seconds, seconds, at_most=True)
     return made
 
 
@@ -146,28 +144,31 @@ def rows(result: Numbers) -> list[list[str]]:
 
 def draw(result: Numbers, path: Path) -> None:
     """Return of the greedy policy against training time: the median over the seeds, and its middle half."""
-    with report.figure(path, 1, (6, 4)) as (axis,):
-        for (name, numbers), colour in zip(result["contestants"].items(), plots.COLOURS, strict=False):
-            curves = [repeat["curve"] for repeat in numbers.get("repeats", ()) if repeat.get("curve")]
-            if curves:
-                # All of a contestant's curves are evaluated at the same shares of their training.
-                times = [share * numbers["median"]["seconds"] for share, _ in curves[0]]
-                low, middle, high = np.percentile(
-                    [[value for _, value in curve] for curve in curves], (25, 50, 75), axis=0
-                )
-                label = f"{name}: median of {len(curves)} seeds"
-                axis.plot(times, middle, "o-", color=colour, markersize=3, label=label)
-                axis.fill_between(times, low, high, alpha=0.2, color=colour, linewidth=0)
-        axis.axhline(SOLVED, color=plots.GREY, linestyle="--", linewidth=1, label=f"solved: {SOLVED:g}")
-        axis.set(xlabel="training time after compiling (s)", ylabel="mean return of an episode", xscale="log")
-        axis.set_title("PPO on CartPole-v1, without exploration (shade: middle half)")
-        axis.legend()
+    shown = [p for p in PROBLEMS if any(name.startswith(f"{p.env}: ") for name in result["contestants"])]
+    with report.figure(path, len(shown), (6 * len(shown), 4), share_y=False) as axes:
+        for problem, axis in zip(shown, axes, strict=True):
+            of_it = {name: found for name, found in result["contestants"].items() if name.startswith(f"{problem.env}: ")}
+            for (name, numbers), colour in zip(of_it.items(), plots.COLOURS, strict=False):
+                if curves := [repeat["curve"] for repeat in numbers.get("repeats", ()) if repeat.get("curve")]:
+                    # All of a contestant's curves are evaluated at the same shares of their training.
+                    times = [share * numbers["median"]["seconds"] for share, _ in curves[0]]
+                    values = [[value for _, value in curve] for curve in curves]
+                    low, middle, high = np.percentile(values, (25, 50, 75), axis=0)
+                    label = f"{name.partition(': ')[2]}: median of {len(curves)} seeds"
+                    axis.plot(times, middle, "o-", color=colour, markersize=3, label=label)
+                    axis.fill_between(times, low, high, alpha=0.2, color=colour, linewidth=0)
+            solved = f"solved: {problem.solved:g}"
+            axis.axhline(problem.solved, color=plots.GREY, linestyle="--", linewidth=1, label=solved)
+            axis.set(xlabel="training time after compiling (s)", ylabel="mean return of an episode", xscale="log")
+            axis.set_title(f"{problem.env}, without exploration (shade: middle half)")
+            axis.legend()
 
 
 def main() -> int:
     """Runs the benchmark; returns 1 if edgerl itself did not run."""
-    about = "PPO on CartPole-v1 to a return of 475, edgerl and rejax, side by side: about 5 minutes on 2 cores."
-    return report.main("ppo", about, run, rows, HEADER, draw, "edgerl")
+    envs = [problem.env for problem in PROBLEMS]
+    about = f"PPO until an environment is solved, edgerl and its peers, side by side ({', '.join(envs)}): 15 minutes."
+    return report.main("ppo", about, run, rows, HEADER, draw, ": edgerl", envs)
 
 
 if __name__ == "__main__":

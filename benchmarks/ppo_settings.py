@@ -1,4 +1,4 @@
-"""What peers are given in `ppo`: their own settings, and for rejax settings tuned here."""
+"""What peers are given in `ppo`: their own settings, and for rejax on CartPole-v1 settings tuned here."""
 
 from report import Numbers
 
@@ -66,3 +66,33 @@ ZOO: Numbers = {
     "n_epochs": 20,
     "ent_coef": 0.0,
 }
+
+# rejax 0.1.3's own settings for PPO on Pendulum, its file configs/gymnax/pendulum.yaml, and shorter ones.
+PUBLISHED_PENDULUM: Numbers = {
+    "num_envs": 100,
+    "num_steps": 100,
+    "num_epochs": 10,
+    "num_minibatches": 10,
+    "learning_rate": 0.001,
+    "max_grad_norm": 10,
+    "gamma": 0.995,
+    "gae_lambda": 0.95,
+    "clip_eps": 0.2,
+    "ent_coef": 0.0,
+    "vf_coef": 0.5,
+    "normalize_observations": True,
+    "agent_kwargs": {"activation": "swish"},
+}
+RECOMMENDED_PENDULUM: tuple[Numbers, ...] = tuple(
+    {**PUBLISHED_PENDULUM, "total_timesteps": steps} for steps in (100_000, 150_000, 300_000)
+)
+
+# RLtools' own settings for SAC on Pendulum, its file src/rl/zoo/pendulum-v1/sac.h, and its example's, which takes less
+# temperature at first. What it does not name is the default of its Python interface, which is the same as in C++.
+SAC_ZOO: Numbers = {"STEP_LIMIT": 10_000, "ALPHA": 1.0}
+SAC_EXAMPLE: Numbers = {"STEP_LIMIT": 10_000}
+RLTOOLS_PENDULUM: tuple[Numbers, ...] = tuple(
+    {"algorithm": "SAC", "config": config, "steps": steps}
+    for config in (SAC_ZOO, SAC_EXAMPLE)
+    for steps in (3_500, 4_000, 5_000, 6_000, 10_000)
+)

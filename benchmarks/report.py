@@ -81,21 +81,23 @@ def goal(wanted: float, measured: float | None, at_most: bool = False) -> Number
 def main(
     name: str,
     about: str,
-    run: Callable[[bool, bool], Numbers],
+    run: Callable[..., Numbers],
     rows: Callable[[Numbers], Sequence[Sequence[str]]],
     header: Sequence[str],
     draw: Callable[[Numbers, Path], None],
     essential: str,
+    envs: Sequence[str] = (),
 ) -> int:
     """A benchmark's command line.
 
     Args:
       name: of the script.
       about: what it does, for `--help`.
-      run: from `offline`, and whether there will be a figure, to the result.
+      run: from `offline`, and whether there will be a figure, to the result; with `envs`, from the chosen ones too.
       rows, header: the table.
       draw: makes the figure.
-      essential: the contestant without which the benchmark has failed.
+      essential: how the contestants' names end without which the benchmark has failed.
+      envs: environments of which the command line may choose one; without a choice, all of them run.
     Returns:
       The exit status.
     """
@@ -103,18 +105,22 @@ def main(
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.add_argument("--figure", type=Path, metavar="FILE.png", help="also draw the result")
     parser.add_argument("--offline", action="store_true", help="do not install peers that are absent")
+    if envs:
+        parser.add_argument("--env", choices=envs, help="this environment alone (default: one after another)")
     options = parser.parse_args()
     if options.figure and not options.figure.absolute().parent.is_dir():
         parser.error(f"--figure {options.figure}: its folder does not exist")
     try:
-        result = run(options.offline, options.figure is not None)
+        chosen = [[options.env] if options.env else envs] if envs else []
+        result = run(options.offline, options.figure is not None, *chosen)
     except KeyboardInterrupt:
         log(f"{name}: interrupted")
         return 130
     show(result, options.json, rows(result), header)
     if options.figure:
         draw(result, options.figure)
-    return int(missing(result["contestants"][essential]) is not None)
+    needed = [numbers for contestant, numbers in result["contestants"].items() if contestant.endswith(essential)]
+    return int(any(missing(numbers) is not None for numbers in needed))
 
 
 @contextlib.contextmanager

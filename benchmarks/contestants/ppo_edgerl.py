@@ -1,5 +1,6 @@
-"""EdgeRL's contestant in `ppo`: the public `agents.ppo.train`."""
+"""EdgeRL's contestant in `ppo`: the public `ppo.train`, with what `edgerl train` starts from."""
 
+import dataclasses
 from importlib.metadata import version
 
 # ruff: noqa: I001
@@ -7,9 +8,9 @@ import edgerl  # before JAX, so that JAX shows one device a core
 import jax
 from edgerl.rl import ppo
 from edgerl.rl.run import seeds
-from edgerl.rl.config import PPOConfig
 from edgerl.rl.evaluation import play_episodes
-from edgerl.util import config as configuration
+from edgerl.tasks.generic.settings import horizon
+from edgerl.tasks.registry import task_of
 
 from worker import Numbers, Prepared, serve, timed
 
@@ -17,8 +18,10 @@ EPISODES = 100
 
 
 def prepare(settings: Numbers) -> Prepared:
-    """Settings: `config` (of `PPOConfig`); `seeds` for so many side by side; `curve` for returns during training."""
-    env, config = edgerl.make("CartPole-v1"), configuration.build(PPOConfig, settings["config"])
+    """Settings: `train`, what `edgerl train` is told; `seeds` for so many side by side; `curve` for returns meanwhile."""
+    task = task_of(settings["train"])
+    started_from = task.settings()
+    env, config = task.environment(started_from), started_from.ppo
     count = settings.get("seeds", 1)
     trained, trained_seed = None, 0
 
@@ -35,7 +38,7 @@ def prepare(settings: Numbers) -> Prepared:
     @jax.jit
     def returns(policies: edgerl.MLPPolicy) -> jax.Array:
         """Of policies [P]."""
-        key, steps = jax.random.key(1_000_000), env.default_params.max_steps_in_episode
+        key, steps = jax.random.key(1_000_000), horizon(env)
         return jax.lax.map(
             lambda policy: play_episodes(env, policy, key, env.default_params, EPISODES, steps).returns.mean(), policies
         )
@@ -61,7 +64,8 @@ def prepare(settings: Numbers) -> Prepared:
 
     first, second = (timed(run, seed=0)["seconds"] for _ in range(2))
     check()
-    return Prepared(run, max(0.0, first - second), check, {"edgerl": version("edgerl"), "jax": version("jax")})
+    versions = {name: version(name) for name in ("edgerl", "jax")}
+    return Prepared(run, max(0.0, first - second), check, {**versions, "config": dataclasses.asdict(config)})
 
 
 if __name__ == "__main__":

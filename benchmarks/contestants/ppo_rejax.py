@@ -3,6 +3,7 @@
 Returns during training, where asked for, come from a second training of the same seed, outside the time.
 """
 
+import copy
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
@@ -18,11 +19,11 @@ POINTS = 20  # evaluations during a training
 
 
 def prepare(settings: Numbers) -> Prepared:
-    """Settings: `config`, of `rejax.PPO.create`; `curve` for returns during training."""
-    config, steps = settings["config"], settings["config"]["total_timesteps"]
+    """Settings: `env`; `config`, of `rejax.PPO.create`; `curve` for returns during training."""
+    env, config, steps = settings["env"], settings["config"], settings["config"]["total_timesteps"]
 
     def make(eval_freq: int, callback: Callable[..., Any]) -> rejax.PPO:
-        made = rejax.PPO.create(env="CartPole-v1", skip_initial_evaluation=True, eval_freq=eval_freq, **config)
+        made = rejax.PPO.create(env=env, skip_initial_evaluation=True, eval_freq=eval_freq, **copy.deepcopy(config))
         return made.replace(eval_callback=callback)
 
     algorithm = make(steps, lambda *_: ())
@@ -30,9 +31,11 @@ def prepare(settings: Numbers) -> Prepared:
     trained, trained_seed = None, 0
 
     @jax.jit
-    def returns(params: dict, key: jax.Array) -> jax.Array:
+    def returns(state: Any, key: jax.Array) -> jax.Array:
         def greedy(obs: jax.Array, _: jax.Array) -> jax.Array:
-            return jnp.argmax(algorithm.actor.apply(params, obs[None], method="_action_dist").logits[0])
+            if algorithm.normalize_observations:
+                obs = algorithm.normalize_obs(state.obs_rms_state, obs)
+            return jnp.squeeze(algorithm.actor.apply(state.actor_ts.params, obs[None], method="_action_dist").mode())
 
         return evaluate(greedy, key, algorithm.env, algorithm.env_params, EPISODES)[1]
 
@@ -43,11 +46,11 @@ def prepare(settings: Numbers) -> Prepared:
         return {"seed": seed, "steps": int(trained.global_step)}
 
     eval_key = jax.random.key(1_000_000)
-    watched = make(steps // POINTS, lambda _, state, key: returns(state.actor_ts.params, eval_key).mean())
+    watched = make(steps // POINTS, lambda _, state, key: returns(state, eval_key).mean())
     during = jax.jit(lambda key: watched.train(key)[1])
 
     def check() -> Numbers:
-        found = {"return": float(returns(trained.actor_ts.params, eval_key).mean())}
+        found = {"return": float(returns(trained, eval_key).mean())}
         if settings.get("curve"):
             values = during(jax.random.key(trained_seed)).tolist()
             found["curve"] = [((i + 1) / len(values), value) for i, value in enumerate(values)]

@@ -1,4 +1,4 @@
-"""SBX in `ppo`: Stable-Baselines3's sibling in JAX, with the settings that its RL Zoo has for CartPole-v1."""
+"""SBX in `ppo`: Stable-Baselines3's sibling in JAX, with the settings that its RL Zoo has for an environment."""
 
 from importlib.metadata import version
 
@@ -12,27 +12,27 @@ EPISODES = 100
 
 
 def prepare(settings: Numbers) -> Prepared:
-    """Settings: `config`: `num_envs`, `total_timesteps`, `rate` and `clip` (both fall to 0), more of PPO's."""
-    config = dict(settings["config"])
+    """Settings: `env`; `config`: `num_envs`, `total_timesteps`, `rate` and `clip` (both fall to 0), more of PPO's."""
+    name, config = settings["env"], dict(settings["config"])
     num_envs, steps = config.pop("num_envs"), config.pop("total_timesteps")
     rate, clip = config.pop("rate"), config.pop("clip")
     trained = None
 
     def run(seed: int) -> Numbers:
         nonlocal trained
-        env = make_vec_env("CartPole-v1", n_envs=num_envs, seed=seed)
+        env = make_vec_env(name, n_envs=num_envs, seed=seed)
         falling = {"learning_rate": lambda left: left * rate, "clip_range": lambda left: left * clip}
         trained = sbx.PPO("MlpPolicy", env, seed=seed, **falling, **config)
         trained.learn(steps)
         return {"seed": seed, "steps": trained.num_timesteps}
 
     def check() -> Numbers:
-        env = gymnasium.make("CartPole-v1")
+        env = gymnasium.make(name)
         mean, _ = evaluate_policy(trained, env, EPISODES, deterministic=True, warn=False)
         return {"return": float(mean)}
 
     first, second = (timed(run, seed=0)["seconds"] for _ in range(2))
-    versions = {name: version(name) for name in ("sbx-rl", "stable-baselines3", "jax")}
+    versions = {package: version(package) for package in ("sbx-rl", "stable-baselines3", "jax")}
     return Prepared(run, max(0.0, first - second), check, versions)
 
 
