@@ -1,4 +1,4 @@
-"""Time of PPO until an environment is solved: edgerl against its peers, side by side, 20 seeds; CartPole-v1, Pendulum-v1.
+"""Time of PPO until CartPole-v1 or Pendulum-v1 is solved: edgerl against its peers, side by side, 20 seeds.
 
 A training call is timed after compiling; then its greedy policy plays 100 episodes, outside that time. Solved is a mean
 return of 475 or more on CartPole-v1, of -200 or more on Pendulum-v1 (`ppo_problems`). edgerl runs what `edgerl train
@@ -23,6 +23,7 @@ from edgerl.util import plots
 SEEDS = 20
 TRIAL_SEEDS = range(100, 105)
 MANY, MANY_REPEATS = 100, 5  # seeds trained side by side, and how often that is timed
+MANY_TIMES = f"{MANY} seeds side by side, times one: seconds"
 
 
 def side_by_side(problem: Problem, offline: bool) -> tuple[Numbers, Numbers | None]:
@@ -40,7 +41,7 @@ def side_by_side(problem: Problem, offline: bool) -> tuple[Numbers, Numbers | No
 
 
 def chooser(problem: Problem) -> Callable[[rounds.Worker, rounds.Contestant], tuple[Numbers, list[Numbers]]]:
-    """Of a contestant's settings the fastest that solve most trial seeds; where none does, those that solve the most."""
+    """Of a contestant's settings the fastest that solve most trial seeds; if none does, those that solve the most."""
 
     def choose(worker: rounds.Worker, contestant: rounds.Contestant) -> tuple[Numbers, list[Numbers]]:
         if len(contestant.candidates) == 1:
@@ -106,9 +107,6 @@ def measured(problem: Problem, offline: bool, figure: bool) -> dict[str, Numbers
     return {"contestants": found, "ratios": ratios, "goals": goals(problem, found, ratios)}
 
 
-MANY_TIMES = f"{MANY} seeds side by side, times one: seconds"
-
-
 def goals(problem: Problem, found: dict[str, Numbers], ratios: dict[str, Numbers | None]) -> dict[str, Numbers]:
     """What this benchmark should show."""
     ours, most = found["edgerl"].get("repeats"), problem.most_steps
@@ -167,7 +165,7 @@ def draw(result: Numbers, path: Path) -> None:
 def main() -> int:
     """Runs the benchmark; returns 1 if edgerl itself did not run."""
     envs = [problem.env for problem in PROBLEMS]
-    about = f"PPO until an environment is solved, edgerl and its peers, side by side ({', '.join(envs)}): 15 minutes."
+    about = f"Training until {' and '.join(envs)} are solved, edgerl and its peers, side by side: about 15 minutes."
     return report.main("ppo", about, run, rows, HEADER, draw, ": edgerl", envs)
 
 

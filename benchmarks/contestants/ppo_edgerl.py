@@ -18,7 +18,7 @@ EPISODES = 100
 
 
 def prepare(settings: Numbers) -> Prepared:
-    """Settings: `train`, what `edgerl train` is told; `seeds` for so many side by side; `curve` for returns meanwhile."""
+    """Settings: `train`, what `edgerl train` is told; `seeds`, if many side by side; `curve` for returns meanwhile."""
     task = task_of(settings["train"])
     started_from = task.settings()
     env, config = task.environment(started_from), started_from.ppo

@@ -25,7 +25,10 @@ def prepare(settings: Numbers) -> Prepared:
             sys.stdin.read()
         return {"steps": 1000 * settings.get("num_envs", 1), "episodes": 40, **arguments}
 
-    return Prepared(run, 0.5, check=lambda: {"checked": runs}, info={"library": "1.0"})
+    def check() -> Numbers:
+        return {"checked": runs, **({"return": settings["return"]} if "return" in settings else {})}
+
+    return Prepared(run, 0.5, check, info={"library": "1.0"})
 
 
 if __name__ == "__main__":

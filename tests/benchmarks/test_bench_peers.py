@@ -15,7 +15,9 @@ def lists(tmp_path, monkeypatch):
 
 
 def test_every_list_is_pinned():
-    package = {name: name for name in ("emlearn", "envpool", "gymnasium", "gymnax", "rejax")} | {"sbx": "sbx-rl"}
+    package = {name: name for name in ("emlearn", "envpool", "gymnasium", "gymnax", "rejax", "rltools")} | {
+        "sbx": "sbx-rl"
+    }
     assert set(package) == set(peers.names())
     for name in peers.names():
         assert package[name] in peers.requirements(name)
