@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import conftest
-import edgerl
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +17,8 @@ import pytest
 import report
 import rounds
 from ppo_problems import CARTPOLE, PENDULUM
+
+import edgerl
 
 PATH = {"PYTHONPATH": str(conftest.BENCHMARKS / "contestants")}
 DUMMY = str(Path(__file__).with_name("dummy.py"))
