@@ -11,8 +11,10 @@ from edgerl.util.errors import UserError
 _FORMATS = (".png", ".svg", ".pdf")
 
 
-def run(what: str, as_json: bool, figure: str | None = None) -> int:
+def run(what: str, as_json: bool, figure: str | None = None, env: str | None = None) -> int:
     """Its output is passed through; returns its exit status."""
+    if env is not None and what != "ppo":
+        raise UserError(f"--env {env}: only 'bench ppo' runs in one environment alone, not 'bench {what}'")
     if figure is not None:
         _check_figure(Path(figure))
     package = Path(edgerl.__file__).parent
@@ -21,7 +23,9 @@ def run(what: str, as_json: bool, figure: str | None = None) -> int:
     script = next((path for path in scripts if path.is_file()), None)
     if script is None:
         raise UserError(f"benchmark '{what}' is not installed: expected one of {', '.join(map(str, scripts))}")
-    options = [*(["--json"] if as_json else []), *(["--figure", figure] if figure is not None else [])]
+    options = ["--json"] if as_json else []
+    for option, value in (("--figure", figure), ("--env", env)):
+        options += [option, value] if value is not None else []
     return subprocess.run([sys.executable, str(script), *options], check=False).returncode
 
 

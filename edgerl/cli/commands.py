@@ -232,7 +232,7 @@ def _simulate(options: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     from edgerl.cli import bench
 
-    return bench.run(options.what, options.json, options.figure)
+    return bench.run(options.what, options.json, options.figure, options.env)
 
 
 def _logits(options: argparse.Namespace) -> int:

@@ -298,6 +298,10 @@ def test_a_picture_of_a_benchmark_that_could_not_be_written(capsys, tmp_path):
     assert ".png" in refused(capsys, "bench", "--figure", tmp_path / "x.doc")
 
 
+def test_a_benchmark_without_environments_to_choose_from(capsys):
+    assert "only 'bench ppo'" in refused(capsys, "bench", "sim", "--env", "CartPole-v1")
+
+
 @pytest.mark.parametrize("folder", ["run", "export"])
 def test_simulating_a_policy(trained, folder):
     done = run("simulate", "CartPole-v1", "--policy", trained / folder, "--envs", 64, "--steps", 100, "--json")
