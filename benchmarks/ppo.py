@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import report
 import rounds
-from ppo_problems import PROBLEMS, Problem
+from ppo_problems import PROBLEMS, SHORTER, Problem
 from report import Numbers
 
 from edgerl.util import plots
@@ -92,10 +92,12 @@ def measured(problem: Problem, offline: bool, figure: bool) -> dict[str, Numbers
     report.log(f"{problem.env}: searching best settings, then {SEEDS} rounds")
     repeats = [{"seed": i} for i in range(SEEDS)]
     found = rounds.measure(problem.contestants(figure), chooser(problem), repeats, report.log, offline)
+    ours = [name for name in ("edgerl", SHORTER) if name in found]
     ratios = {
-        f"edgerl / {name}: seconds": report.ratio(found["edgerl"], numbers, lambda repeat: repeat["seconds"])
+        f"{one} / {name}: seconds": report.ratio(found[one], numbers, lambda repeat: repeat["seconds"])
+        for one in ours
         for name, numbers in found.items()
-        if name != "edgerl"
+        if name not in ours
     }
     many, times_one = side_by_side(problem, offline) if problem.many_times is not None else (None, None)
     if many is not None:

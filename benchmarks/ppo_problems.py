@@ -8,6 +8,9 @@ import rounds
 from report import Numbers
 
 
+SHORTER = "edgerl, fewer updates"
+
+
 @dataclass(frozen=True)
 class Problem:
     """One environment.
@@ -17,6 +20,7 @@ class Problem:
       train: what `edgerl train` is told for it.
       solved: the least mean return of 100 episodes, with the greedy policy.
       peers: who takes part, besides edgerl.
+      shorter: numbers of updates of which edgerl may choose, as peers may of their budgets, when it runs once more.
       most_steps: of the environment, within which edgerl should solve it; None: no matter.
       most_seconds: that edgerl should take, after compiling.
       most_times: of a peer's time that edgerl should take, by the peer's name.
@@ -31,6 +35,7 @@ class Problem:
     most_seconds: float
     most_times: Mapping[str, float]
     many_times: float | None
+    shorter: tuple[int, ...] = ()
 
     @property
     def ours(self) -> Numbers:
@@ -40,6 +45,9 @@ class Problem:
     def contestants(self, figure: bool) -> list[rounds.Contestant]:
         """edgerl with what `edgerl train` starts from, and the peers; for a figure with learning curves."""
         entrants = [rounds.Contestant("edgerl", "ppo_edgerl.py", (self.ours,)), *self.peers]
+        if self.shorter:
+            candidates = tuple({**self.ours, "num_updates": updates} for updates in self.shorter)
+            entrants.insert(1, rounds.Contestant(SHORTER, "ppo_edgerl.py", candidates))
         told = {"env": self.env, "curve": figure}
         return [replace(one, candidates=tuple({**told, **settings} for settings in one.candidates)) for one in entrants]
 
@@ -69,11 +77,12 @@ PENDULUM = Problem(
     solved=-200.0,
     peers=(
         rounds.Contestant("rltools", "ppo_rltools.py", given.RLTOOLS_PENDULUM, "rltools"),
-        _entrant("rejax recommended", "ppo_rejax.py", given.RECOMMENDED_PENDULUM, "rejax"),
+        _entrant("rejax recommended", "ppo_rejax.py", (given.PUBLISHED_PENDULUM,), "rejax"),
     ),
     most_steps=None,
     most_seconds=0.3,
     most_times={"rltools": 0.25},
     many_times=None,
+    shorter=(12, 16),
 )
 PROBLEMS = (CARTPOLE, PENDULUM)

@@ -18,9 +18,10 @@ EPISODES = 100
 
 
 def prepare(settings: Numbers) -> Prepared:
-    """Settings: `train`, what `edgerl train` is told; `seeds`, if many side by side; `curve` for returns meanwhile."""
+    """Settings: `train`, what `edgerl train` is told; `num_updates`, if not its own; `seeds`, if many; `curve`."""
     task = task_of(settings["train"])
-    started_from = task.settings()
+    fewer = [f"ppo.num_updates={settings['num_updates']}"] if "num_updates" in settings else []
+    started_from = task.settings(overrides=fewer)
     env, config = task.environment(started_from), started_from.ppo
     count = settings.get("seeds", 1)
     trained, trained_seed = None, 0
