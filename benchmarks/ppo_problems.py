@@ -7,7 +7,6 @@ import ppo_settings as given
 import rounds
 from report import Numbers
 
-
 SHORTER = "edgerl, fewer updates"
 
 
