@@ -75,7 +75,8 @@ PENDULUM = Problem(
     train="Pendulum-v1",
     solved=-200.0,
     peers=(
-        rounds.Contestant("rltools", "ppo_rltools.py", given.RLTOOLS_PENDULUM, "rltools"),
+        rounds.Contestant("rltools", "ppo_rltools.py", (given.RLTOOLS_PUBLISHED,), "rltools"),
+        rounds.Contestant("rltools, fewer updates", "ppo_rltools.py", given.RLTOOLS_SHORTER, "rltools"),
         _entrant("rejax recommended", "ppo_rejax.py", (given.PUBLISHED_PENDULUM,), "rejax"),
     ),
     most_steps=None,
