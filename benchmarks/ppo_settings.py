@@ -87,8 +87,8 @@ PUBLISHED_PENDULUM: Numbers = {
 
 # RLtools' own settings on Pendulum: PPO's of its example src/rl/environments/pendulum/ppo/cpu, SAC's of its zoo. What
 # they do not name has the same default in its Python interface. Budgets: the published one of PPO (300,000 steps of the
-# environment are 74 of its loop's), and shorter ones. With its zoo's settings PPO did not get there within 500,000 steps
-# on two seeds.
+# environment are 74 of its loop's), and shorter ones. With its zoo's settings PPO did not get there within 500,000
+# steps on two seeds.
 RLTOOLS_PPO: Numbers = {
     "STEP_LIMIT": 74,
     "N_ENVIRONMENTS": 4,
