@@ -77,7 +77,7 @@ PENDULUM = Problem(
     peers=(
         rounds.Contestant("rltools", "ppo_rltools.py", (given.RLTOOLS_PUBLISHED,), "rltools"),
         rounds.Contestant("rltools, fewer updates", "ppo_rltools.py", given.RLTOOLS_SHORTER, "rltools"),
-        _entrant("rejax recommended", "ppo_rejax.py", (given.PUBLISHED_PENDULUM,), "rejax"),
+        replace(_entrant("rejax recommended", "ppo_rejax.py", (given.PUBLISHED_PENDULUM,), "rejax"), most_rounds=3),
     ),
     most_steps=None,
     most_seconds=0.3,
