@@ -67,8 +67,8 @@ ZOO: Numbers = {
     "ent_coef": 0.0,
 }
 
-# rejax 0.1.3's own settings for PPO on Pendulum, its file configs/gymnax/pendulum.yaml. That file says 150,000 steps and
-# an evaluation every 2,000, but no fewer than the 10,000 of an update are made between two of them: 750,000 in all.
+# rejax 0.1.3's own settings for PPO on Pendulum, its file configs/gymnax/pendulum.yaml. That file says 150,000 steps
+# and an evaluation every 2,000, but an update's 10,000 are made between any two of them: 750,000 in all.
 PUBLISHED_PENDULUM: Numbers = {
     "num_envs": 100,
     "num_steps": 100,
