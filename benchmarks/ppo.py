@@ -147,8 +147,8 @@ def draw(result: Numbers, path: Path) -> None:
     shown = [p for p in PROBLEMS if any(name.startswith(f"{p.env}: ") for name in result["contestants"])]
     with report.figure(path, len(shown), (6 * len(shown), 4), share_y=False) as axes:
         for problem, axis in zip(shown, axes, strict=True):
-            of_it = {name: found for name, found in result["contestants"].items() if name.startswith(f"{problem.env}: ")}
-            for (name, numbers), colour in zip(of_it.items(), plots.COLOURS, strict=False):
+            found = [(n, c) for n, c in result["contestants"].items() if n.startswith(f"{problem.env}: ")]
+            for (name, numbers), colour in zip(found, plots.COLOURS, strict=False):
                 if curves := [repeat["curve"] for repeat in numbers.get("repeats", ()) if repeat.get("curve")]:
                     # All of a contestant's curves are evaluated at the same shares of their training.
                     times = [share * numbers["median"]["seconds"] for share, _ in curves[0]]

@@ -16,6 +16,7 @@ import ppo
 import pytest
 import report
 import rounds
+from matplotlib import pyplot
 from ppo_problems import CARTPOLE, PENDULUM
 
 import edgerl
@@ -55,6 +56,17 @@ def test_table(result, capsys):
     shown = capsys.readouterr().out
     assert "0 of 3" in shown
     assert "failed: ValueError: cannot do that" in shown
+
+
+def test_figure_has_a_panel_for_each_environment(tmp_path):
+    curves = [{"curve": [(0.5, value - 100.0), (1.0, value)]} for value in (-150.0, -160.0)]
+    shown = {"repeats": curves, "median": {"seconds": 2.0}}
+    contestants = {"CartPole-v1: edgerl": {"absent": "no"}, "Pendulum-v1: edgerl": shown, "Pendulum-v1: sbx": {}}
+    sizes = []
+    for name, found in (("both", contestants), ("one", {"Pendulum-v1: edgerl": shown})):
+        ppo.draw({"contestants": found}, tmp_path / f"{name}.png")
+        sizes.append(pyplot.imread(tmp_path / f"{name}.png").shape[1])
+    assert sizes[0] > 1.5 * sizes[1]
 
 
 def test_fastest_settings_that_solve_most_trial_seeds_are_chosen():
