@@ -57,6 +57,7 @@ def test_a_page_has_no_block_of_another_kind(page):
     assert {block.kind for block in documents.blocks(page)} <= {*RUN, *SHOWN, "console", "bash"}
 
 
+@pytest.mark.long
 def test_the_site_builds_without_a_warning_and_its_links_lead_somewhere(tmp_path):
     command = f"NO_MKDOCS_2_WARNING=1 python -m mkdocs build --quiet --strict --site-dir {tmp_path}/site"
     build = f"cd {documents.ROOT} && {command}"

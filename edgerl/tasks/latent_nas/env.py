@@ -81,7 +81,7 @@ class LatentNAS(ByContent):
     @property
     def observation_names(self) -> tuple[str, ...]:
         """What each number of an observation is, for an exported header."""
-        latent = (f"z[{i}], latent coordinate" for i in range(LATENT))
+        latent = (f"latent coordinate {i}" for i in range(LATENT))
         history = (f"action {i + 1} steps ago / {STOP}, -1 if none" for i in range(self.history))
         weights = (f"weight of {name}, a share of 1" for name in (OBJECTIVES if self.weighed else ()))
         return (*latent, *history, *weights)
@@ -89,7 +89,10 @@ class LatentNAS(ByContent):
     @property
     def action_names(self) -> tuple[str, ...]:
         """What the actions do."""
-        return (*(f"set z[{i}] to its code {code}" for code in range(CODES) for i in range(LATENT)), "stop")
+        return (
+            *(f"set latent coordinate {i} to its code {code}" for code in range(CODES) for i in range(LATENT)),
+            "stop",
+        )
 
     def observation_space(self, params: LatentNASParams | None = None) -> Box:
         """Latents are not bounded."""

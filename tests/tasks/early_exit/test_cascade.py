@@ -90,6 +90,7 @@ def test_pixels_become_what_the_network_was_calibrated_for(dataset, variables):
     assert (trunk.pixels.min(), trunk.pixels.max()) == (-128, 127)
 
 
+@pytest.mark.long
 def test_the_folder_is_verified(run, dataset, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cascade, "load_cifar100", lambda data: dataset)
     folder = tmp_path / "chip"

@@ -83,6 +83,7 @@ def test_figures(run):
     assert all(path.stat().st_size > 10_000 for path in drawn)
 
 
+@pytest.mark.long
 def test_one_policy_for_many_weights(table_path, tmp_path):
     """What it is told to spare more, it spends less on."""
     train("early-exit", [f"table={table_path}", *SMALL, "preference=true", "front=0"], tmp_path / "run")

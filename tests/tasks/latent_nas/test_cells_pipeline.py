@@ -57,7 +57,7 @@ def test_export(run, tmp_path):
     assert report["policy"]["sizes"] == [6, 16, 37]
     assert set(report["closed_loop"]) == {"float32", "int8"}
     header = (tmp_path / "c" / "policy.h").read_text()
-    assert "[5] z[5], latent coordinate: " in header
+    assert "[5] latent coordinate 5: " in header
     assert "*   36: stop\n" in header
 
 

@@ -154,8 +154,8 @@ def test_export_and_verify(run, tmp_path):
     assert report["policy"]["sizes"] == [8, 16, 113]
     assert report["closed_loop"]["int8"]["mean_score"] > 0
     header = (tmp_path / "c" / "policy.h").read_text()
-    assert "[7] z[7], latent coordinate: -" in header
-    assert "*   9: set z[1] to its code 1\n" in header
+    assert "[7] latent coordinate 7: -" in header
+    assert "*   9: set latent coordinate 1 to its code 1\n" in header
     assert "*   112: stop\n" in header
     verified = deploy.verify(tmp_path / "c", num_vectors=500)
     assert verified["passed"]

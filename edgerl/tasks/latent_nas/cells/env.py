@@ -50,9 +50,9 @@ class CellWalkState:
 class CellWalk(ByContent):
     """The environment; see the module's docstring. A run of `space=nasbench201` makes it."""
 
-    observation_names: ClassVar = tuple(f"z[{i}], latent coordinate" for i in range(LATENT))
+    observation_names: ClassVar = tuple(f"latent coordinate {i}" for i in range(LATENT))
     action_names: ClassVar = (
-        *(f"set z[{i}] to its code {code}" for code in range(CODES) for i in range(LATENT)),
+        *(f"set latent coordinate {i} to its code {code}" for code in range(CODES) for i in range(LATENT)),
         "stop",
     )
 
