@@ -24,7 +24,7 @@ def generate(deployed: Deployed, arena: int, words: Mapping[str, str]) -> dict[s
     source = _SOURCE.replace("@COUNT@", str(len(operators))).replace("@MEASURED@", str(arena))
     checks = " && ".join(f"resolver.{name}() == kTfLiteOk" for name in operators)
     p, decision = words["p"], _DISCRETE if deployed.space is None else _CONTINUOUS
-    decision |= _REMEMBERS if deployed.units else _FORGETS
+    decision = {**decision, **(_REMEMBERS if deployed.units else _FORGETS)}
     header = _HEADER.replace("@ARENA@", str(size))
     for key, text in decision.items():
         header, source = header.replace(key, text), source.replace(key, text)
