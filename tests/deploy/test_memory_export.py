@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import edgerl
 from benchmarks import equality
 from edgerl import Box, UserError, deploy, simulate
 from edgerl.deploy import int8_policy, serial, toolchain
@@ -199,6 +200,20 @@ def test_continuous_actions(tmp_path):
     found = deploy.verify(tmp_path / "arm", 3000, targets=("host C", "WebAssembly"))
     assert found["passed"], found
     assert {check["differences"] for check in found["checks"] if "differences" in check} == {0}
+
+
+def test_one_export_leaves_the_next_one_alone(exported, tmp_path):
+    """Files of a policy without memory are the same before and after one with memory was exported."""
+    policy, rows = edgerl.MLPPolicy((np.eye(2),), (np.zeros(2),)), EPISODES[0]
+    for number in range(2):
+        deploy.export(policy, rows, tmp_path / str(number))
+        deploy.export(policy_of(), EPISODES, tmp_path / f"memory{number}")
+    names = ("policy_tflm.cc", "policy_tflm.h")
+    assert [(tmp_path / "0" / "tflm" / n).read_text() for n in names] == [
+        (tmp_path / "1" / "tflm" / n).read_text() for n in names
+    ]
+    assert "policy_tflm_act" in (tmp_path / "1" / "tflm" / "policy_tflm.cc").read_text()
+    assert "MEMORY" not in (tmp_path / "1" / "tflm" / "policy_tflm.cc").read_text()
 
 
 @pytest.mark.parametrize(
