@@ -25,6 +25,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=rank)
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Bytes are named by their number: what they hold (a time, say) may differ between two test processes."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="module")
 def quick_compile() -> Iterator[None]:
     """Code that compiles fast and runs slowly, for networks that are large to compile and tiny to run."""

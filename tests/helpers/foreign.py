@@ -98,11 +98,11 @@ def torch_file(tensors, order="little", protocol=2, folder="archive"):
 
 
 def zipped(members, method=zipfile.ZIP_STORED):
-    """A zip archive's bytes: name → bytes."""
+    """A zip archive's bytes, the same at any time: name → bytes."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", method) as archive:
         for name, data in members.items():
-            archive.writestr(name, data)
+            archive.writestr(zipfile.ZipInfo(name), data, method)
     return made.getvalue()
 
 
