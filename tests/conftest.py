@@ -1,5 +1,6 @@
 """Imports the package before any test imports JAX, so that the host shows one device a core."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pytest
 from hypothesis import settings
 
 import edgerl  # noqa: F401
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, which some tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no failure.
 settings.register_profile("no deadline", deadline=None)
