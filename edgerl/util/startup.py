@@ -1,16 +1,13 @@
 """What JAX reads from the environment when it is imported: set before that, unless the user has set it."""
 
-import contextlib
 import os
 import re
 import sys
-import time
 from pathlib import Path
 
+from edgerl.util import kept_programs
 from edgerl.util.errors import UserError
 
-CACHE_BYTES = 2**30  # the least recently used programs go first
-WRITING_SECONDS = 60.0  # after which nobody is writing a program any more
 LEAST_SECONDS = "0.05"  # of compiling, for a program to be kept
 
 _set: dict[str, str] = {}  # variables that `prepare_jax` has set
@@ -25,22 +22,9 @@ def prepare_jax() -> None:
     _set_default("JAX_NUM_CPU_DEVICES", str(cores))
     cache = cache_folder("xla")
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ and writable(cache):
-        _drop_cut_entries(cache)
+        kept_programs.look_after(cache)
         _set_default("JAX_COMPILATION_CACHE_DIR", str(cache))
-        _set_default("JAX_COMPILATION_CACHE_MAX_SIZE", str(CACHE_BYTES))
         _set_default("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", LEAST_SECONDS)
-
-
-def _drop_cut_entries(cache: Path) -> None:
-    """Removes programs that a full disk or a kill has cut: JAX dates an entry last, and where one has no date, it warns
-    and keeps no new program ever again."""
-    names = set(os.listdir(cache))
-    for name in names:
-        entry, kind = name.rpartition("-")[::2]
-        if kind == "cache" and f"{entry}-atime" not in names:
-            with contextlib.suppress(OSError):
-                if time.time() - (cache / name).stat().st_mtime > WRITING_SECONDS:
-                    (cache / name).unlink()
 
 
 def _set_default(name: str, value: str) -> None:

@@ -1,11 +1,17 @@
 """What is set before JAX starts, each time in a fresh process."""
 
 import os
+import random
 import subprocess
 import sys
+import time
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from edgerl.util import kept_programs
 
 SHOW = "import jax, json; c = jax.config; print(json.dumps([c.jax_compilation_cache_dir, len(jax.devices())]))"
 
@@ -42,14 +48,30 @@ def test_a_cache_that_cannot_be_written_is_none(tmp_path: Path, home: str) -> No
     assert fresh(f"import edgerl; {SHOW}", XDG_CACHE_HOME=str(tmp_path / home)).startswith("[null")
 
 
-def test_a_program_that_was_cut_is_dropped_from_the_cache(tmp_path: Path) -> None:
-    """JAX warns of one that has no date, and keeps no other."""
+def program(cache: Path, name: str, data: bytes, age: float) -> Path:
+    path = cache / f"{name}-cache"
+    path.write_bytes(data)
+    os.utime(path, (time.time() - age,) * 2)
+    return path
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_program_that_was_cut_is_dropped_from_the_cache(tmp_path: Path, zipped: bool) -> None:
+    """JAX warns of it each time, and never replaces it."""
     cache = tmp_path / "edgerl" / "xla"
     cache.mkdir(parents=True)
-    for name in ("cut-1-cache", "whole-2-cache", "whole-2-atime", "new-3-cache"):
-        (cache / name).write_bytes(bytes(8))
-    for name in ("cut-1-cache", "whole-2-cache"):
-        os.utime(cache / name, (0, 0))
-    (cache / "new-3-cache").touch()
+    whole = zlib.compress(random.Random(0).randbytes(1000)) if zipped else b"another packer's"
+    program(cache, "whole-1", whole, 100)
+    cut = [program(cache, f"cut-{i}", whole[:i] if zipped else b"", 100) for i in (0, 1, 2, 500, len(whole) - 1)]
+    program(cache, "new-2", whole[:100], 1)  # is being written
     fresh("import edgerl", XDG_CACHE_HOME=str(tmp_path))
-    assert sorted(path.name for path in cache.iterdir()) == ["new-3-cache", "whole-2-atime", "whole-2-cache"]
+    assert sorted(path.name for path in cache.glob("*-cache")) == ["new-2-cache", "whole-1-cache"]
+    assert not any(path.exists() for path in cut)
+
+
+def test_the_programs_used_longest_ago_go_when_there_are_too_many(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(kept_programs, "BYTES", 800)
+    for i in range(10):
+        program(tmp_path, str(i), zlib.compress(bytes(10)).ljust(100), 1000 - i)
+    kept_programs.look_after(tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*-cache")) == [f"{i}-cache" for i in range(3, 10)]
