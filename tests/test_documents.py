@@ -17,7 +17,7 @@ def examples(document):
 @pytest.mark.parametrize(
     ("document", "number", "says"),
     [
-        ("README.md", 0, "mean return, float and int8: "),
+        pytest.param("README.md", 0, "mean return, float and int8: ", marks=pytest.mark.long),
         pytest.param("docs/extending.md", 0, "-", marks=pytest.mark.long),
         ("docs/extending.md", 1, "steps balanced"),
     ],

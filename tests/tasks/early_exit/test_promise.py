@@ -16,6 +16,8 @@ from edgerl.tasks.early_exit.promise.certificate import certify, naive
 from edgerl.tasks.early_exit.table.table import load_table, save_table
 from edgerl.tasks.early_exit.trunk.data import FIT, POLICY, TEST
 
+pytestmark = pytest.mark.usefixtures("quick_compile")  # what is compared here is which numbers come out
+
 MOST = {
     0.005: 0.79,
     0.01: 0.74,

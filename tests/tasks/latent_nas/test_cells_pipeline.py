@@ -29,13 +29,18 @@ SMALL = (
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cells")
-    data = made_up.write(folder / "table.csv")
-    train("latent-nas", [f"data={data}", *SMALL], folder / "run")
-    return folder / "run"
+def data(tmp_path_factory):
+    return made_up.write(tmp_path_factory.mktemp("cells") / "table.csv")
 
 
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    train("latent-nas", [f"data={data}", *SMALL], folder)
+    return folder
+
+
+@pytest.mark.long
 def test_evaluate_and_figures(run, capsys):
     assert cli.main(["evaluate", str(run), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -52,6 +57,7 @@ def test_evaluate_and_figures(run, capsys):
     assert all(path.stat().st_size > 5000 for path in drawn)
 
 
+@pytest.mark.long
 def test_export(run, tmp_path):
     report = open_run(run).export(tmp_path / "c")
     assert report["policy"]["sizes"] == [6, 16, 37]
@@ -69,8 +75,8 @@ def test_export(run, tmp_path):
         (["cells.parameters=73306", "cells.looks=800", "data={table}"], "729 cells keep the limits"),
     ],
 )
-def test_what_cannot_be_searched_is_told(run, tmp_path, capsys, more, words):
-    more = [text.format(table=run.parent / "table.csv") for text in more]
+def test_what_cannot_be_searched_is_told(data, tmp_path, capsys, more, words):
+    more = [text.format(table=data) for text in more]
     assert cli.main(["train", "latent-nas", "--set", *SMALL, *more, "--out", str(tmp_path / "run")]) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

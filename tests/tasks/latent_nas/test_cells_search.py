@@ -16,6 +16,8 @@ from edgerl.tasks.latent_nas.cells.config import CellsConfig
 from edgerl.tasks.latent_nas.cells.env import STOP, CellWalk, CellWalkParams
 from edgerl.tasks.latent_nas.cells.looks import Looks
 
+pytestmark = pytest.mark.usefixtures("quick_compile")  # what is compared here is which numbers come out
+
 VALUES = made_up.accuracy()
 FAST = ("random", "regularised evolution", "local search")
 SEARCH = SearchConfig(growth=3, first_updates=2, updates=1, walks=16)

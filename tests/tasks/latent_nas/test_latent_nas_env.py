@@ -16,6 +16,8 @@ from edgerl.tasks.latent_nas.evaluation.evaluate import architectures, repeated,
 from edgerl.tasks.latent_nas.evaluation.exhaustive import best_of_codes
 from edgerl.tasks.latent_nas.table import space
 
+pytestmark = pytest.mark.usefixtures("quick_compile")  # what is compared here is which numbers come out
+
 KEY = jax.random.key(0)
 
 
