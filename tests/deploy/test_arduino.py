@@ -31,6 +31,7 @@ def library(make_policy, observations, tmp_path_factory):
     return folder / "arduino" / "EdgeRL_Pole"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("board", BOARDS)
 def test_the_sketch_links(library, tmp_path, board):
     mcu, variant, ram = BOARDS[board]

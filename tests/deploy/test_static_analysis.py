@@ -13,7 +13,7 @@ from edgerl.deploy.targets.misra import DEVIATIONS
 from edgerl.deploy.toolchain import Target
 
 
-@pytest.fixture(scope="module", params=["relu", "tanh"])
+@pytest.fixture(scope="module", params=["relu", pytest.param("tanh", marks=pytest.mark.long)])
 def folder(request, make_policy, observations, tmp_path_factory):
     """An export of either kind: with the rows of zeros that it skips, and with tables."""
     out = tmp_path_factory.mktemp("checked") / request.param
