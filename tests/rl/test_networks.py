@@ -10,6 +10,8 @@ from edgerl.rl.config import PPOConfig
 from edgerl.rl.layers import Dense
 from edgerl.rl.make_networks import make_networks
 
+pytestmark = pytest.mark.usefixtures("quick_compile")  # what is compared here is which numbers come out
+
 ENV = edgerl.make("CartPole-v1")
 SCALE = (2.4, 2.0, 0.21, 3.0)
 

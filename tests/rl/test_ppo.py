@@ -16,6 +16,8 @@ from edgerl.rl import ppo
 from edgerl.rl.config import PPOConfig
 from edgerl.rl.make_networks import make_networks
 
+pytestmark = pytest.mark.usefixtures("quick_compile")  # what is compared here is which numbers come out
+
 DISCOUNT = 0.9
 CONFIG = PPOConfig(
     num_updates=80,

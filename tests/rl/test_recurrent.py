@@ -17,6 +17,8 @@ from edgerl.rl.make_networks import make_networks
 from edgerl.rl.rollout import reset, rollout
 from tests.helpers.recall import Recall
 
+pytestmark = pytest.mark.usefixtures("quick_compile")  # what is compared here is which numbers come out
+
 ENV = Recall()
 CONFIG = PPOConfig(
     num_updates=60, num_envs=64, num_steps=16, num_minibatches=4, hidden_sizes=(8,), gru_size=8, discount=1.0
@@ -30,7 +32,7 @@ def learnt(config, seed=0):
     return policy, float(episodes.returns.mean()), metrics
 
 
-@pytest.mark.parametrize(("front", "behind"), [((), ()), ((8,), (8,))])
+@pytest.mark.parametrize(("front", "behind"), [((), ()), pytest.param((8,), (8,), marks=pytest.mark.long)])
 def test_it_remembers_what_it_was_shown(front, behind):
     policy, earned, _ = learnt(dataclasses.replace(CONFIG, encoder_sizes=front, hidden_sizes=behind))
     assert isinstance(policy, GRUPolicy)
@@ -42,7 +44,7 @@ def test_without_memory_it_can_only_guess():
     assert abs(learnt(dataclasses.replace(CONFIG, gru_size=0))[1]) < 0.3
 
 
-@pytest.mark.parametrize("normalise", [False, True])
+@pytest.mark.parametrize("normalise", [pytest.param(False, marks=pytest.mark.long), True])
 def test_a_sequence_is_computed_as_it_was_played(normalise):
     """With one pass over one batch the probabilities are those of play: the memory is reset where episodes ended."""
     config = dataclasses.replace(
@@ -53,7 +55,7 @@ def test_a_sequence_is_computed_as_it_was_played(normalise):
     np.testing.assert_array_equal(metrics["clip_fraction"], 0)
 
 
-@pytest.mark.parametrize("encoder", [(), (6,)])
+@pytest.mark.parametrize("encoder", [pytest.param((), marks=pytest.mark.long), (6,)])
 def test_the_policy_answers_as_the_network_does(encoder):
     config = dataclasses.replace(CONFIG, num_updates=2, normalise_observations=True, encoder_sizes=encoder)
     state, _ = jax.jit(lambda key: ppo.train(ENV, config, key))(jax.random.key(2))

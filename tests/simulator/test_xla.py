@@ -162,7 +162,10 @@ def play(env: Any, policy: Any) -> edgerl.SimulationStats:
     return edgerl.simulate(env, policy, jax.random.key(5), num_envs=150, num_steps=100, trajectory=True)
 
 
-@pytest.mark.parametrize("name", PLAYS)
+OFTEN = ("Walk-v0, random", "CartPole-v1, a network", "Pendulum-v1, a function")
+
+
+@pytest.mark.parametrize("name", [n if n in OFTEN else pytest.param(n, marks=pytest.mark.long) for n in PLAYS])
 def test_without_any_trick_the_episodes_are_the_same(name: str) -> None:
     """Decisions among actions, ends and counts are equal. Observations, rewards and torques are so to rounding alone:
     without the tricks, the sine is another one, and other products and sums are fused into one operation, which rounds
