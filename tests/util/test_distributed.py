@@ -78,8 +78,11 @@ def test_simulate_gives_one_processs_result_on_all_of_four():
     assert several == [alone] * 4
 
 
-def training(folder: Path, count: int, updates: int = 20, slurm: bool = False) -> list[subprocess.Popen]:
-    command = ["-m", "edgerl.cli", "train", "cartpole", "--out", folder, "--set", *SMALL, f"ppo.num_updates={updates}"]
+def training(
+    folder: Path, count: int, updates: int = 20, slurm: bool = False, settings: tuple[str, ...] = ()
+) -> list[subprocess.Popen]:
+    settings = (*SMALL, f"ppo.num_updates={updates}", *settings)
+    command = ["-m", "edgerl.cli", "train", "cartpole", "--out", folder, "--set", *settings]
     if count == 1:
         return [started(command, 2)]
     if slurm:  # as `srun` starts them on one node
@@ -105,6 +108,14 @@ def assert_same_run(a: Path, b: Path) -> None:
 def test_a_training_over_two_processes_is_that_of_one_with_two_devices(tmp_path):
     finished(training(tmp_path / "two", 2, slurm=True))
     finished(training(tmp_path / "one", 1))
+    assert_same_run(tmp_path / "two", tmp_path / "one")
+
+
+def test_one_seed_over_two_processes_is_that_of_one_with_two_devices(tmp_path):
+    """Its environments are shared out; what the devices tell each other is added up in the same order."""
+    settings = ("num_seeds=1", "mesh=2")
+    finished(training(tmp_path / "two", 2, settings=settings))
+    finished(training(tmp_path / "one", 1, settings=settings))
     assert_same_run(tmp_path / "two", tmp_path / "one")
 
 
