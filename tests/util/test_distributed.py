@@ -170,7 +170,7 @@ def test_a_process_that_dies_is_noticed_while_nothing_is_exchanged(victim):
 
 
 SRUN = """#!/usr/bin/env bash
-# Two processes on this machine, as Slurm would start them; of the first step one is killed where KILL names a log.
+# Two processes on this machine, as Slurm would start them; of the first step one is killed where KILL names a run.
 export SLURM_JOB_ID=1 SLURM_STEP_NODELIST=localhost SLURM_NTASKS=2 JAX_NUM_CPU_DEVICES=1
 shift  # --kill-on-bad-exit=0
 pids=()
@@ -178,9 +178,9 @@ for i in 0 1; do
   SLURM_PROCID=$i SLURM_LOCALID=0 "$@" &
   pids+=($!)
 done
-if [ -n "${KILL:-}" ] && ! [ -e "$KILL.once" ]; then
-  touch "$KILL.once"
-  until [ -s "$KILL" ]; do sleep 0.05; done
+if [ -n "${KILL:-}" ] && ! [ -e "$KILL.killed" ]; then
+  touch "$KILL.killed"
+  until [ -s "$KILL/log.csv" ]; do sleep 0.05; done
   kill -9 "${pids[1]}"
 fi
 worst=0
@@ -207,7 +207,7 @@ def test_the_script_for_slurm(tmp_path, killed):
     script = Path(__file__).parents[2] / "examples" / "slurm.sh"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_NUM", "XLA"))}
     kept |= {"PATH": f"{tmp_path}:{kept['PATH']}", "JAX_PLATFORMS": "cpu", "JAX_COORDINATOR_PORT": str(port())}
-    kept |= {"KILL": str(tmp_path / "run" / "log.csv")} if killed else {}
+    kept |= {"KILL": str(tmp_path / "run")} if killed else {}
     command = ["bash", script, "train", "cartpole", "--set", *settings, "--out", tmp_path / "run"]
     done = subprocess.run(command, env=kept, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
