@@ -24,6 +24,7 @@ from edgerl.rl.losses import Minibatch
 from edgerl.rl.make_networks import make_networks
 from edgerl.rl.networks import Networks, Variables
 from edgerl.rl.normalisation import Statistics
+from edgerl.rl.pieces import mean_over, pieces
 from edgerl.rl.rollout import EpisodeStats, RolloutState, reset, rollout
 from edgerl.rl.share import ALONE, Share
 from edgerl.rl.shuffle import permutation
@@ -160,7 +161,8 @@ def _learn(
 
     def step(carry: tuple[chex.Array, optax.OptState], batch: Minibatch) -> tuple[Any, tuple[chex.Array, ...]]:
         vector, opt_state = carry
-        gradient, parts = jax.grad(loss, has_aux=True)(vector, batch)
+        count = pieces(config, batch.advantage.shape[-1])
+        gradient, parts = mean_over(lambda part: jax.grad(loss, has_aux=True)(vector, part), batch, count)
         gradient = share.mean(gradient)
         change, opt_state = optimise.update(gradient, opt_state)
         return (optax.apply_updates(vector, change), opt_state), (parts, optax.tree.norm(gradient))
