@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from gpu_day import images, parcels  # noqa: E402
 
 
-def started(*arguments: str, timeout: int = 900) -> subprocess.CompletedProcess:
+def started(*arguments: str, timeout: int = 3600) -> subprocess.CompletedProcess:
     environment = {**os.environ, "PYTHON": sys.executable}
     command = [ROOT / "scripts" / "gpu", *arguments]
     return subprocess.run(command, env=environment, timeout=timeout, capture_output=True, text=True, check=False)

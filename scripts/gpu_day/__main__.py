@@ -22,7 +22,7 @@ from edgerl.util import files
 FIGURES = "figures.json"
 SHARES = {"simulator": 0.2, "ppo": 0.25, "trunk": 0.35, "vit": 0.2}  # of the time
 GRACE = 10  # seconds beyond its share after which a part is ended
-TOY_SECONDS = 240  # of a part, on a machine that others use, too
+TOY_SECONDS = 900  # of a part, on a machine that others use, too
 
 
 def main() -> int:

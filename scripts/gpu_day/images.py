@@ -75,7 +75,7 @@ def _sheet(images: np.ndarray, quality: int) -> bytes:
     padded[: len(images)] = images
     picture = padded.reshape(down, ACROSS, SIDE, SIDE, 3).swapaxes(1, 2).reshape(down * SIDE, ACROSS * SIDE, 3)
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=quality, subsampling=0, optimize=True)
+    Image.fromarray(picture).save(file, "JPEG", quality=quality, subsampling=0)
     return file.getvalue()
 
 

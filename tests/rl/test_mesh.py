@@ -18,13 +18,15 @@ from edgerl.rl.config import PPOConfig, RunConfig
 from edgerl.rl.run.meshes import mesh_of
 
 PROGRAM = """
-import dataclasses, hashlib, json, sys
+import hashlib, json, pathlib, sys
 sys.path.insert(0, sys.argv[1])
 import edgerl
 import jax
 import numpy as np
 from environments import Keyed, Walk
 from edgerl.rl.config import PPOConfig, RunConfig
+from edgerl.rl.run import loop
+from edgerl.rl.run.logs import read_log
 from edgerl.rl.run.runner import PPO
 
 jax.config.update("jax_disable_most_optimizations", True)
@@ -46,19 +48,28 @@ def trained(env, ppo, mesh, seeds):
     bits = hashlib.sha256(b"".join(x.tobytes() for x in leaves)).hexdigest()
     return {"curve": curve, "played": played, "bits": bits, "devices": training.mesh.size}
 
+def moved(folder):
+    # Two updates on one mesh, the others on another: what the log says of all.
+    env, ppo = CASES["discrete"]
+    for mesh, marks in ((1, (2,)), (2, (4,))):
+        training = PPO(env, RunConfig(num_seeds=2, ppo=ppo, mesh=mesh, checkpoint_every=1))
+        training.marks = marks
+        loop.train(training, pathlib.Path(folder), progress=False)
+    log = read_log(pathlib.Path(folder) / "log.csv")
+    return {name: values.reshape(4, 2).tolist() for name, values in log.items()}
+
 MESHES = {"discrete": (2, (1, 2, 2)), "continuous": (1, (1, 4)), "memory": (1, (1, 2))}
-print(json.dumps({
-    name: [trained(*CASES[name], mesh, seeds) for mesh in meshes] for name, (seeds, meshes) in MESHES.items()
-}))
+found = {name: [trained(*CASES[name], mesh, seeds) for mesh in meshes] for name, (seeds, meshes) in MESHES.items()}
+print(json.dumps({**found, "moved": moved(sys.argv[2])}))
 """
 
 
 @pytest.fixture(scope="module")
-def trained() -> dict:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict:
     """Of a process with four CPU devices: what each training found, by name."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_NUM", "XLA"))}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(Path(environments.__file__).parent)],
+        [sys.executable, "-c", PROGRAM, str(Path(environments.__file__).parent), str(tmp_path_factory.mktemp("moved"))],
         env={**kept, "JAX_NUM_CPU_DEVICES": "4", "JAX_PLATFORMS": "cpu"},
         capture_output=True,
         text=True,
@@ -83,8 +94,15 @@ def test_the_same_mesh_gives_the_same_bits(trained):
     assert trained["discrete"][1] == trained["discrete"][2]
 
 
+def test_a_checkpoint_moves_to_another_mesh(trained):
+    for metric, values in trained["discrete"][0]["curve"][0].items():
+        assert len(values) == 2
+        curve = [update[metric] for update in trained["discrete"][0]["curve"]]
+        np.testing.assert_allclose(trained["moved"][metric], curve, rtol=2e-3, atol=2e-4, err_msg=metric)
+
+
 def test_devices_that_are_used(trained):
-    devices = {name: [one["devices"] for one in found] for name, found in trained.items()}
+    devices = {name: [one["devices"] for one in trained[name]] for name in ("discrete", "continuous", "memory")}
     assert devices == {"discrete": [2, 4, 4], "continuous": [1, 4], "memory": [1, 2]}
 
 

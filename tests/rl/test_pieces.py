@@ -28,7 +28,14 @@ def test_the_mean_over_pieces_is_that_over_the_whole(count):
 
 @pytest.mark.parametrize(
     ("samples", "hidden", "expected"),
-    [(16384, (64, 64), 16), (4096, (256, 256), 16), (3 * 4096, (256,), 64), (1000, (64, 64), 1), (1021, (4096,), 1), (4096, (8,), 1)],
+    [
+        (16384, (64, 64), 16),
+        (4096, (256, 256), 16),
+        (3 * 4096, (256,), 64),
+        (1000, (64, 64), 1),
+        (1021, (4096,), 1),
+        (4096, (8,), 1),
+    ],
 )
 def test_how_many_pieces(samples, hidden, expected):
     assert pieces(PPOConfig(hidden_sizes=hidden), samples) == expected
