@@ -110,7 +110,7 @@ class RunConfig:
     num_seeds: int = field(4, "policies trained side by side", low=1)
     mesh: int = field(
         1,
-        "devices that share one seed's environments; 0: as many as there are for each seed. More than one round otherwise",
+        "devices that share one seed's environments; 0: as many as there are for each. Others than 1 round otherwise",
         low=0,
     )
     checkpoint_every: int = field(8, "iterations between checkpoints, log lines written to disk, progress", low=1)
