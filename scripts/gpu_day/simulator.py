@@ -6,12 +6,14 @@ import time
 import jax
 
 import edgerl  # before jax, so that each core becomes a device
+from edgerl.util import memory
 from edgerl.util.errors import UserError
 from gpu_day.figures import Figures
 
 # The ends first, so that a cut leaves the whole range, more coarsely.
 SIZES = tuple(2**k for k in (12, 22, 17, 20, 14, 21, 19, 16, 18, 15, 13))
 TOY_SIZES = (2**4,)
+LARGEST = 4096  # bytes of an environment's state and observation, beyond which its steps are trainings of a network
 STEPS = 64  # of a first run, which says how long one takes
 SECONDS, REPEATS = 0.5, 3
 RESERVE = 10  # seconds that a size may take, compiling included
@@ -22,9 +24,15 @@ def run(figures: Figures) -> None:
     environments = []
     for name in edgerl.registered():
         try:
-            environments.append(edgerl.make(name))
+            env = edgerl.make(name)
+            state = memory.size_of(jax.eval_shape(env.reset, jax.random.key(0), env.default_params))
         except UserError as error:  # it needs data
             figures.add("left_out", environment=name, reason=str(error))
+            continue
+        if state > LARGEST:
+            figures.add("left_out", environment=name, reason=f"{state} bytes each: it trains a network")
+        else:
+            environments.append(env)
     for size in TOY_SIZES if figures.toy else SIZES:
         for env in environments:
             if figures.left() < (0 if figures.toy else RESERVE):
