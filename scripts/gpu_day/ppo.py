@@ -13,7 +13,7 @@ from edgerl.tasks.registry import task_of
 from gpu_day.figures import Figures
 
 SEEDS, WIDTHS = (1, 256, 4096), (64, 256)
-TOY_SEEDS, TOY_WIDTHS = (1, 3), (4, 8)
+TOY_SEEDS, TOY_WIDTHS = (1, 3), (4,)
 LARGE = {"num_envs": 4096, "num_steps": 32, "num_minibatches": 4, "num_updates": 8}
 REPEATS = 3
 RESERVE = 30  # seconds that a row may take, compiling included
