@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import environments
 import jax
@@ -59,17 +60,18 @@ def moved(folder):
     return {name: values.reshape(4, 2).tolist() for name, values in log.items()}
 
 MESHES = {"discrete": (2, (1, 2, 2)), "continuous": (1, (1, 4)), "memory": (1, (1, 2))}
-found = {name: [trained(*CASES[name], mesh, seeds) for mesh in meshes] for name, (seeds, meshes) in MESHES.items()}
-print(json.dumps({**found, "moved": moved(sys.argv[2])}))
+name = sys.argv[2]
+print(json.dumps(moved(sys.argv[3]) if name == "moved" else [
+    trained(*CASES[name], mesh, MESHES[name][0]) for mesh in MESHES[name][1]
+]))
 """
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """Of a process with four CPU devices: what each training found, by name."""
+def found(name: str, folder: Path = Path()) -> Any:
+    """What the program says of a name, with four CPU devices."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_NUM", "XLA"))}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(Path(environments.__file__).parent), str(tmp_path_factory.mktemp("moved"))],
+        [sys.executable, "-c", PROGRAM, str(Path(environments.__file__).parent), name, str(folder)],
         env={**kept, "JAX_NUM_CPU_DEVICES": "4", "JAX_PLATFORMS": "cpu"},
         capture_output=True,
         text=True,
@@ -78,9 +80,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("name", ["discrete", "continuous", "memory"])
-def test_a_seed_on_several_devices_learns_what_it_learns_on_one(trained, name):
-    alone, *shared = trained[name]
+@pytest.fixture(scope="module")
+def discrete() -> list[dict]:
+    """Two seeds that choose among actions, trained on one device each, and twice on two each."""
+    return found("discrete")
+
+
+def assert_learns_the_same(alone: dict, shared: list[dict]) -> None:
     for one in shared:
         np.testing.assert_allclose(one["played"], alone["played"], rtol=1e-4, atol=1e-5)
         for ours, whole in zip(one["curve"], alone["curve"], strict=True):
@@ -90,20 +96,29 @@ def test_a_seed_on_several_devices_learns_what_it_learns_on_one(trained, name):
     assert alone["bits"] != shared[-1]["bits"]  # or nothing was shared out
 
 
-def test_the_same_mesh_gives_the_same_bits(trained):
-    assert trained["discrete"][1] == trained["discrete"][2]
+def test_a_seed_on_two_devices_learns_what_it_learns_on_one(discrete):
+    assert [one["devices"] for one in discrete] == [2, 4, 4]
+    assert_learns_the_same(discrete[0], discrete[1:])
 
 
-def test_a_checkpoint_moves_to_another_mesh(trained):
-    for metric, values in trained["discrete"][0]["curve"][0].items():
-        assert len(values) == 2
-        curve = [update[metric] for update in trained["discrete"][0]["curve"]]
-        np.testing.assert_allclose(trained["moved"][metric], curve, rtol=2e-3, atol=2e-4, err_msg=metric)
+def test_the_same_mesh_gives_the_same_bits(discrete):
+    assert discrete[1] == discrete[2]
 
 
-def test_devices_that_are_used(trained):
-    devices = {name: [one["devices"] for one in trained[name]] for name in ("discrete", "continuous", "memory")}
-    assert devices == {"discrete": [2, 4, 4], "continuous": [1, 4], "memory": [1, 2]}
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "devices"), [("continuous", [1, 4]), ("memory", [1, 2])])
+def test_normalisation_and_memory_are_shared_out_as_well(name, devices):
+    alone, shared = found(name)
+    assert [alone["devices"], shared["devices"]] == devices
+    assert_learns_the_same(alone, [shared])
+
+
+@pytest.mark.long
+def test_a_checkpoint_moves_to_another_mesh(discrete, tmp_path):
+    moved = found("moved", tmp_path)
+    for metric in discrete[0]["curve"][0]:
+        curve = [update[metric] for update in discrete[0]["curve"]]
+        np.testing.assert_allclose(moved[metric], curve, rtol=2e-3, atol=2e-4, err_msg=metric)
 
 
 @pytest.mark.parametrize("draw", [jax.random.normal, jax.random.gumbel, jax.random.bits])
