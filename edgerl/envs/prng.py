@@ -105,8 +105,11 @@ def _random_bits(words: chex.Array, bit_width: int, shape: tuple[int, ...]) -> c
         high, low = (_random_bits(w, 32, shape).astype(jnp.uint64) for w in (words, _fold_in(words, np.uint32(1))))
         return (high << 32) | low
     size = math.prod(shape)
-    bits = _draw(words, jnp.arange(size, dtype=jnp.uint32)).reshape(shape)
-    return (bits >> (32 - bit_width)).astype(jnp.dtype(f"uint{bit_width}"))
+    return _narrowed(_draw(words, jnp.arange(size, dtype=jnp.uint32)), bit_width, shape)
+
+
+def _narrowed(bits: chex.Array, bit_width: int, shape: tuple[int, ...]) -> chex.Array:
+    return (bits.reshape(shape) >> (32 - bit_width)).astype(jnp.dtype(f"uint{bit_width}"))
 
 
 def _draw(words: chex.Array, counter: chex.Array) -> chex.Array:
@@ -121,8 +124,42 @@ def _draw(words: chex.Array, counter: chex.Array) -> chex.Array:
     return (x ^ (x >> 16)) + counter * _WEYL
 
 
+def part_of(key: chex.PRNGKey, index: chex.Array) -> chex.PRNGKey:
+    """A key of this generator for drawing one of several equal parts of an array: part `index` along its first axis
+    that is longer than 1, of what `key` draws for the whole array. It cannot be split.
+
+    Args:
+      key: of this generator; it is consumed, with all parts together.
+      index: integer scalar from 0.
+    """
+    words = jnp.concatenate([jax.random.key_data(key), jnp.asarray(index, jnp.uint32)[None]])
+    return jax.random.wrap_key_data(words, impl=_PART)
+
+
+def _part_bits(words: chex.Array, bit_width: int, shape: tuple[int, ...]) -> chex.Array:
+    """As `_random_bits`, of the part that the third word says."""
+    if bit_width == 64:
+        raise NotImplementedError("a part of 64-bit numbers")
+    size = math.prod(shape)
+    counter = jnp.arange(size, dtype=jnp.uint32) + words[2] * jnp.uint32(size)
+    return _narrowed(_draw(words[:2], counter), bit_width, shape)
+
+
+def _not_of_a_part(*_: Any) -> chex.Array:
+    raise NotImplementedError("a key of a part is for one draw")
+
+
 _IMPLEMENTATION = jax.extend.random.define_prng_impl(
     key_shape=(2,), seed=_seed, split=_split, random_bits=_random_bits, fold_in=_fold_in, name=NAME, tag="edge"
+)
+_PART = jax.extend.random.define_prng_impl(
+    key_shape=(3,),
+    seed=_not_of_a_part,
+    split=_not_of_a_part,
+    random_bits=_part_bits,
+    fold_in=_not_of_a_part,
+    name=f"{NAME}_part",
+    tag="edgp",
 )
 
 

@@ -108,6 +108,11 @@ class RunConfig:
     environment: str = field("CartPole-v1", "id of the environment")
     seed: int = field(0, "of the run's random key", low=0, high=2**31 - 1)
     num_seeds: int = field(4, "policies trained side by side", low=1)
+    mesh: int = field(
+        1,
+        "devices that share one seed's environments; 0: as many as there are for each. Others than 1 round otherwise",
+        low=0,
+    )
     checkpoint_every: int = field(8, "iterations between checkpoints, log lines written to disk, progress", low=1)
     evaluation_envs: int = field(500, "episodes to choose the best seed by, and as many to judge it by", low=1)
     evaluation_steps: int = field(500, "of an episode at most", low=1)

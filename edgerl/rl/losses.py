@@ -9,6 +9,7 @@ from flax import struct
 
 from edgerl.rl.config import PPOConfig
 from edgerl.rl.heads import Head
+from edgerl.rl.share import ALONE, Share
 
 
 @struct.dataclass
@@ -49,10 +50,10 @@ def value_error(
     return error / 2
 
 
-def normalised(advantages: chex.Array) -> chex.Array:
-    """Mean 0 and standard deviation 1 over the batch [B]."""
-    centred = advantages - jnp.mean(advantages)
-    return centred / (jnp.sqrt(jnp.mean(jnp.square(centred))) + 1e-8)
+def normalised(advantages: chex.Array, share: Share = ALONE) -> chex.Array:
+    """Mean 0 and standard deviation 1 over the batch [B], of which this may be a device's share."""
+    centred = advantages - share.mean(jnp.mean(advantages))
+    return centred / (jnp.sqrt(share.mean(jnp.mean(jnp.square(centred)))) + 1e-8)
 
 
 PARTS = ("policy_loss", "value_loss", "entropy", "approximate_kl", "clip_fraction")

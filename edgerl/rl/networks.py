@@ -18,6 +18,7 @@ from edgerl.rl.layers import inverse
 from edgerl.rl.losses import Minibatch
 from edgerl.rl.normalisation import Moments
 from edgerl.rl.rollout import LAST
+from edgerl.rl.share import ALONE, Share
 from edgerl.simulator.lanes import Transition
 from edgerl.simulator.xla import apart
 
@@ -75,17 +76,19 @@ class Networks:
         before: Any,
         playing: Any,
         config: PPOConfig,
+        share: Share = ALONE,
     ) -> tuple[Minibatch, Any]:
         """What is learnt from steps [T, ..., N]: fields [..., T * N], each step by itself; and the memory after them.
 
         Args:
           log_probs: of the actions, float32 [T, N].
           before, playing: memory of N environments before the steps, and after them as far as `act` knows it.
+          share: of all environments, these N. What is returned to learn from is of all.
         """
         del before
 
         def flat(x: chex.Array) -> chex.Array:
-            return jnp.moveaxis(x, 0, LAST - 1).reshape(*x.shape[1:LAST], config.batch_size)
+            return jnp.moveaxis(x, 0, LAST - 1).reshape(*x.shape[1:LAST], -1)
 
         def values(obs: chex.Array) -> chex.Array:
             return self.values(variables, flat(obs)).reshape(steps.reward.shape)
@@ -93,7 +96,7 @@ class Networks:
         value, after = values(steps.obs), values(steps.next_obs)
         advantages = advantages_of(steps, value, after, config)
         made = Minibatch(steps.obs, steps.action, log_probs, value, advantages, value + advantages)
-        return jax.tree.map(flat, made), playing
+        return jax.tree.map(flat, share.whole(made)), playing
 
     def learnt_from(self, variables: Variables, batch: Minibatch) -> tuple[chex.Array, chex.Array, Minibatch]:
         """(parameters [parameters, B], values [B], the batch with fields [..., B]) of a part of the samples."""

@@ -24,7 +24,9 @@ from edgerl.rl.losses import Minibatch
 from edgerl.rl.make_networks import make_networks
 from edgerl.rl.networks import Networks, Variables
 from edgerl.rl.normalisation import Statistics
+from edgerl.rl.pieces import mean_over, pieces
 from edgerl.rl.rollout import EpisodeStats, RolloutState, reset, rollout
+from edgerl.rl.share import ALONE, Share
 from edgerl.rl.shuffle import permutation
 from edgerl.util.content import jit_by_content
 
@@ -62,10 +64,16 @@ def init(env: Environment, config: PPOConfig, key: chex.PRNGKey, env_params: Par
 
 
 def update(
-    env: Environment, config: PPOConfig, state: TrainState, env_params: Params | None = None
+    env: Environment,
+    config: PPOConfig,
+    state: TrainState,
+    env_params: Params | None = None,
+    share: Share = ALONE,
 ) -> tuple[TrainState, Metrics]:
     """One iteration: plays `num_steps` steps in each environment, then learns from them.
 
+    Args:
+      share: of the environments that the configuration asks for, those in `state`; inside `jax.shard_map`.
     Returns:
       The state after it, and the `METRICS`, float32 scalars: `episodes` that ended, the means of their
       `episode_return` and `episode_length` (NaN if none ended), the means over all gradient steps of the parts of the
@@ -76,15 +84,15 @@ def update(
     key, play_key, learn_key = jax.random.split(state.key, 3)
 
     def act(key: chex.PRNGKey, obs: chex.Array, memory: Any) -> tuple[chex.Array, chex.Array, Any]:
-        return networks.act(state.params, key, obs, memory)
+        return networks.act(state.params, share.key(key), obs, memory)
 
     playing, steps, log_probs, finished = rollout(
-        env, act, state.playing, play_key, env_params, config.num_steps, networks.head.played
+        env, act, state.playing, play_key, env_params, config.num_steps, networks.head.played, share
     )
     before = state.playing.memory
-    samples, memory = networks.samples(state.params, steps, log_probs, before, playing.memory, config)
+    samples, memory = networks.samples(state.params, steps, log_probs, before, playing.memory, config, share)
     playing = replace(playing, memory=memory)
-    params, opt_state, parts = _learn(networks, config, state, samples, learn_key)
+    params, opt_state, parts = _learn(networks, config, state, samples, learn_key, share)
     unexplained = jnp.var(samples.advantage) / (jnp.var(samples.target) + 1e-8)
     metrics = {**_episodes(finished), **parts, "explained_variance": 1 - unexplained}
     if state.statistics is None:
@@ -137,9 +145,12 @@ def optimiser(config: PPOConfig) -> optax.GradientTransformation:
 
 
 def _learn(
-    networks: Networks, config: PPOConfig, state: TrainState, samples: Minibatch, key: chex.PRNGKey
+    networks: Networks, config: PPOConfig, state: TrainState, samples: Minibatch, key: chex.PRNGKey, share: Share
 ) -> tuple[Variables, optax.OptState, Metrics]:
-    """`epochs` passes over the samples, each in another order. The optimiser sees the parameters as one vector."""
+    """`epochs` passes over the samples, each in another order. The optimiser sees the parameters as one vector.
+
+    Every device has all samples, and learns from its share of each minibatch: the minibatches are those of one device.
+    """
     vector, restore = ravel_pytree(state.params)
     optimise = optimiser(config)
 
@@ -150,20 +161,22 @@ def _learn(
 
     def step(carry: tuple[chex.Array, optax.OptState], batch: Minibatch) -> tuple[Any, tuple[chex.Array, ...]]:
         vector, opt_state = carry
-        gradient, parts = jax.grad(loss, has_aux=True)(vector, batch)
+        count = pieces(config, batch.advantage.shape[-1])
+        gradient, parts = mean_over(lambda part: jax.grad(loss, has_aux=True)(vector, part), batch, count)
+        gradient = share.mean(gradient)
         change, opt_state = optimise.update(gradient, opt_state)
         return (optax.apply_updates(vector, change), opt_state), (parts, optax.tree.norm(gradient))
 
     def epoch(carry: tuple[chex.Array, optax.OptState], key: chex.PRNGKey) -> tuple[Any, tuple[chex.Array, ...]]:
         # All of an epoch's minibatches are gathered at once: a few large kernels instead of many small ones.
-        order = permutation(key, samples.advantage.shape[-1]).reshape(config.num_minibatches, -1)
+        order = share.own(permutation(key, samples.advantage.shape[-1]).reshape(config.num_minibatches, -1))
         batches = jax.tree.map(lambda x: jnp.moveaxis(x[..., order], -2, 0), samples)
-        batches = batches.replace(advantage=jax.vmap(losses.normalised)(batches.advantage))
+        batches = batches.replace(advantage=jax.vmap(lambda x: losses.normalised(x, share))(batches.advantage))
         return jax.lax.scan(step, carry, batches)
 
     keys = jax.random.split(key, config.epochs)
     (vector, opt_state), (parts, norms) = jax.lax.scan(epoch, (vector, state.opt_state), keys)
-    mean = jnp.mean(parts, axis=(0, 1))
+    mean = share.mean(jnp.mean(parts, axis=(0, 1)))
     metrics = {"loss": losses.total(mean, config), **dict(zip(losses.PARTS, mean, strict=True))}
     return restore(vector), opt_state, {**metrics, "grad_norm": jnp.mean(norms)}
 

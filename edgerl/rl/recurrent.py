@@ -17,6 +17,7 @@ from edgerl.rl.layers import Dense, scaled
 from edgerl.rl.losses import Minibatch
 from edgerl.rl.networks import Networks, Variables, advantages_of
 from edgerl.rl.rollout import LAST
+from edgerl.rl.share import ALONE, Share
 from edgerl.simulator.lanes import Transition
 from edgerl.simulator.xla import apart
 
@@ -119,6 +120,7 @@ class RecurrentNetworks(Networks):
         before: Memory,
         playing: Memory,
         config: PPOConfig,
+        share: Share = ALONE,
     ) -> tuple[Minibatch, Memory]:
         """See `Networks.samples`; fields [..., T, N]."""
         ended = steps.terminated | steps.truncated
@@ -132,7 +134,7 @@ class RecurrentNetworks(Networks):
         advantages = advantages_of(steps, value, following, config)
         actions = jnp.moveaxis(steps.action, 0, LAST - 1)
         made = Minibatch(obs, actions, log_probs, value, advantages, value + advantages, ended, before)
-        return made, replace(playing, value=jnp.where(ended[-1], 0, remembered[:, -1]))
+        return share.whole(made), replace(playing, value=jnp.where(ended[-1], 0, remembered[:, -1]))
 
     def learnt_from(self, variables: Variables, batch: Minibatch) -> tuple[chex.Array, chex.Array, Minibatch]:
         """See `Networks.learnt_from`: the memory is computed anew along each sequence, from where it began."""

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from edgerl.envs.environment import Environment, Params, State, take_step
+from edgerl.rl.share import ALONE, Share
 from edgerl.simulator.lanes import Transition
 
 LAST = -1  # environments are the last axis of everything: short vectors would stop the vector unit
@@ -52,14 +53,16 @@ def rollout(
     params: Params,
     num_steps: int,
     played: Callable[[chex.Array], chex.Array] = lambda action: action,
+    share: Share = ALONE,
 ) -> tuple[RolloutState, Transition, chex.Array, EpisodeStats]:
     """Plays `num_steps` steps; an ended episode is followed by a new one. The key is consumed.
 
     Args:
       played: what the environment is given for one of `act`'s actions.
+      share: of all environments, those that are played here.
     Returns:
       Where the environments stand, the transitions [num_steps, ..., N], the actions' log-probabilities
-      float32 [num_steps, N], and the episodes that ended on the way.
+      float32 [num_steps, N], and the episodes that ended on the way in all environments, those of others included.
     """
     num_envs = playing.episode_length.shape[0]
 
@@ -82,7 +85,7 @@ def rollout(
         playing, finished = carry
         act_key, lane_key = jax.random.split(key)
         action, log_prob, memory = act(act_key, playing.obs, playing.memory)
-        keys = jax.random.split(lane_key, num_envs)
+        keys = share.own(jax.random.split(lane_key, share.parts * num_envs))
         memoryless = replace(playing, memory=None)
         playing, happened, done = jax.vmap(lane, in_axes=(LAST, LAST, 0), out_axes=LAST)(memoryless, action, keys)
         memory = jax.tree.map(lambda x: jnp.where(happened.terminated | happened.truncated, 0, x), memory)
@@ -92,4 +95,4 @@ def rollout(
     none = jnp.zeros(num_envs, jnp.int32)
     start = (playing, EpisodeStats(none, jnp.zeros(num_envs, jnp.float32), none))
     (playing, finished), (steps, log_probs) = jax.lax.scan(step, start, jax.random.split(key, num_steps))
-    return playing, steps, log_probs, jax.tree.map(jnp.sum, finished)
+    return playing, steps, log_probs, share.total(jax.tree.map(jnp.sum, finished))

@@ -18,7 +18,7 @@ import yaml
 import edgerl
 from edgerl.envs.policy_file import load_policy, save_policy
 from edgerl.rl.config import PPOConfig, RunConfig
-from edgerl.rl.run import loop, runner
+from edgerl.rl.run import loop, run_folder, runner
 from edgerl.util import config as configuration
 
 ENV = edgerl.make("CartPole-v1")
@@ -172,6 +172,16 @@ def test_folders_that_are_refused(finished, tmp_path):
     refused(r"with run.env_params.gravity = 9.8, not 1.6", folder, env_params=ENV.default_params.replace(gravity=1.6))
     (folder / "config.yaml").unlink()
     refused("is not a run folder", folder)
+
+
+def test_an_unfinished_run_may_go_on_on_another_mesh(finished, tmp_path):
+    """Also one of a version that had no meshes."""
+    folder = unfinished(tmp_path, finished)
+    about = json.loads((folder / "run.json").read_text())
+    saved = configuration.as_dict(CONFIG)
+    run_folder.open_folder(folder, {**saved, "mesh": 2}, about, resume=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump({k: v for k, v in saved.items() if k != "mesh"}))
+    run_folder.open_folder(folder, saved, about, resume=True)
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):

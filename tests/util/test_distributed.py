@@ -78,8 +78,11 @@ def test_simulate_gives_one_processs_result_on_all_of_four():
     assert several == [alone] * 4
 
 
-def training(folder: Path, count: int, updates: int = 20, slurm: bool = False) -> list[subprocess.Popen]:
-    command = ["-m", "edgerl.cli", "train", "cartpole", "--out", folder, "--set", *SMALL, f"ppo.num_updates={updates}"]
+def training(
+    folder: Path, count: int, updates: int = 20, slurm: bool = False, settings: tuple[str, ...] = ()
+) -> list[subprocess.Popen]:
+    settings = (*SMALL, f"ppo.num_updates={updates}", *settings)
+    command = ["-m", "edgerl.cli", "train", "cartpole", "--out", folder, "--set", *settings]
     if count == 1:
         return [started(command, 2)]
     if slurm:  # as `srun` starts them on one node
@@ -109,6 +112,15 @@ def test_a_training_over_two_processes_is_that_of_one_with_two_devices(tmp_path)
 
 
 @pytest.mark.long
+def test_one_seed_over_two_processes_is_that_of_one_with_two_devices(tmp_path):
+    """Its environments are shared out; what the devices tell each other is added up in the same order."""
+    settings = ("num_seeds=1", "mesh=2")
+    finished(training(tmp_path / "two", 2, settings=settings))
+    finished(training(tmp_path / "one", 1, settings=settings))
+    assert_same_run(tmp_path / "two", tmp_path / "one")
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_process_that_dies_ends_the_other_and_the_run_goes_on(tmp_path, victim):
     """Killed in two processes, it goes on in one, to the same bits."""
@@ -120,7 +132,7 @@ def test_a_process_that_dies_ends_the_other_and_the_run_goes_on(tmp_path, victim
         time.sleep(0.01)
     running[victim].send_signal(signal.SIGKILL)
     other = running[1 - victim]
-    _, error = other.communicate(timeout=60)
+    _, error = other.communicate(timeout=15)
     running[victim].communicate()
     assert other.returncode == processes.LOST, error
     assert error.count("\n") == 1, error
@@ -130,6 +142,80 @@ def test_a_process_that_dies_ends_the_other_and_the_run_goes_on(tmp_path, victim
         finished(training(tmp_path / "killed", 1, updates=200))
         finished(training(tmp_path / "whole", 1, updates=200))
         assert_same_run(tmp_path / "killed", tmp_path / "whole")
+
+
+WAITING = """
+import sys, time
+from edgerl.util.distributed import processes
+with processes.joined("test", sys.argv[1], 2, int(sys.argv[2])):
+    print("joined", flush=True)
+    time.sleep(120)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_process_that_dies_is_noticed_while_nothing_is_exchanged(victim):
+    address = f"127.0.0.1:{port()}"
+    running = [started(["-c", WAITING, address, i]) for i in range(2)]
+    assert [process.stdout.readline() for process in running] == ["joined\n"] * 2
+    running[victim].kill()
+    began = time.monotonic()
+    _, error = running[1 - victim].communicate(timeout=60)
+    assert time.monotonic() - began < 15
+    assert running[1 - victim].returncode == processes.LOST, error
+    assert error.count("\n") == 1, error
+    assert error.startswith("test: another process is gone (")
+    running[victim].communicate()
+
+
+SRUN = """#!/usr/bin/env bash
+# Two processes on this machine, as Slurm would start them; of the first step one is killed where KILL names a run.
+export SLURM_JOB_ID=1 SLURM_STEP_NODELIST=localhost SLURM_NTASKS=2 JAX_NUM_CPU_DEVICES=1
+shift  # --kill-on-bad-exit=0
+pids=()
+for i in 0 1; do
+  SLURM_PROCID=$i SLURM_LOCALID=0 "$@" &
+  pids+=($!)
+done
+if [ -n "${KILL:-}" ] && ! [ -e "$KILL.killed" ]; then
+  touch "$KILL.killed"
+  until [ -s "$KILL/log.csv" ]; do sleep 0.05; done
+  kill -9 "${pids[1]}"
+fi
+worst=0
+for pid in "${pids[@]}"; do
+  wait "$pid"
+  status=$?
+  [ "$status" -gt "$worst" ] && worst=$status
+done
+exit "$worst"
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_script_for_slurm(tmp_path, killed):
+    """With a stand-in for `srun`. Where a process is killed, it starts again, and ends with the same bits."""
+    for name, text in {
+        "srun": SRUN,
+        "edgerl": f'#!/usr/bin/env bash\nexec {sys.executable} -m edgerl.cli "$@"\n',
+    }.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    settings = [*SMALL, f"ppo.num_updates={200 if killed else 20}", "num_seeds=1", "mesh=0"]
+    script = Path(__file__).parents[2] / "examples" / "slurm.sh"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_NUM", "XLA"))}
+    kept |= {"PATH": f"{tmp_path}:{kept['PATH']}", "JAX_PLATFORMS": "cpu", "JAX_COORDINATOR_PORT": str(port())}
+    kept |= {"KILL": str(tmp_path / "run")} if killed else {}
+    command = ["bash", script, "train", "cartpole", "--set", *settings, "--out", tmp_path / "run"]
+    done = subprocess.run(command, env=kept, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert ("attempt 1 ended with status 137" in done.stderr) == killed, done.stderr
+    if killed:
+        whole = training(tmp_path / "whole", 1, updates=200, settings=("num_seeds=1", "mesh=0"))
+        finished(whole)
+        assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from edgerl.envs.environment import Environment, Params
 from edgerl.rl.config import RunConfig
 from edgerl.rl.heads import head_of
 from edgerl.rl.ppo import METRICS
+from edgerl.rl.run.meshes import ENV, SEED
 from edgerl.rl.run.seeds import CPU_BATCH
 from edgerl.util import memory
 
@@ -34,7 +35,7 @@ def bytes_needed(env: Environment, config: RunConfig, env_params: Params, mesh: 
     Raises:
       UserError: PPO does not learn such actions.
     """
-    ppo, seeds, devices = config.ppo, config.num_seeds, mesh.size
+    ppo, seeds, rows, parts = config.ppo, config.num_seeds, mesh.shape[SEED], mesh.shape[ENV]
     obs, state = jax.eval_shape(env.reset, jax.ShapeDtypeStruct((), jax.random.key(0).dtype), env_params)
     obs_bytes, lane_bytes = memory.size_of(obs), memory.size_of((obs, state))
     features, head = math.prod(obs.shape), head_of(env.id, env.action_space(env_params))
@@ -47,10 +48,12 @@ def bytes_needed(env: Environment, config: RunConfig, env_params: Params, mesh: 
     kept = adam + ppo.num_envs * (lane_bytes + 2 * _FLOAT)
     sample = 2 * obs_bytes + 7 * _FLOAT + (obs_bytes + 5 * _FLOAT)  # a step, and its place in the minibatches
     activations = max(ppo.batch_size // ppo.num_minibatches * 4 * hidden, ppo.batch_size * 2 * widest) * _FLOAT
-    working = ppo.batch_size * sample + activations + 2 * weights * _FLOAT
-    each = math.ceil(seeds / devices)
+    # Of the devices that share a seed each holds all that is learnt from, and all weights.
+    learnt = obs_bytes + 6 * _FLOAT
+    working = ppo.batch_size * (sample + (parts - 1) * learnt) + activations + parts * 2 * weights * _FLOAT
+    each = math.ceil(seeds / rows)
     at_once = min(each, CPU_BATCH) if mesh.devices.flat[0].platform == "cpu" else each
     metrics = len(METRICS) * min(config.checkpoint_every, ppo.num_updates) * seeds * _FLOAT
-    training = seeds * kept * _COPIES + devices * at_once * working + 2 * metrics
+    training = seeds * kept * _COPIES + rows * at_once * working + 2 * metrics
     played = config.evaluation_envs * (2 * lane_bytes + 2 * widest * _FLOAT)
     return max(training, seeds * (kept * _COPIES + played))

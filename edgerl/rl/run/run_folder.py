@@ -24,6 +24,7 @@ from edgerl.util.errors import UserError
 
 CONFIG, ABOUT, LOG, RESULT, POLICY = "config.yaml", "run.json", "log.csv", "result.json", "policy.npz"
 CHECKPOINTS, TENSORBOARD = "checkpoints", "tensorboard"
+_WHERE = "mesh"  # the key of a configuration that says where it is trained: it may change on the way
 
 
 def open_folder(folder: Path, config: Mapping[str, Any], about: Mapping[str, Any], resume: bool) -> None:
@@ -44,7 +45,10 @@ def open_folder(folder: Path, config: Mapping[str, Any], about: Mapping[str, Any
     if not resume:
         raise UserError(f"{folder} holds an unfinished run: resume it, name a new folder, or remove it")
     saved = {**configuration.read_yaml(folder / CONFIG), "run": read_about(folder)}
-    require_same(f"{folder} holds an unfinished run", saved, {**config, "run": dict(about)})
+    now = {**config, "run": dict(about)}
+    require_same(
+        f"{folder} holds an unfinished run", *({k: x for k, x in c.items() if k != _WHERE} for c in (saved, now))
+    )
 
 
 def require_same(what: str, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """A training run: PPO of several seeds in the resumable loop, and the best seed's policy at the end.
 
-The seeds are shared out over a mesh: all devices of all processes that `jax.distributed` has joined. Every process then
-makes the same calls; the first one alone writes.
+The seeds are shared out over a mesh: all devices of all processes that `jax.distributed` has joined. Several devices
+may share one seed, as `RunConfig.mesh` says. Every process makes the same calls; the first one alone writes.
 """
 
 import functools
@@ -26,9 +26,10 @@ from edgerl.rl.learner import Metrics
 from edgerl.rl.make_networks import make_networks
 from edgerl.rl.run import loop, run_folder
 from edgerl.rl.run.loop import Training
+from edgerl.rl.run.meshes import mesh_of
 from edgerl.rl.run.needs import require_memory
 from edgerl.rl.run.run_folder import POLICY, RESULT
-from edgerl.rl.run.seeds import gather, keys, play, seed_mesh, shard, start, update
+from edgerl.rl.run.seeds import gather, keys, play, shard, spread, start, update
 from edgerl.util import config as configuration
 from edgerl.util import files
 from edgerl.util.distributed import processes
@@ -95,7 +96,7 @@ class PPO(Training[ppo.TrainState]):
         self.config, self.marks = config, (config.ppo.num_updates,)
         self.every = min(config.checkpoint_every, config.ppo.num_updates)
         self.steps_per_update = config.ppo.batch_size
-        self.mesh = seed_mesh(config.num_seeds)
+        self.mesh = mesh_of(config)
         self._env, self._env_params = env, env.default_params if env_params is None else env_params
 
     def init(self) -> ppo.TrainState:
@@ -104,7 +105,7 @@ class PPO(Training[ppo.TrainState]):
 
     def placed(self, saved: ppo.TrainState) -> ppo.TrainState:
         """Spread over the mesh."""
-        return shard(saved, self.config.num_seeds, self.mesh)
+        return shard(saved, self.config.num_seeds, self.mesh, spread(saved))
 
     def saved(self, state: ppo.TrainState) -> ppo.TrainState:
         """Collected from the mesh."""

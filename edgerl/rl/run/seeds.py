@@ -1,10 +1,12 @@
 """Seeds side by side: shared out over the devices of a mesh, on each of which its share is trained as one program.
 
-The mesh has all devices of all processes that `jax.distributed` has joined. Every process makes the same calls.
+The mesh has all devices of all processes that `jax.distributed` has joined. Every process makes the same calls. Along
+the mesh's second axis several devices share one seed's environments; see `meshes`.
 """
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import chex
@@ -19,35 +21,42 @@ from edgerl.envs.policy_file import FloatPolicy
 from edgerl.rl import ppo
 from edgerl.rl.config import RunConfig
 from edgerl.rl.evaluation import Episodes, play_episodes
+from edgerl.rl.run.meshes import ENV, SEED, seed_mesh, share_of
 from edgerl.simulator.xla import compiler_options, once_options, quick_options
 from edgerl.util.content import cache_by_content, jit_by_content
 from edgerl.util.distributed import processes
 
-AXIS = "seed"
 CPU_BATCH = 4  # trainings that a CPU interleaves, or up to twice as many: more leave its cache
-_SPLIT, _SHARED = PartitionSpec(AXIS), PartitionSpec()
+_SPLIT, _SHARED = PartitionSpec(SEED), PartitionSpec()
 
 
-def seed_mesh(num_seeds: int) -> Mesh:
-    """All devices of all processes along one axis, "seed"; of a single process no more than there are seeds."""
-    devices = jax.devices() if jax.process_count() > 1 else jax.devices()[:num_seeds]
-    return Mesh(np.array(devices), (AXIS,), axis_types=(jax.sharding.AxisType.Auto,))
+def spread(states: ppo.TrainState) -> ppo.TrainState:
+    """How states [S, ...] lie on a mesh, a `PartitionSpec` for each array. `playing` has environments last."""
+    seeds = jax.tree.map(lambda _: _SPLIT, states)
+    return replace(
+        seeds, playing=jax.tree.map(lambda x: PartitionSpec(SEED, *[None] * (x.ndim - 2), ENV), states.playing)
+    )
 
 
-def shard(tree: Any, num_seeds: int, mesh: Mesh) -> Any:
-    """Arrays [S, ...] that every process has, over the devices; the last seed is repeated until all have as many."""
-    most = -(-num_seeds // mesh.size) * mesh.size
+def shard(tree: Any, num_seeds: int, mesh: Mesh, specs: Any = None) -> Any:
+    """Arrays [S, ...] that every process has, over the devices; the last seed is repeated until all have as many.
 
-    def put(x: Any) -> jax.Array:
+    Args:
+      specs: how each array lies on the mesh; by default seeds are shared out, and nothing else.
+    """
+    rows = mesh.shape[SEED]
+    most = -(-num_seeds // rows) * rows
+
+    def put(x: Any, spec: PartitionSpec) -> jax.Array:
         if processes.is_key(x):
-            return jax.random.wrap_key_data(put(jax.random.key_data(x)), impl=jax.random.key_impl(x))
+            return jax.random.wrap_key_data(put(jax.random.key_data(x), spec), impl=jax.random.key_impl(x))
         x = np.asarray(x)  # the host's: from device to device, each shape would be a program to compile
         padded = x[np.minimum(np.arange(most), num_seeds - 1)] if most > num_seeds else x
         if jax.process_count() > 1:
-            return processes.place(padded, mesh, _SPLIT)
-        return jax.device_put(padded, NamedSharding(mesh, _SPLIT))
+            return processes.place(padded, mesh, spec)
+        return jax.device_put(padded, NamedSharding(mesh, spec))
 
-    return jax.tree.map(put, tree)
+    return jax.tree.map(put, tree, jax.tree.map(lambda _: _SPLIT, tree) if specs is None else specs)
 
 
 def gather(tree: Any, num_seeds: int, mesh: Mesh) -> Any:
@@ -118,21 +127,23 @@ def update(
 ) -> tuple[ppo.TrainState, ppo.Metrics]:
     """`count` updates, at most `length`, of every seed: states [S], metrics [length, S], both split over the mesh.
 
-    `count` is data and not part of the program: a shorter last chunk neither compiles again nor changes a bit.
+    The states lie on it as `spread` says. `count` is data and not part of the program: a shorter last chunk neither
+    compiles again nor changes a bit.
     """
 
     def on_device(
         config: ppo.PPOConfig, states: ppo.TrainState, env_params: Params, count: chex.Array
     ) -> tuple[ppo.TrainState, ppo.Metrics]:
         def body(i: chex.Array, carry: tuple[ppo.TrainState, ppo.Metrics]) -> tuple[ppo.TrainState, ppo.Metrics]:
-            state, metrics = ppo.update(env, config, carry[0], env_params)
+            state, metrics = ppo.update(env, config, carry[0], env_params, share)
             return state, jax.tree.map(lambda values, value: values.at[i].set(value), carry[1], metrics)
 
         empty = {name: jnp.zeros(length, jnp.float32) for name in ppo.METRICS}
         states, metrics = _in_batches(lambda s: jax.lax.fori_loop(0, count, body, (s, empty)), states, mesh)
         return states, jax.tree.map(jnp.transpose, metrics)
 
-    takes, gives = (_SHARED, _SPLIT, _SHARED, _SHARED), (_SPLIT, PartitionSpec(None, AXIS))
+    share, spec = share_of(mesh), spread(states)
+    takes, gives = (_SHARED, spec, _SHARED, _SHARED), (spec, PartitionSpec(None, SEED))
     return _mapped(on_device, mesh, takes, gives)(config, states, env_params, count)
 
 

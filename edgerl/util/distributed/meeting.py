@@ -10,6 +10,7 @@ from edgerl.util.distributed.endings import native_output_apart
 from edgerl.util.errors import UserError
 
 SECONDS = 300  # that processes wait for each other: they may start by hand, or in a slow queue
+SILENT = 10  # after which a process that gives no sign is dead to the others, even while all compute by themselves
 CONNECTING = 60  # that the others wait for process 0 to be there at all
 _QUIET = 5  # seconds of waiting that need no word
 _NOBODY = (

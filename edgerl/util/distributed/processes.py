@@ -200,6 +200,7 @@ def _join(name: str, coordinator: str | None, count: int | None, index: int | No
                 index,
                 cluster_detection_method=method,
                 initialization_timeout=meeting.SECONDS,
+                heartbeat_timeout_seconds=meeting.SILENT,
             )
 
     try:

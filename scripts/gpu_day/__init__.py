@@ -1,0 +1,1 @@
+"""What `scripts/gpu` measures, a file a part."""
