@@ -1,0 +1,271 @@
+"""ExitStream-v0: frames arrive at a device with a queue, deadlines and a battery; what to compute next?
+
+A step is one decision and all the time until the next one. Action:
+  0 CONTINUE  compute the next exit of the frame under way; where there is none left, as 1
+  1 OLDEST    answer the frame under way with the exit reached, then compute the first exit of the oldest frame waiting
+  2 NEWEST    the same with the newest frame waiting
+  3 SLEEP     answer, then sleep until a frame arrives, `pause_s` at most
+Where 1 or 2 find no frame, the device waits for one, awake, `pause_s` at most. A stage is begun only if it ends before
+the frame's deadline and the battery pays for it: a frame that cannot go on is answered, a device that cannot pay for a
+first exit sleeps. A frame that waited too long to be answered in time is dropped, and so is the oldest where the queue is
+full. A device that slept takes `wake_s` and `wake_j` before it computes.
+
+Reward: 1 for a right answer in time. Truncated after `horizon_s`; an empty battery ends nothing, frames are lost.
+
+Observation: float32 [12], see `NAMES`; three more where conditions are drawn per episode. The source's state is hidden.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from edgerl.envs.environment import Step
+from edgerl.envs.spaces import Box, Discrete
+from edgerl.simulator.trigonometry import direction
+from edgerl.tasks.early_exit.draws import below, between, unit
+from edgerl.tasks.early_exit.stream import arrivals, power, queue
+from edgerl.tasks.early_exit.stream.arrivals import Source
+from edgerl.tasks.early_exit.stream.power import Supply
+from edgerl.tasks.early_exit.table.packing import unpack
+from edgerl.util.content import ByContent
+
+CONTINUE, OLDEST, NEWEST, SLEEP = 0, 1, 2, 3
+IDLE, ASLEEP = -1, -2  # positions where no frame is under way
+CONDITIONS = ("load", "capacity", "sun")  # what may be drawn for an episode
+
+NAMES = {
+    "probability": "largest probability at the exit reached, 0 while no frame is under way",
+    "margin": "largest less second largest probability",
+    "agreement": "1 if this exit predicts what the one before did",
+    "exit": "number of the exit reached, divided by that of the last one; 0 while no frame is under way",
+    "slack": "time left to answer the frame under way, as a share of the deadline",
+    "waiting": "frames in the queue, as a share of its places",
+    "queue slack": "time left to answer the oldest frame waiting, as a share of the deadline; 1 if none waits",
+    "battery": "charge, as a share of the capacity",
+    "harvest": "power that the battery is charged with now, as a share of the most",
+    "day sine": "sine of the time of day, 0 at midnight",
+    "day cosine": "cosine of the time of day, 1 at midnight",
+    "recent": "frames that arrived lately, as a share of those that a busy source sends meanwhile; 1 at most",
+}
+_DRAWN = {
+    "load": "rate of the frames, from 0 for the least to 1 for the most",
+    "capacity": "of the battery, from 0 for the least to 1 for the most",
+    "sun": "power of the panel, from 0 for the least to 1 for the most",
+}
+
+
+@struct.dataclass
+class StreamParams:
+    """A device, what it is sent, and what charges it. Seconds, joules, watts. Any field may be an array under `vmap`."""
+
+    words: chex.Array  # uint32 [n * K], see `packing`
+    stage_s: chex.Array  # float32 [K], time of each exit's own part
+    stage_j: chex.Array  # float32 [K], its energy
+    source: Source = Source()
+    supply: Supply = dataclasses.field(default_factory=Supply)
+    deadline_s: chex.Numeric = 6.0  # from a frame's arrival to its answer
+    pause_s: chex.Numeric = 60.0  # of waiting or sleeping, at most, before the next decision
+    wake_s: chex.Numeric = 0.05
+    wake_j: chex.Numeric = 0.005
+    horizon_s: chex.Numeric = 86400.0  # of an episode
+    toll: chex.Numeric = 0.0  # taken off the reward for each frame that arrives: learning is less noisy with it
+    low: chex.Array = dataclasses.field(default_factory=lambda: np.ones(3, np.float32))  # factors of `CONDITIONS` are …
+    high: chex.Array = dataclasses.field(default_factory=lambda: np.ones(3, np.float32))  # … log-uniform to here
+
+
+class StreamState(NamedTuple):
+    """Of one device; ages are seconds since a frame's arrival."""
+
+    position: chex.Array  # int32, place of the exit reached in the table; IDLE or ASLEEP where there is none
+    age: chex.Array  # float32, of the frame under way
+    ages: chex.Array  # float32 [places], of frames waiting, newest first, infinite where there is none
+    source: arrivals.SourceState
+    battery: chex.Array  # float32, joules
+    clock: chex.Array  # float32, seconds since midnight
+    sky: chex.Array  # float32 in [0, 1], this day's share of a clear day's harvest
+    recent: chex.Array  # float32, exponential mean of the arrivals, per second
+    elapsed: chex.Array  # float32, seconds of this episode
+    condition: chex.Array | None = None  # float32 [3] in [0, 1], where conditions are drawn
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ExitStream(ByContent):
+    """The environment; see the module's docstring. Make it with `edgerl.make("ExitStream-v0")` or `factory.from_table`.
+
+    Attributes:
+      exits: K, the network's exits.
+      places: of the queue. As many frames, and one more, may arrive during one step.
+      expected: a reward of the answer's calibrated probability instead of whether it is right: learning is less noisy.
+      draw: the load, the battery's capacity and the sun are drawn for each episode, by `low` and `high`, and observed.
+      training: settings that suit it, see docs/extending.md.
+    """
+
+    exits: int
+    default_params: StreamParams = dataclasses.field(repr=False)
+    places: int = 4
+    expected: bool = False
+    draw: bool = False
+    training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    id: str = "ExitStream-v0"
+
+    @property
+    def observation_names(self) -> tuple[str, ...]:
+        """What each number of an observation is."""
+        meaning = NAMES | (_DRAWN if self.draw else {})
+        return tuple(f"{name}: {text}" for name, text in meaning.items())
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """What the actions do."""
+        return (
+            "compute the next exit of this frame",
+            "answer, then the oldest frame waiting",
+            "answer, then the newest frame waiting",
+            "answer, then sleep until a frame arrives",
+        )
+
+    def observation_space(self, params: StreamParams | None = None) -> Box:
+        """All numbers from 0 to 1, but for sine and cosine."""
+        names = [*NAMES, *(CONDITIONS if self.draw else ())]
+        return Box(tuple(-1.0 if name.startswith("day") else 0.0 for name in names), 1.0, (len(names),))
+
+    def action_space(self, params: StreamParams | None = None) -> Discrete:
+        """0: continue, 1: oldest, 2: newest, 3: sleep."""
+        return Discrete(4)
+
+    def reset(self, key: chex.PRNGKey, params: StreamParams | None = None) -> tuple[chex.Array, StreamState]:
+        """At a random time of a random day, charge drawn uniformly, asleep, nothing waiting. The key is consumed."""
+        p = self.default_params if params is None else params
+        u = unit(jax.random.bits(key, (8,), jnp.uint32))
+        condition = u[5:8] if self.draw else None
+        p = self._conditioned(p, condition)
+        none = jnp.float32(0)
+        state = StreamState(
+            position=jnp.int32(ASLEEP),
+            age=none,
+            ages=jnp.full(self.places, jnp.inf, jnp.float32),
+            source=arrivals.start(p.source, u[0], u[4]),
+            battery=u[1] * p.supply.capacity_j,
+            clock=u[2] * p.supply.day_s,
+            sky=power.clear(p.supply, u[3]),
+            recent=none,
+            elapsed=none,
+            condition=condition,
+        )
+        return self._observe(state, p), state
+
+    def step(
+        self, key: chex.PRNGKey, state: StreamState, action: chex.Array, params: StreamParams | None = None
+    ) -> Step:
+        """One decision. The key is consumed. `info`: seconds, frames and joules of the step, see `_info`."""
+        p = self._conditioned(self.default_params if params is None else params, state.condition)
+        bits = jax.random.bits(key, (self.places + 5,), jnp.uint32)
+        u, image = unit(bits), below(bits[-1], p.words.shape[-1] // self.exits)
+        s, stage_s, stage_j = state, jnp.asarray(p.stage_s), jnp.asarray(p.stage_j)
+        busy, exit = s.position >= 0, jnp.maximum(s.position, 0) % self.exits
+        after = jnp.minimum(exit + 1, self.exits - 1)
+        next_s, next_j = (at(x, after) for x in (stage_s, stage_j))
+        can = busy & (exit < self.exits - 1) & (s.age + next_s <= p.deadline_s) & (s.battery >= next_j)
+        go = can & (action == CONTINUE)
+
+        woken = s.position == ASLEEP
+        wake_s, wake_j = (jnp.where(woken, x, 0.0) for x in (p.wake_s, p.wake_j))
+        sleeps = ~go & ((action == SLEEP) | (s.battery < stage_j[0] + wake_j))
+        waiting = queue.count(s.ages)
+        takes = ~go & ~sleeps & (waiting > 0)
+        waits = ~go & ~sleeps & (waiting == 0)
+        taken_age, ages = queue.take(s.ages, waiting, action == NEWEST)
+
+        # A pause lasts until a frame arrives. What is computed after it lasts as the stage does.
+        pauses = sleeps | waits
+        came = arrivals.arrive(p.source, s.source, u[: self.places + 1], u[-4], pauses, p.pause_s)
+        at_once = waits & came.first
+        computes = go | takes | at_once
+        work_s = jnp.where(go, next_s, jnp.where(computes, wake_s + stage_s[0], 0.0))
+        seconds = came.pause + work_s
+        joins = (came.times <= seconds) & ~(at_once & (jnp.arange(self.places + 1) == 0))
+        ages = jnp.where(takes, ages, s.ages) + seconds
+        ages, pushed = queue.add(ages, seconds - came.times, joins)
+        ages, late = queue.expire(ages, p.deadline_s - stage_s[0])
+        source, recent, arrived = arrivals.later(p.source, s.source, came, s.recent, seconds, u[-3])
+
+        spent = jnp.where(go, next_j, jnp.where(computes, wake_j + stage_j[0], 0.0))
+        spent = spent + came.pause * jnp.where(sleeps, p.supply.sleep_w, p.supply.idle_w)
+        battery, harvested = power.charge(p.supply, s.battery, s.clock, s.sky, seconds, spent)
+        clock, sky = power.later(p.supply, s.clock, s.sky, seconds, u[-2])
+
+        begun = jnp.where(computes, image * self.exits, jnp.where(sleeps, ASLEEP, IDLE))
+        age = jnp.where(go, s.age + next_s, jnp.where(takes, taken_age, 0.0) + jnp.where(computes, work_s, 0.0))
+        elapsed = s.elapsed + seconds
+        new = StreamState(
+            jnp.where(go, s.position + 1, begun).astype(jnp.int32),
+            age, ages, source, battery, clock, sky, recent, elapsed, s.condition,
+        )  # fmt: skip
+        answers = busy & ~go
+        right = jnp.where(answers & (s.age <= p.deadline_s), self._worth(p, s.position), 0.0)
+        reward = right - p.toll * arrived
+        truncated = elapsed >= p.horizon_s
+        info = {
+            "seconds": seconds,
+            "arrived": arrived,
+            "answered": answers,
+            "right": right,
+            "lost": pushed + late,
+            "exit": jnp.where(answers, exit, -1),
+            "spent_j": spent,
+            "harvested_j": harvested,
+        }
+        return self._observe(new, p), new, reward, jnp.zeros_like(truncated), truncated, info
+
+    def _worth(self, p: StreamParams, position: chex.Array) -> chex.Array:
+        word = unpack(_read(p.words, position))
+        return word.probability if self.expected else word.correct
+
+    def _observe(self, s: StreamState, p: StreamParams) -> chex.Array:
+        busy = s.position >= 0
+        word, exit = unpack(_read(p.words, s.position)), jnp.maximum(s.position, 0) % self.exits
+        oldest = queue.oldest(s.ages)
+        cosine, sine = direction(s.clock * (2 * np.pi / p.supply.day_s))
+        frame = [word.probability, word.margin, word.agreement, (exit + 1) * np.float32(1 / self.exits)]
+        own = [jnp.where(busy, x, 0.0) for x in (*frame, _share(p.deadline_s - s.age, p.deadline_s))]
+        seen = [
+            queue.count(s.ages) * np.float32(1 / self.places),
+            jnp.where(jnp.isfinite(oldest), _share(p.deadline_s - oldest, p.deadline_s), 1.0),
+            _share(s.battery, p.supply.capacity_j),
+            power.light(p.supply, s.clock, s.sky),
+            sine,
+            cosine,
+            _share(s.recent, p.source.rate_busy),
+        ]
+        drawn = [] if s.condition is None else list(s.condition)
+        return jnp.stack([jnp.asarray(x, jnp.float32) for x in (*own, *seen, *drawn)])
+
+    def _conditioned(self, p: StreamParams, condition: chex.Array | None) -> StreamParams:
+        """With an episode's load, capacity and sun."""
+        if condition is None:
+            return p
+        load, capacity, sun = between(condition, jnp.asarray(p.low), jnp.asarray(p.high))
+        supply = p.supply.replace(capacity_j=p.supply.capacity_j * capacity, panel_w=p.supply.panel_w * sun)
+        return p.replace(source=arrivals.faster(p.source, load), supply=supply)
+
+
+def at(values: chex.Array, index: chex.Array) -> chex.Array:
+    """`values[index]` by choosing among the few: vector units are slow at reading from places of their own."""
+    chosen = values[0]
+    for k in range(1, values.shape[0]):
+        chosen = jnp.where(index == k, values[k], chosen)
+    return chosen
+
+
+def _read(words: chex.Array, position: chex.Array) -> chex.Array:
+    return jnp.asarray(words).at[jnp.maximum(position, 0)].get(mode="promise_in_bounds")
+
+
+def _share(part: chex.Numeric, whole: chex.Numeric) -> chex.Array:
+    return jnp.clip(part / whole, 0.0, 1.0)
