@@ -1,41 +1,53 @@
-"""The queue: ages float32 [places] of frames waiting, newest first, infinite where there is none."""
+"""The queue: ages of frames waiting, one float32 scalar a place, newest first, infinite where there is none.
+
+Scalars and no array of places: lanes of scalars are plain vectors.
+"""
+
+import functools
 
 import chex
 import jax.numpy as jnp
 
+Ages = tuple[chex.Array, ...]
 
-def count(ages: chex.Array) -> chex.Array:
+
+def count(ages: Ages) -> chex.Array:
     """int32 scalar: frames waiting."""
-    return jnp.sum(jnp.isfinite(ages)).astype(jnp.int32)
+    return functools.reduce(jnp.add, [(age < jnp.inf).astype(jnp.int32) for age in ages])
 
 
-def oldest(ages: chex.Array) -> chex.Array:
+def oldest(ages: Ages) -> chex.Array:
     """The largest age, infinite where no frame waits."""
-    found = jnp.max(jnp.where(jnp.isfinite(ages), ages, -1.0))
-    return jnp.where(found < 0, jnp.inf, found)
+    found = ages[0]
+    for age in ages[1:]:
+        found = jnp.where(age < jnp.inf, age, found)
+    return found
 
 
-def take(ages: chex.Array, waiting: chex.Array, newest: chex.Array) -> tuple[chex.Array, chex.Array]:
-    """(age of the frame taken, the others' ages); which: the newest or the oldest. One waits at least."""
-    behind = jnp.where(jnp.arange(ages.shape[0]) == waiting - 1, jnp.inf, ages)
-    ahead = jnp.concatenate([ages[1:], jnp.full(1, jnp.inf, ages.dtype)])
-    return jnp.where(newest, ages[0], oldest(ages)), jnp.where(newest, ahead, behind)
+def take(ages: Ages, newest: chex.Array) -> Ages:
+    """The ages of the others when the newest or the oldest frame is taken, one of which waits at least."""
+    none = jnp.full_like(ages[0], jnp.inf)
+    after = (*ages[1:], none)
+    # The oldest is the one behind which none is.
+    behind = (jnp.where(next < jnp.inf, age, none) for age, next in zip(ages, after, strict=True))
+    return tuple(jnp.where(newest, a, b) for a, b in zip(after, behind, strict=True))
 
 
-def add(ages: chex.Array, new: chex.Array, joins: chex.Array) -> tuple[chex.Array, chex.Array]:
+def add(ages: Ages, new: Ages, joins: tuple[chex.Array, ...]) -> tuple[Ages, chex.Array]:
     """(ages with new frames among them, float32 how many the full queue pushed out, the oldest first).
 
     Args:
-      new: ages [n] of what arrived, falling; joins: bool [n], which of them count.
+      new: ages of what arrived, falling; joins: which of them count, bool scalars.
     """
-    pushed = jnp.float32(0)
+    pushed = jnp.zeros_like(ages[0])
     for age, joined in zip(new, joins, strict=True):
-        pushed = pushed + (joined & jnp.isfinite(ages[-1]))
-        ages = jnp.where(joined, jnp.concatenate([age[None], ages[:-1]]), ages)
+        pushed = pushed + jnp.where(joined & (ages[-1] < jnp.inf), 1.0, 0.0)
+        ages = tuple(jnp.where(joined, a, b) for a, b in zip((age, *ages[:-1]), ages, strict=True))
     return ages, pushed
 
 
-def expire(ages: chex.Array, oldest_age: chex.Numeric) -> tuple[chex.Array, chex.Array]:
+def expire(ages: Ages, oldest_age: chex.Numeric) -> tuple[Ages, chex.Array]:
     """(ages without frames that are too old, float32 how many those are)."""
-    late = jnp.isfinite(ages) & (ages > oldest_age)
-    return jnp.where(late, jnp.inf, ages), jnp.sum(late).astype(jnp.float32)
+    late = [(age < jnp.inf) & (age > oldest_age) for age in ages]
+    kept = tuple(jnp.where(x, jnp.inf, age) for x, age in zip(late, ages, strict=True))
+    return kept, functools.reduce(jnp.add, [jnp.where(x, 1.0, 0.0) for x in late])
