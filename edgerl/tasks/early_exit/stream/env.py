@@ -76,6 +76,8 @@ class StreamParams:
     wake_j: chex.Numeric = 0.005
     horizon_s: chex.Numeric = 86400.0  # of an episode
     toll: chex.Numeric = 0.0  # taken off the reward for each frame that arrives: learning is less noisy with it
+    joule: chex.Numeric = 0.0  # worth of a joule: that of the charge is a potential, by whose changes rewards are shaped
+    lasting_s: chex.Numeric = 20_000.0  # a reward after so many seconds is worth a share of 1 / e, where one learns
     low: chex.Array = dataclasses.field(default_factory=lambda: np.ones(3, np.float32))  # factors of `CONDITIONS` are …
     high: chex.Array = dataclasses.field(default_factory=lambda: np.ones(3, np.float32))  # … log-uniform to here
 
@@ -209,7 +211,10 @@ class ExitStream(ByContent):
         new = StreamState(position, age, ages, source, battery, clock, sky, recent, elapsed, s.condition)
         right = jnp.where(plan.answers & (s.age <= p.deadline_s), self._worth(p, s.position), 0.0)
         truncated = elapsed >= p.horizon_s
+        discount = jnp.exp(-seconds / p.lasting_s)
+        shaped = p.joule * (discount * battery - s.battery)  # Ng, Harada & Russell, 1999: no policy's rank changes
         info = {
+            "discount": discount,
             "seconds": seconds,
             "arrived": arrived,
             "answered": plan.answers,
@@ -219,7 +224,7 @@ class ExitStream(ByContent):
             "spent_j": spent,
             "harvested_j": harvested,
         }
-        return self._observe(new, p), new, right - p.toll * arrived, jnp.zeros_like(truncated), truncated, info
+        return self._observe(new, p), new, right - p.toll * arrived + shaped, jnp.zeros_like(truncated), truncated, info
 
     def _plan(self, p: StreamParams, s: StreamState, action: chex.Array) -> "_Plan":
         """What is done next, as far as deadline and battery allow what was decided."""

@@ -16,7 +16,7 @@ from edgerl.util.errors import UserError
 # Watts while waiting awake and while asleep, and the time and energy of waking up. Assumptions for a camera whose sensor
 # keeps a frame and wakes the processor: clocks stopped; deep sleep, from which it starts anew from flash.
 IDLE_W, SLEEP_W, WAKE_S, WAKE_J = 0.02, 0.0005, 0.25, 0.02
-PANEL_W, SKY_LOW = 0.1, 0.3  # a panel of about 10 cm² in full sun; days from overcast to clear
+PANEL_W, SKY_LOW = 0.15, 0.3  # a panel of about 10 cm² in full sun; days from overcast to clear
 LOADS = {"light": Source(0.1, 1.0), "heavy": Source(0.25, 2.0)}  # by name
 LOW, HIGH = (0.5, 0.13, 0.5), (3.0, 1.0, 2.0)  # factors of load, capacity and sun where they are drawn
 

@@ -10,10 +10,13 @@ import numpy as np
 
 from edgerl.envs import prng
 from edgerl.envs.deciding import LanesPolicy, Policy
-from edgerl.tasks.early_exit.stream.env import ExitStream, StreamParams
+from edgerl.simulator.xla import in_one_loop, one_kernel
+from edgerl.tasks.early_exit.stream.env import ExitStream, StreamParams, StreamState
 from edgerl.util.content import jit_by_content
 
 DAY_S = 86400.0
+_SUMS = ("right", "arrived", "answered", "lost", "seconds", "spent_j", "harvested_j")
+_CHUNK = 256  # decisions between looks at the clock
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +62,7 @@ def play(
     env: ExitStream,
     policy: Policy,
     key: chex.PRNGKey,
-    lanes: int = 64,
+    lanes: int = 512,
     seconds: float = 4 * DAY_S,
     burn_s: float = DAY_S,
     params: StreamParams | None = None,
@@ -70,58 +73,65 @@ def play(
       policy: (key, observation) -> action; one of arrays is data, and compiles once.
       params: by default the environment's; its horizon does not count.
     """
-    params = env.default_params if params is None else params
+    params = (env.default_params if params is None else params).replace(horizon_s=np.float32(np.inf))
+    params = jax.tree.map(jnp.asarray, params)  # data: other numbers do not compile again
     data = jax.tree.leaves(policy) and all(isinstance(x, (jax.Array, np.ndarray)) for x in jax.tree.leaves(policy))
     static, given = (None, policy) if data else (policy, None)
-    sums = _play(env, static, given, key, params.replace(horizon_s=np.inf), lanes, float(seconds), float(burn_s))
-    return Played(**{name: np.asarray(x, np.float64) for name, x in sums.items()})
+    start_key, step_key, act_key = jax.random.split(prng.derive(key), 3)
+    streams = jnp.moveaxis(jax.random.key_data(jax.random.split(step_key, lanes)), -1, 0)
+    carry = _begin(env, start_key, params, lanes)
+    window = jnp.array([burn_s, burn_s + seconds], jnp.float32)
+    while float(carry[1].elapsed.min()) < burn_s + seconds:
+        carry = _chunk(env, static, given, act_key, streams, params, window, carry)
+    sums = {name: np.asarray(x, np.float64) for name, x in carry[-1].items()}
+    exits = np.stack([sums.pop(f"exit {k}") for k in range(env.exits)], axis=-1)
+    return Played(**sums, exits=exits)
 
 
-@jit_by_content("env", "static", "lanes", "seconds", "burn_s")
-def _play(
+Carry = tuple[chex.Array, StreamState, chex.Array, dict[str, chex.Array]]  # decisions, states, observations, sums
+
+
+@jit_by_content("env", "lanes")
+def _begin(env: ExitStream, key: chex.PRNGKey, params: StreamParams, lanes: int) -> Carry:
+    obs, state = jax.vmap(lambda k: env.reset(k, params), out_axes=-1)(jax.random.split(key, lanes))
+    names = (*_SUMS, *(f"exit {k}" for k in range(env.exits)), "decisions")
+    return jnp.uint32(0), state, obs, {name: jnp.zeros(lanes, jnp.float32) for name in names}
+
+
+@jit_by_content("env", "static")
+def _chunk(
     env: ExitStream,
     static: Policy | None,
     given: Policy | None,
-    key: chex.PRNGKey,
+    act_key: chex.PRNGKey,
+    streams: chex.Array,
     params: StreamParams,
-    lanes: int,
-    seconds: float,
-    burn_s: float,
-) -> dict[str, chex.Array]:
+    window: chex.Array,
+    carry: Carry,
+) -> Carry:
+    """`_CHUNK` decisions in every lane; what happens between the two times of `window` is counted."""
     policy = static if given is None else given
     assert policy is not None  # one of both
-    start_key, key = jax.random.split(prng.derive(key))
 
-    def acted(key: chex.PRNGKey, obs: chex.Array) -> chex.Array:
+    def decided(time: chex.Array, obs: chex.Array) -> chex.Array:
         if isinstance(policy, LanesPolicy):
             return policy.lanes(obs)
-        return jax.vmap(policy, in_axes=(0, -1), out_axes=-1)(jax.random.split(key, lanes), obs)
+        keys = jax.random.split(jax.random.fold_in(act_key, time), obs.shape[-1])
+        return jax.vmap(policy, in_axes=(0, -1), out_axes=-1)(keys, obs)
 
-    def going(carry: Any) -> chex.Array:
-        return jnp.any(carry[1].elapsed < burn_s + seconds)
+    def one(words: chex.Array, time: chex.Array, state: StreamState, action: chex.Array) -> Any:
+        obs, after, _, _, _, info = env.step(prng.nth_key(words[0], words[1], time), state, action, params)
+        return obs, after, info
 
-    def step(carry: Any) -> Any:
+    def step(carry: Carry, _: None) -> tuple[Carry, None]:
         time, state, obs, sums = carry
-        act_key, step_key = jax.random.split(jax.random.fold_in(key, time))
-        action = acted(act_key, obs)
-        one = jax.vmap(lambda k, s, a: env.step(k, s, a, params), in_axes=(0, -1, -1), out_axes=-1)
-        obs, after, _, _, _, info = one(jax.random.split(step_key, lanes), state, action)
-        counts = (state.elapsed >= burn_s) & (state.elapsed < burn_s + seconds)
-        exits = info.pop("exit") == jnp.arange(env.exits)[:, None]
-        found = {**{name: x.astype(jnp.float32) for name, x in info.items()}, "exits": exits, "decisions": counts}
-        sums = {name: _added(sums[name], jnp.where(counts, x, 0)) for name, x in found.items()}
-        return time + 1, after, obs, sums
+        action = decided(time, obs)
+        obs, after, info = jax.vmap(one, in_axes=(-1, None, -1, -1), out_axes=-1)(streams, time, state, action)
+        counts = (state.elapsed >= window[0]) & (state.elapsed < window[1])
+        exits = {f"exit {k}": info["exit"] == k for k in range(env.exits)}
+        found = {**{name: info[name] for name in _SUMS}, **exits, "decisions": counts}
+        sums = {name: sums[name] + jnp.where(counts, x.astype(jnp.float32), 0) for name, x in found.items()}
+        after, sums = in_one_loop((after, sums))
+        return (time + 1, after, obs, sums), None
 
-    obs, state = jax.vmap(lambda k: env.reset(k, params), out_axes=-1)(jax.random.split(start_key, lanes))
-    names = ("right", "arrived", "answered", "lost", "seconds", "spent_j", "harvested_j", "decisions")
-    none = {name: jnp.zeros((2, lanes), jnp.float32) for name in names}
-    none["exits"] = jnp.zeros((2, env.exits, lanes), jnp.float32)
-    sums = jax.lax.while_loop(going, step, (jnp.int32(0), state, obs, none))[-1]
-    return {name: jnp.moveaxis(x[0], -1, 0) for name, x in sums.items()}
-
-
-def _added(total: chex.Array, x: chex.Array) -> chex.Array:
-    """Kahan's compensated sum: (sum, what is missing of it), [2, ...]."""
-    value = x - total[1]
-    new = total[0] + value
-    return jnp.stack([new, (new - total[0]) - value])
+    return one_kernel(lambda carry: jax.lax.scan(step, carry, None, _CHUNK)[0], carry)
