@@ -49,7 +49,7 @@ def _path(text: str) -> str:
     return text
 
 
-_TASKS = "cartpole | early-exit | latent-nas | agent-vit"
+_TASKS = "cartpole | early-exit | exit-stream | latent-nas | agent-vit"
 _WHAT = f"{_TASKS} | an environment: its id, gymnax:ID, module:callable or file.py:callable"
 _TRAIN_EXAMPLES = """edgerl train cartpole --set seed=3 --out runs/pole
   edgerl train gymnax:Acrobot-v1 --out runs/acrobot

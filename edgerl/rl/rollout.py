@@ -70,7 +70,8 @@ def rollout(
         playing: RolloutState, action: chex.Array, key: chex.PRNGKey
     ) -> tuple[RolloutState, Transition, EpisodeStats]:
         step_key, reset_key = jax.random.split(key)
-        obs, state, reward, terminated, truncated, info = take_step(env, step_key, playing.state, played(action), params)
+        obs, state, reward, *ends, info = take_step(env, step_key, playing.state, played(action), params)
+        terminated, truncated = ends
         going = RolloutState(obs, state, playing.episode_return + reward, playing.episode_length + 1)
         fresh = RolloutState(*env.reset(reset_key, params), jnp.float32(0), jnp.int32(0))
         ended = terminated | truncated

@@ -71,7 +71,7 @@ def step(p, s, action, u, image):
         s["clock"] -= supply["day_s"]
         s["sky"] = supply["sky_low"] + (1 - supply["sky_low"]) * u["sky"]
     s["recent"] = s["recent"] * math.exp(-seconds / source["memory_s"]) + len(came) / source["memory_s"]
-    return s, happened["right"] - p["toll"] * len(came), happened
+    return s, happened["right"], happened
 
 
 def _of_state(source, what, busy):

@@ -186,4 +186,3 @@ class EarlyExit(ByContent):
 
 def _read(words: chex.Array, position: chex.Array) -> chex.Array:
     return jnp.asarray(words).at[position].get(mode="promise_in_bounds")
-

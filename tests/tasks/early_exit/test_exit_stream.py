@@ -15,7 +15,17 @@ import edgerl
 from edgerl.tasks.early_exit.draws import below, unit
 from edgerl.tasks.early_exit.stream import power, queue
 from edgerl.tasks.early_exit.stream.arrivals import Source, SourceState
-from edgerl.tasks.early_exit.stream.env import ASLEEP, CONTINUE, IDLE, NEWEST, OLDEST, SLEEP, ExitStream, StreamParams
+from edgerl.tasks.early_exit.stream.env import ExitStream
+from edgerl.tasks.early_exit.stream.parts import (
+    ASLEEP,
+    CONTINUE,
+    IDLE,
+    NEWEST,
+    OLDEST,
+    SLEEP,
+    Learning,
+    StreamParams,
+)
 from edgerl.tasks.early_exit.stream.power import Supply
 from edgerl.tasks.early_exit.table.packing import unpack
 
@@ -61,16 +71,14 @@ def state(env, position=ASLEEP, age=0.0, ages=(), battery=50.0, busy=False, **ch
 
 
 @functools.cache
-def compiled(expected):
+def compiled(learning):
     """One step of any device, by its parameters."""
-    return jax.jit(dataclasses.replace(device(), expected=expected).step)
+    return jax.jit(dataclasses.replace(device(), learning=learning).step)
 
 
 def after(env, begun, action):
     """(state, reward, info) after one step."""
-    _, new, reward, _, _, info = compiled(env.expected)(
-        jax.random.key(1), begun, jnp.int32(action), env.default_params
-    )
+    _, new, reward, _, _, info = compiled(env.learning)(jax.random.key(1), begun, jnp.int32(action), env.default_params)
     return new, float(reward), info
 
 
@@ -101,9 +109,18 @@ def test_an_answer_after_the_deadline_pays_nothing():
     assert after(device(), state(device(), position=0, age=10.5), SLEEP)[1] == 0.0
 
 
-def test_expected_rewards_are_probabilities():
-    env = dataclasses.replace(device(), expected=True)
-    assert after(env, state(env, position=1), SLEEP)[1] == pytest.approx(0.6)
+def test_rewards_for_learning_are_probabilities_shaped_by_the_battery():
+    env = dataclasses.replace(device(), learning=Learning(toll=0.5, joule=2.0, discount_s=100.0))
+    _, reward, info = after(env, state(env, position=1), SLEEP)  # 60 s, and 42.5 of 50 J are left
+    assert float(info["discount"]) == pytest.approx(np.exp(-0.6))
+    assert reward == pytest.approx(0.6 + 2 * (np.exp(-0.6) * 42.5 - 50))
+
+
+def test_each_frame_that_arrives_costs_its_toll_in_learning():
+    env = dataclasses.replace(device(source=Source(gaps_s=np.array([1.5], np.float32))), learning=Learning(0.5, 0.0))
+    begun = state(env, position=0)
+    begun = begun._replace(source=SourceState(begun.source.busy, jnp.int32(0), jnp.float32(0.25)))
+    assert after(env, begun, CONTINUE)[1] == -1.0
 
 
 @pytest.mark.parametrize(("age", "battery"), [(8.5, 50.0), (1.0, 1.5)])
@@ -201,7 +218,7 @@ def test_it_is_what_plain_python_computes(name):
     shipped = edgerl.make("ExitStream-v0")
     supply = dataclasses.replace(shipped.default_params.supply, capacity_j=8.0, day_s=3000.0, panel_w=0.3)
     env = dataclasses.replace(
-        shipped, default_params=shipped.default_params.replace(source=SOURCES[name], supply=supply, toll=0.25)
+        shipped, default_params=shipped.default_params.replace(source=SOURCES[name], supply=supply)
     )
     p = env.default_params
     plain = plain_params(env)
@@ -219,7 +236,9 @@ def test_it_is_what_plain_python_computes(name):
         assert found.keys() == wanted.keys()
         for what in wanted:
             assert found[what] == pytest.approx(wanted[what], rel=1e-4, abs=2e-3), (i, what)
-        assert {k: float(v) for k, v in info.items()} == pytest.approx({k: float(v) for k, v in happened.items()}, rel=1e-4, abs=2e-3)
+        assert {k: float(v) for k, v in info.items()} == pytest.approx(
+            {k: float(v) for k, v in happened.items()}, rel=1e-4, abs=2e-3
+        )
         assert float(paid) == pytest.approx(reward, abs=1e-5)
         assert bool(env.observation_space().contains(obs))
         assert not terminated
@@ -229,7 +248,7 @@ def plain_params(env):
     p = env.default_params
     source, supply = dataclasses.asdict(p.source), dataclasses.asdict(p.supply)
     source["gaps_s"] = None if p.source.gaps_s is None else p.source.gaps_s.tolist()
-    named = {name: getattr(p, name) for name in ("deadline_s", "pause_s", "wake_s", "wake_j", "toll")}
+    named = {name: getattr(p, name) for name in ("deadline_s", "pause_s", "wake_s", "wake_j")}
     stages = {name: getattr(p, name).tolist() for name in ("stage_s", "stage_j")}
     correct = np.asarray(unpack(jnp.asarray(p.words)).correct)
     supply["harvest"] = supply["harvest"].tolist()
@@ -238,11 +257,9 @@ def plain_params(env):
 
 def plain_state(s):
     """The numbers of a state, the queue's oldest frame first."""
-    made = {
-        name: float(getattr(s, name)) for name in ("position", "age", "battery", "clock", "sky", "recent")
-    }
+    made = {name: float(getattr(s, name)) for name in ("position", "age", "battery", "clock", "sky", "recent")}
     made["position"] = int(made["position"])
-    mark, gap = ((0, 0.0) if s.source.mark is None else (int(s.source.mark), float(s.source.gap)))
+    mark, gap = (0, 0.0) if s.source.mark is None else (int(s.source.mark), float(s.source.gap))
     queue_ages = [float(x) for x in s.ages[::-1] if np.isfinite(x)]
     return {**made, "queue": queue_ages, "busy": bool(s.source.busy), "mark": mark, "gap": gap}
 

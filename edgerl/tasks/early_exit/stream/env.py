@@ -7,7 +7,7 @@ A step is one decision and all the time until the next one. Action:
   3 SLEEP     answer, then sleep until a frame arrives, `pause_s` at most
 Where 1 or 2 find no frame, the device waits for one, awake, `pause_s` at most. A stage is begun only if it ends before
 the frame's deadline and the battery pays for it: a frame that cannot go on is answered, a device that cannot pay for a
-first exit sleeps. A frame that waited too long to be answered in time is dropped, and so is the oldest where the queue is
+first exit sleeps. A frame that waited too long to be answered in time is lost, and so is the oldest where the queue is
 full. A device that slept takes `wake_s` and `wake_j` before it computes.
 
 Reward: 1 for a right answer in time. Truncated after `horizon_s`; an empty battery ends nothing, frames are lost.
@@ -16,14 +16,12 @@ Observation: float32 [12], see `NAMES`; three more where conditions are drawn pe
 """
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 
 from edgerl.envs.environment import Step
 from edgerl.envs.spaces import Box, Discrete
@@ -31,70 +29,21 @@ from edgerl.simulator.trigonometry import direction
 from edgerl.simulator.xla import in_one_loop
 from edgerl.tasks.early_exit.draws import below, between, unit
 from edgerl.tasks.early_exit.stream import arrivals, power, queue
-from edgerl.tasks.early_exit.stream.arrivals import Source
-from edgerl.tasks.early_exit.stream.power import Supply
+from edgerl.tasks.early_exit.stream.parts import (
+    ASLEEP,
+    CONDITIONS,
+    CONTINUE,
+    DRAWN,
+    IDLE,
+    NAMES,
+    NEWEST,
+    SLEEP,
+    Learning,
+    StreamParams,
+    StreamState,
+)
 from edgerl.tasks.early_exit.table.packing import unpack
 from edgerl.util.content import ByContent
-
-CONTINUE, OLDEST, NEWEST, SLEEP = 0, 1, 2, 3
-IDLE, ASLEEP = -1, -2  # positions where no frame is under way
-CONDITIONS = ("load", "capacity", "sun")  # what may be drawn for an episode
-
-NAMES = {
-    "probability": "largest probability at the exit reached, 0 while no frame is under way",
-    "margin": "largest less second largest probability",
-    "agreement": "1 if this exit predicts what the one before did",
-    "exit": "number of the exit reached, divided by that of the last one; 0 while no frame is under way",
-    "slack": "time left to answer the frame under way, as a share of the deadline",
-    "waiting": "frames in the queue, as a share of its places",
-    "queue slack": "time left to answer the oldest frame waiting, as a share of the deadline; 1 if none waits",
-    "battery": "charge, as a share of the capacity",
-    "harvest": "power that the battery is charged with now, as a share of the most",
-    "day sine": "sine of the time of day, 0 at midnight",
-    "day cosine": "cosine of the time of day, 1 at midnight",
-    "recent": "frames that arrived lately, as a share of those that a busy source sends meanwhile; 1 at most",
-}
-_DRAWN = {
-    "load": "rate of the frames, from 0 for the least to 1 for the most",
-    "capacity": "of the battery, from 0 for the least to 1 for the most",
-    "sun": "power of the panel, from 0 for the least to 1 for the most",
-}
-
-
-@struct.dataclass
-class StreamParams:
-    """A device, what it is sent, and what charges it. Seconds, joules, watts. Any field may be an array under `vmap`."""
-
-    words: chex.Array  # uint32 [n * K], see `packing`
-    stage_s: chex.Array  # float32 [K], time of each exit's own part
-    stage_j: chex.Array  # float32 [K], its energy
-    source: Source = Source()
-    supply: Supply = dataclasses.field(default_factory=Supply)
-    deadline_s: chex.Numeric = 6.0  # from a frame's arrival to its answer
-    pause_s: chex.Numeric = 60.0  # of waiting or sleeping, at most, before the next decision
-    wake_s: chex.Numeric = 0.05
-    wake_j: chex.Numeric = 0.005
-    horizon_s: chex.Numeric = 86400.0  # of an episode
-    toll: chex.Numeric = 0.0  # taken off the reward for each frame that arrives: learning is less noisy with it
-    joule: chex.Numeric = 0.0  # worth of a joule: that of the charge is a potential, by whose changes rewards are shaped
-    lasting_s: chex.Numeric = 20_000.0  # a reward after so many seconds is worth a share of 1 / e, where one learns
-    low: chex.Array = dataclasses.field(default_factory=lambda: np.ones(3, np.float32))  # factors of `CONDITIONS` are …
-    high: chex.Array = dataclasses.field(default_factory=lambda: np.ones(3, np.float32))  # … log-uniform to here
-
-
-class StreamState(NamedTuple):
-    """Of one device; ages are seconds since a frame's arrival."""
-
-    position: chex.Array  # int32, place of the exit reached in the table; IDLE or ASLEEP where there is none
-    age: chex.Array  # float32, of the frame under way
-    ages: queue.Ages  # of frames waiting, newest first, infinite where there is none
-    source: arrivals.SourceState
-    battery: chex.Array  # float32, joules
-    clock: chex.Array  # float32, seconds since midnight
-    sky: chex.Array  # float32 in [0, 1], this day's share of a clear day's harvest
-    recent: chex.Array  # float32, exponential mean of the arrivals, per second
-    elapsed: chex.Array  # float32, seconds of this episode
-    condition: chex.Array | None = None  # float32 [3] in [0, 1], where conditions are drawn
 
 
 class _Plan(NamedTuple):
@@ -119,23 +68,21 @@ class ExitStream(ByContent):
     Attributes:
       exits: K, the network's exits.
       places: of the queue. As many frames, and one more, may arrive during one step.
-      expected: a reward of the answer's calibrated probability instead of whether it is right: learning is less noisy.
       draw: the load, the battery's capacity and the sun are drawn for each episode, by `low` and `high`, and observed.
-      training: settings that suit it, see docs/extending.md.
+      learning: how the reward is changed for learning; None: not at all.
     """
 
     exits: int
     default_params: StreamParams = dataclasses.field(repr=False)
     places: int = 4
-    expected: bool = False
     draw: bool = False
-    training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    learning: Learning | None = None
     id: str = "ExitStream-v0"
 
     @property
     def observation_names(self) -> tuple[str, ...]:
         """What each number of an observation is."""
-        meaning = NAMES | (_DRAWN if self.draw else {})
+        meaning = NAMES | (DRAWN if self.draw else {})
         return tuple(f"{name}: {text}" for name, text in meaning.items())
 
     @property
@@ -211,10 +158,7 @@ class ExitStream(ByContent):
         new = StreamState(position, age, ages, source, battery, clock, sky, recent, elapsed, s.condition)
         right = jnp.where(plan.answers & (s.age <= p.deadline_s), self._worth(p, s.position), 0.0)
         truncated = elapsed >= p.horizon_s
-        discount = jnp.exp(-seconds / p.lasting_s)
-        shaped = p.joule * (discount * battery - s.battery)  # Ng, Harada & Russell, 1999: no policy's rank changes
         info = {
-            "discount": discount,
             "seconds": seconds,
             "arrived": arrived,
             "answered": plan.answers,
@@ -224,7 +168,12 @@ class ExitStream(ByContent):
             "spent_j": spent,
             "harvested_j": harvested,
         }
-        return self._observe(new, p), new, right - p.toll * arrived + shaped, jnp.zeros_like(truncated), truncated, info
+        reward = right
+        if self.learning is not None:
+            info["discount"] = jnp.exp(-seconds / self.learning.discount_s)
+            shaped = self.learning.joule * (info["discount"] * battery - s.battery)
+            reward = right - self.learning.toll * arrived + shaped
+        return self._observe(new, p), new, reward, jnp.zeros_like(truncated), truncated, info
 
     def _plan(self, p: StreamParams, s: StreamState, action: chex.Array) -> "_Plan":
         """What is done next, as far as deadline and battery allow what was decided."""
@@ -268,7 +217,7 @@ class ExitStream(ByContent):
 
     def _worth(self, p: StreamParams, position: chex.Array) -> chex.Array:
         word = unpack(_read(p.words, position))
-        return word.probability if self.expected else word.correct
+        return word.correct if self.learning is None else word.probability
 
     def _observe(self, s: StreamState, p: StreamParams) -> chex.Array:
         busy = s.position >= 0

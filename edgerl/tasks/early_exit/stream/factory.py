@@ -7,14 +7,15 @@ import numpy as np
 
 from edgerl.tasks.early_exit import factory
 from edgerl.tasks.early_exit.stream.arrivals import Source
-from edgerl.tasks.early_exit.stream.env import ExitStream, StreamParams
+from edgerl.tasks.early_exit.stream.env import ExitStream
+from edgerl.tasks.early_exit.stream.parts import Learning, StreamParams
 from edgerl.tasks.early_exit.stream.power import Supply
 from edgerl.tasks.early_exit.table.table import Table, load_table
 from edgerl.tasks.hardware.profiles import Profile, load_profile
 from edgerl.util.errors import UserError
 
-# Watts while waiting awake and while asleep, and the time and energy of waking up. Assumptions for a camera whose sensor
-# keeps a frame and wakes the processor: clocks stopped; deep sleep, from which it starts anew from flash.
+# Watts while waiting awake and while asleep, and the time and energy of waking up. Assumptions for a camera whose
+# sensor keeps a frame and wakes the processor: clocks stopped; deep sleep, from which it starts anew from flash.
 IDLE_W, SLEEP_W, WAKE_S, WAKE_J = 0.02, 0.0005, 0.25, 0.02
 PANEL_W, SKY_LOW = 0.15, 0.3  # a panel of about 10 cm² in full sun; days from overcast to clear
 LOADS = {"light": Source(0.1, 1.0), "heavy": Source(0.25, 2.0)}  # by name
@@ -29,10 +30,10 @@ def exit_stream_v0(
     gaps_s: Any = None,
     harvest: Any = None,
     draw: bool = False,
-    expected: bool = False,
+    learning: Learning | None = None,
 ) -> ExitStream:
     """ExitStream-v0 on the shipped table; see `from_table`."""
-    return from_table(load_table(), split, profile, load, capacity_j, gaps_s, harvest, draw, expected)
+    return from_table(load_table(), split, profile, load, capacity_j, gaps_s, harvest, draw, learning)
 
 
 def from_table(
@@ -44,7 +45,7 @@ def from_table(
     gaps_s: Any = None,
     harvest: Any = None,
     draw: bool = False,
-    expected: bool = False,
+    learning: Learning | None = None,
 ) -> ExitStream:
     """The environment of a table's images of one split, on a board.
 
@@ -55,9 +56,9 @@ def from_table(
       load: one of `LOADS`: rates of the source's two states.
       capacity_j: of the battery, joules.
       gaps_s: [T] a recorded trace instead of the load, seconds from frame to frame.
-      harvest: [slots] a trace of a day's power instead of day and night, as shares of the panel's; [1]: the same always.
+      harvest: [slots] a trace of a day's power instead of day and night, as shares of the panel's; [1]: always the same.
       draw: load, capacity and sun are drawn for every episode, and observed.
-      expected: a reward of the calibrated probability that an answer is right.
+      learning: how the reward is changed for learning; None: 1 for a right answer, and nothing else.
     Raises:
       UserError: an unknown split, profile or load, a split without images, a capacity or a trace that cannot be.
     """
@@ -85,7 +86,7 @@ def from_table(
         low=np.array(LOW, np.float32),
         high=np.array(HIGH, np.float32),
     )
-    return ExitStream(table.exits, params, expected=expected, draw=draw)
+    return ExitStream(table.exits, params, draw=draw, learning=learning)
 
 
 def _trace(name: str, values: Any, expected: str, least: float = 0.0, most: float = np.inf) -> np.ndarray:

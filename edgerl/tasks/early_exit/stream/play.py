@@ -11,7 +11,8 @@ import numpy as np
 from edgerl.envs import prng
 from edgerl.envs.deciding import LanesPolicy, Policy
 from edgerl.simulator.xla import in_one_loop, one_kernel
-from edgerl.tasks.early_exit.stream.env import ExitStream, StreamParams, StreamState
+from edgerl.tasks.early_exit.stream.env import ExitStream
+from edgerl.tasks.early_exit.stream.parts import StreamParams, StreamState
 from edgerl.util.content import jit_by_content
 
 DAY_S = 86400.0

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from edgerl.tasks.early_exit.stream.env import CONTINUE, NAMES, NEWEST, OLDEST, SLEEP, at
+from edgerl.tasks.early_exit.stream.env import at
+from edgerl.tasks.early_exit.stream.parts import CONTINUE, NAMES, NEWEST, OLDEST, SLEEP
 
 _PLACE = {name: place for place, name in enumerate(NAMES)}
 FEATURES = ("1", "battery", "battery above half", "queue", "queue above a quarter")
