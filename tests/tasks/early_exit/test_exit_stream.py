@@ -231,7 +231,7 @@ def test_it_is_what_plain_python_computes(name):
         named = {"gaps": u[: env.places + 1].tolist(), "change": u[-4], "left": u[-3], "sky": u[-2]}
         image = int(below(jnp.asarray(bits[-1]), p.words.size // env.exits))
         wanted, reward, happened = plain_stream.step(plain, plain_state(s), action, named, image)
-        obs, s, paid, terminated, truncated, info = step(key, s, jnp.int32(action))
+        obs, s, paid, terminated, _, info = step(key, s, jnp.int32(action))
         found = plain_state(s)
         assert found.keys() == wanted.keys()
         for what in wanted:

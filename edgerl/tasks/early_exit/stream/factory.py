@@ -56,7 +56,7 @@ def from_table(
       load: one of `LOADS`: rates of the source's two states.
       capacity_j: of the battery, joules.
       gaps_s: [T] a recorded trace instead of the load, seconds from frame to frame.
-      harvest: [slots] a trace of a day's power instead of day and night, as shares of the panel's; [1]: always the same.
+      harvest: [slots] a trace of a day's power instead of day and night, in shares of the panel's; [1]: a constant.
       draw: load, capacity and sun are drawn for every episode, and observed.
       learning: how the reward is changed for learning; None: 1 for a right answer, and nothing else.
     Raises:

@@ -38,7 +38,7 @@ DRAWN = {
 
 @struct.dataclass
 class StreamParams:
-    """A device, what it is sent, and what charges it. Seconds, joules, watts. Any field may be an array under `vmap`."""
+    """A device, what it is sent, and what charges it. In seconds, joules, watts. Any field may be vmapped."""
 
     words: chex.Array  # uint32 [n * K], see `packing`
     stage_s: chex.Array  # float32 [K], time of each exit's own part

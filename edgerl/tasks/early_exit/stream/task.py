@@ -1,4 +1,4 @@
-"""Early exits on a stream, from training to verified C: what `edgerl train exit-stream` and the commands after it do."""
+"""Early exits on a stream, from training to verified C: `edgerl train exit-stream` and the commands after it."""
 
 import dataclasses
 from collections.abc import Mapping
