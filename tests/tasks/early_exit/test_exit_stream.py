@@ -306,8 +306,9 @@ def test_one_step_is_the_same_jitted_and_batched():
     states = jax.vmap(env.reset)(keys)[1]
     actions = jnp.arange(32, dtype=jnp.int32) % 4
     many = jax.jit(jax.vmap(env.step))(keys, states, actions)
+    alone = jax.jit(env.step)
     for i in range(32):
-        one = env.step(keys[i], jax.tree.map(lambda x, i=i: x[i], states), actions[i])
+        one = alone(keys[i], jax.tree.map(lambda x, i=i: x[i], states), actions[i])
         jax.tree.map(lambda a, b, i=i: np.testing.assert_allclose(a, b[i], rtol=1e-5, atol=1e-5), one, many)
 
 

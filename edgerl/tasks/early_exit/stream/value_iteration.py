@@ -1,7 +1,7 @@
-"""Value iteration on a discretised stream: what a decision is worth at each price of energy, and which price to follow.
+"""Value iteration on a discretised stream: what is best at each price of energy, and which price to follow.
 
-Two time scales. Within minutes the battery hardly changes: there, decisions maximise right answers less a price for each
-joule, over the states of `states.Bins`, with transitions counted in simulated steps. Over the day the price follows the
+Two time scales. Within minutes the battery hardly changes: there, decisions maximise right answers less a price for
+each joule, over the states of `states.Bins`, with transitions counted in simulated steps. Over the day the price follows the
 battery, the time and the sky, by value iteration over these three.
 
 It is exact for the discretised problem only. Its policy sees what every policy sees, rounded, and is judged in the
@@ -167,7 +167,7 @@ def solve(env: ExitStream, key: jax.Array, parts: int = 24, devices: int = 32) -
 
 
 def prices_of(env: ExitStream, played: Played, daylight: np.ndarray) -> np.ndarray:
-    """int8 [slots, skies, levels]: the price to follow, by what each price earns and takes, `played` one after another."""
+    """int8 [slots, skies, levels]: the price to follow, by what each earns and takes, `played` one after another."""
     rows = (len(PRICES), -1)
     right, joules, seconds = (x.reshape(rows) for x in (played.right, played.spent_j, played.seconds))
     supply, slot_s = env.default_params.supply, DAY_S / _DAY_SLOTS
