@@ -1,8 +1,8 @@
 """Value iteration on a discretised stream: what is best at each price of energy, and which price to follow.
 
 Two time scales. Within minutes the battery hardly changes: there, decisions maximise right answers less a price for
-each joule, over the states of `states.Bins`, with transitions counted in simulated steps. Over the day the price follows
-the battery, the time and the sky, by value iteration over these three.
+each joule, over the states of `states.Bins`, with transitions counted in simulated steps. Over the day the price
+follows the battery, the time and the sky, by value iteration over these three.
 
 It is exact for the discretised problem only. Its policy sees what every policy sees, rounded, and is judged in the
 environment itself; it is a reference to be reached, and no upper bound: bins merge states, and so does the split.
