@@ -50,6 +50,7 @@ register("PatchSelection-v0", "edgerl.tasks.agent_vit.factory:patch_selection_v0
 
 extras.register("onnx", "edgerl.deploy.onnx_file:generate")
 extras.register("exits", "edgerl.tasks.early_exit.export.exits_files:write")
+extras.register("stream", "edgerl.tasks.early_exit.stream.c_files:write")
 extras.register("images", "edgerl.tasks.early_exit.export.images:write")
 extras.register("cascade", "edgerl.tasks.early_exit.export.cascade_files:write")
 

@@ -1,5 +1,6 @@
 """Plays a stream and counts: what share of the frames is answered rightly, at which exits, at what energy."""
 
+import contextlib
 import dataclasses
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from edgerl.envs import prng
 from edgerl.envs.deciding import LanesPolicy, Policy
-from edgerl.simulator.xla import in_one_loop, one_kernel
+from edgerl.simulator.xla import Trick, in_one_loop, one_kernel, plain_xla
 from edgerl.tasks.early_exit.stream.env import ExitStream
 from edgerl.tasks.early_exit.stream.parts import StreamParams, StreamState
 from edgerl.util.content import jit_by_content
@@ -71,7 +72,8 @@ def play(
     """What a policy reaches on `lanes` devices for so many seconds each, after `burn_s` that do not count.
 
     Args:
-      policy: (key, observation) -> action; one of arrays is data, and compiles once.
+      policy: (key, observation) -> action; one of arrays is data, and compiles once. One that `looks_up` its actions in
+        large tables says so: XLA (jaxlib 0.10) cannot compile such a policy and the environment into one kernel.
       params: by default the environment's; its horizon does not count.
     """
     params = (env.default_params if params is None else params).replace(horizon_s=np.float32(np.inf))
@@ -82,8 +84,11 @@ def play(
     streams = jnp.moveaxis(jax.random.key_data(jax.random.split(step_key, lanes)), -1, 0)
     carry = _begin(env, start_key, params, lanes)
     window = jnp.array([burn_s, burn_s + seconds], jnp.float32)
-    while float(carry[1].elapsed.min()) < burn_s + seconds:
-        carry = _chunk(env, static, given, act_key, streams, params, window, carry)
+    with contextlib.ExitStack() as stack:
+        if getattr(policy, "looks_up", False):
+            stack.enter_context(plain_xla(Trick.ONE_KERNEL))
+        while float(carry[1].elapsed.min()) < burn_s + seconds:
+            carry = _chunk(env, static, given, act_key, streams, params, window, carry)
     sums = {name: np.asarray(x, np.float64) for name, x in carry[-1].items()}
     exits = np.stack([sums.pop(f"exit {k}") for k in range(env.exits)], axis=-1)
     return Played(**sums, exits=exits)

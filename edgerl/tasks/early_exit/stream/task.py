@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from edgerl.deploy.extras import Extra
 from edgerl.envs.deciding import Policy
 from edgerl.rl.run import runner
 from edgerl.tasks.early_exit.stream import figures as pictures
-from edgerl.tasks.early_exit.stream import rules
+from edgerl.tasks.early_exit.stream import c_files, rules
 from edgerl.tasks.early_exit.stream.config import StreamConfig, environment
 from edgerl.tasks.early_exit.stream.env import ExitStream
 from edgerl.tasks.early_exit.stream.play import DAY_S, Played, play
@@ -80,6 +81,10 @@ class StreamTask(Task):
     def calibration(self, run: Run) -> np.ndarray:
         """float32 [N, features]: what the policy sees over a day of many devices, every fifth decision at random."""
         return calibration.visited(run.env, run.policy, run.key(1002), run.config.evaluation_steps)
+
+    def extras(self, run: Run) -> dict[str, Extra]:
+        """What an export adds: the queue and `NAME_next`, for firmware's main loop."""
+        return {} if run.config.draw else {c_files.NAME: c_files.extra_of(environment(run.config))}
 
     def closed_loop(self, run: Run, player: Policy, episodes: int | None = None) -> dict[str, Any]:
         """Both policies on the test images, over so many devices' days."""

@@ -9,7 +9,7 @@ environment itself; it is a reference to be reached, and no upper bound: bins me
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import chex
 import jax
@@ -43,6 +43,8 @@ class PricedPolicy:
       daylight: float32 [slots], the light of a clear day.
       sky_low: of the darkest day.
     """
+
+    looks_up: ClassVar[bool] = True  # see `play`
 
     bins: Bins
     actions: chex.Array
