@@ -10,8 +10,8 @@ import numpy as np
 from edgerl.deploy.extras import Extra
 from edgerl.envs.deciding import Policy
 from edgerl.rl.run import runner
-from edgerl.tasks.early_exit.stream import figures as pictures
 from edgerl.tasks.early_exit.stream import c_files, rules
+from edgerl.tasks.early_exit.stream import figures as pictures
 from edgerl.tasks.early_exit.stream.config import StreamConfig, environment
 from edgerl.tasks.early_exit.stream.env import ExitStream
 from edgerl.tasks.early_exit.stream.play import DAY_S, Played, play
