@@ -1,6 +1,6 @@
 """`edgerl bench stream`: fixed exits, tuned schedules, value iteration and PPO on ExitStream-v0, in four regimes.
 
-    python -m benchmarks.stream [--json] [--out FILE.json] [--regimes light-300 …] [--players rules ppo …]
+    python benchmarks/stream.py [--json] [--out FILE.json] [--regimes light-300 …] [--players PPO queue …]
 
 Everything is fitted on the images of the policy split and judged on the test images: right answers per 100 frames, over
 days of many devices, each of which has run for half a day before it counts. With `--out` the file is written after each
@@ -123,7 +123,8 @@ def table(found: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Parses, measures, prints."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    example = "example: python benchmarks/stream.py --out stream.json --regimes light-300"
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0], epilog=example)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.add_argument("--out", help="file to keep the results in, and to go on with")
     parser.add_argument("--policies", help="folder to keep PPO's policies in")
