@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import edgerl
-from edgerl.cli.__main__ import main
+from edgerl.cli.commands import main
 from edgerl.tasks.early_exit.stream import task as stream_task
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "stream_loop.c"
