@@ -268,31 +268,35 @@ def plain_state(s):
 @settings(max_examples=8, deadline=None)
 def test_frames_and_energy_are_conserved(seed, lean):
     """What arrives is answered, lost or still there; what is charged is spent, spilled or still there."""
-    new, sums, short = _conserved(jax.random.key(seed), jnp.float32(lean))
+    new, sums, short = randomly_played()(jax.random.key(seed), jnp.float32(lean))
     there = np.isfinite(np.asarray(new.ages)).sum() + int(new.position >= 0)
     assert float(sums["arrived"]) == float(sums["answered"] + sums["lost"]) + there
     assert float(sums["right"]) <= float(sums["answered"])
     assert abs(float(short)) < 1e-2
 
 
-@jax.jit
-def _conserved(key, lean):
+@functools.cache
+def randomly_played():
+    """3,000 random decisions: the last state, sums of what happened, and how far charges are from what they should be."""
     env = edgerl.make("ExitStream-v0", load="heavy", capacity_j=20.0)
     p = env.default_params
-
-    def step(carry, key):
-        s, sums, short = carry
-        act_key, step_key = jax.random.split(key)
-        u, v = jax.random.uniform(act_key, (2,))
-        action = jnp.where(u < lean, CONTINUE, 1 + (3 * v).astype(jnp.int32))
-        _, new, _, _, _, info = env.step(step_key, s, action, p)
-        exact = jnp.clip(s.battery + info["harvested_j"] - info["spent_j"], 0, p.supply.capacity_j)
-        sums = {name: sums[name] + info[name] for name in sums}
-        return (new, sums, short + jnp.abs(exact - new.battery)), None
-
     names = ("arrived", "answered", "lost", "right")
-    begun = env.reset(key, p)[1], {name: jnp.float32(0) for name in names}, jnp.float32(0)
-    return jax.lax.scan(step, begun, jax.random.split(key, 3000))[0]
+
+    def play(key, lean):
+        def step(carry, key):
+            s, sums, short = carry
+            act_key, step_key = jax.random.split(key)
+            u, v = jax.random.uniform(act_key, (2,))
+            action = jnp.where(u < lean, CONTINUE, 1 + (3 * v).astype(jnp.int32))
+            _, new, _, _, _, info = env.step(step_key, s, action, p)
+            exact = jnp.clip(s.battery + info["harvested_j"] - info["spent_j"], 0, p.supply.capacity_j)
+            sums = {name: sums[name] + info[name] for name in sums}
+            return (new, sums, short + jnp.abs(exact - new.battery)), None
+
+        begun = env.reset(key, p)[1], {name: jnp.float32(0) for name in names}, jnp.float32(0)
+        return jax.lax.scan(step, begun, jax.random.split(key, 3000))[0]
+
+    return jax.jit(play)
 
 
 def test_it_keeps_the_contract():
