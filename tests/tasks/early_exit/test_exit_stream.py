@@ -277,7 +277,7 @@ def test_frames_and_energy_are_conserved(seed, lean):
 
 @functools.cache
 def randomly_played():
-    """3,000 random decisions: the last state, sums of what happened, and how far charges are from what they should be."""
+    """3,000 random decisions: the last state, sums of what happened, and how far charges are from the right ones."""
     env = edgerl.make("ExitStream-v0", load="heavy", capacity_j=20.0)
     p = env.default_params
     names = ("arrived", "answered", "lost", "right")
