@@ -71,9 +71,9 @@ class StreamState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Learning:
-    """How the reward is changed for learning. In the long run no policy's rank changes by it, but for `discount_s`.
+    """How the reward is changed for learning. Toll and shaping change no policy's rank; the other two nearly none.
 
-    An answer pays its calibrated probability, instead of 1 or 0 by whether it is right.
+    An answer pays its calibrated probability, instead of 1 or 0 by whether it is right, which is less noisy.
 
     Attributes:
       toll: taken off for each frame that arrives, about what one pays in the mean.
