@@ -40,6 +40,7 @@ register("Acrobot-v1", "edgerl.tasks.acrobot.env:Acrobot")
 register("CartPole-v0", "edgerl.tasks.cartpole.env:cartpole_v0")
 register("CartPole-v1", "edgerl.tasks.cartpole.env:cartpole_v1")
 register("EarlyExit-v0", "edgerl.tasks.early_exit.factory:early_exit_v0")
+register("ExitStream-v0", "edgerl.tasks.early_exit.stream.factory:exit_stream_v0")
 register("LatentNAS-v0", "edgerl.tasks.latent_nas.factory:latent_nas_v0")
 register("Pendulum-v1", "edgerl.tasks.pendulum.env:pendulum_v1")
 register("PositionOnlyCartPole-v1", "edgerl.tasks.cartpole.env:position_only_cartpole_v1")
@@ -49,6 +50,7 @@ register("PatchSelection-v0", "edgerl.tasks.agent_vit.factory:patch_selection_v0
 
 extras.register("onnx", "edgerl.deploy.onnx_file:generate")
 extras.register("exits", "edgerl.tasks.early_exit.export.exits_files:write")
+extras.register("stream", "edgerl.tasks.early_exit.stream.c_files:write")
 extras.register("images", "edgerl.tasks.early_exit.export.images:write")
 extras.register("cascade", "edgerl.tasks.early_exit.export.cascade_files:write")
 

@@ -49,7 +49,7 @@ def _path(text: str) -> str:
     return text
 
 
-_TASKS = "cartpole | early-exit | latent-nas | agent-vit"
+_TASKS = "cartpole | early-exit | exit-stream | latent-nas | agent-vit"
 _WHAT = f"{_TASKS} | an environment: its id, gymnax:ID, module:callable or file.py:callable"
 _TRAIN_EXAMPLES = """edgerl train cartpole --set seed=3 --out runs/pole
   edgerl train gymnax:Acrobot-v1 --out runs/acrobot
@@ -179,7 +179,8 @@ def parser() -> argparse.ArgumentParser:
     _add_processes(simulate, "edgerl simulate CartPole-v1 --envs 1000000")
 
     bench = command("bench", "measure against the peers that are installed", "edgerl bench sim --json")
-    bench.add_argument("what", nargs="?", default="sim", choices=("sim", "ppo", "deploy"), help="default: sim")
+    measures = ("sim", "ppo", "deploy", "stream")
+    bench.add_argument("what", nargs="?", default="sim", choices=measures, help="default: sim")
     bench.add_argument("--figure", type=_path, metavar="FILE.png", help="sim, ppo: also draw the result")
     problems = ("CartPole-v1", "Pendulum-v1")
     bench.add_argument("--env", choices=problems, help="ppo: in this environment alone (default: one after another)")

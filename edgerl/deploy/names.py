@@ -8,7 +8,7 @@ from pathlib import Path
 from edgerl.util.errors import UserError
 
 DEFAULT = "policy"
-_ENDINGS = ("exits", "network", "cascade", "model_data", "tflm", "int8")  # those of an export's own files
+_ENDINGS = ("exits", "stream", "network", "cascade", "model_data", "tflm", "int8")  # those of an export's own files
 # C's standard headers, and words that a board's software development kit is likely to have as a file of its own.
 _TAKEN = (
     *("assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale", "math"),

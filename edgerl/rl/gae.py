@@ -33,7 +33,7 @@ def gae(
       next_values: float32 [T], `V(s'_t)`.
       terminated: bool [T].
       truncated: bool [T].
-      discount: scalar in [0, 1].
+      discount: scalar in [0, 1], or one for each step, float32 [T].
       gae_lambda: scalar in [0, 1]. 0: the one-step error; 1: the return until the end, minus the value.
 
     Returns:

@@ -158,6 +158,8 @@ class Networks:
 
 def advantages_of(steps: Transition, values: chex.Array, next_values: chex.Array, config: PPOConfig) -> chex.Array:
     """float32 [T, N] of steps [T, ..., N], by the values of what was observed before and after them."""
-    return jax.vmap(gae, in_axes=(LAST,) * 5 + (None, None), out_axes=LAST)(
-        steps.reward, values, next_values, steps.terminated, steps.truncated, config.discount, config.gae_lambda
+    own = steps.discount is not None
+    discount, axis = (steps.discount, LAST) if own else (config.discount, None)
+    return jax.vmap(gae, in_axes=(LAST,) * 5 + (axis, None), out_axes=LAST)(
+        steps.reward, values, next_values, steps.terminated, steps.truncated, discount, config.gae_lambda
     )

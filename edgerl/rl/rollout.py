@@ -57,6 +57,9 @@ def rollout(
 ) -> tuple[RolloutState, Transition, chex.Array, EpisodeStats]:
     """Plays `num_steps` steps; an ended episode is followed by a new one. The key is consumed.
 
+    An environment whose steps take different times may say in `info["discount"]`, float32, what a reward after the step
+    is worth before it; it then counts instead of the configuration's `discount`.
+
     Args:
       played: what the environment is given for one of `act`'s actions.
       share: of all environments, those that are played here.
@@ -70,14 +73,15 @@ def rollout(
         playing: RolloutState, action: chex.Array, key: chex.PRNGKey
     ) -> tuple[RolloutState, Transition, EpisodeStats]:
         step_key, reset_key = jax.random.split(key)
-        obs, state, reward, terminated, truncated, _ = take_step(env, step_key, playing.state, played(action), params)
+        obs, state, reward, *ends, info = take_step(env, step_key, playing.state, played(action), params)
+        terminated, truncated = ends
         going = RolloutState(obs, state, playing.episode_return + reward, playing.episode_length + 1)
         fresh = RolloutState(*env.reset(reset_key, params), jnp.float32(0), jnp.int32(0))
         ended = terminated | truncated
         done = EpisodeStats(jnp.int32(1), going.episode_return, going.episode_length)
         return (
             jax.tree.map(lambda new, old: jnp.where(ended, new, old), fresh, going),
-            Transition(playing.obs, action, reward, terminated, truncated, obs),
+            Transition(playing.obs, action, reward, terminated, truncated, obs, info.get("discount")),
             jax.tree.map(lambda x: jnp.where(ended, x, 0), done),
         )
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # importing them would import JAX
 SHIPPED = {
     "cartpole": "edgerl.tasks.cartpole.task:TASK",
     "early-exit": "edgerl.tasks.early_exit.task:TASK",
+    "exit-stream": "edgerl.tasks.early_exit.stream.task:TASK",
     "latent-nas": "edgerl.tasks.latent_nas.task:TASK",
     "agent-vit": "edgerl.tasks.agent_vit.task:TASK",
 }

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgerl import deploy
 from edgerl.deploy import onnx_file
+from edgerl.deploy.extras import Extra
 from edgerl.deploy.names import DEFAULT
 from edgerl.envs.deciding import Policy, Remembering
 from edgerl.envs.environment import Environment
@@ -137,7 +138,7 @@ class Task:
           episodes: how many the returns are of; None: as many as `evaluate` takes.
         """
         files.must_be_new(out)
-        more = onnx_file.extra(onnx, run.policy)
+        more = {**onnx_file.extra(onnx, run.policy), **self.extras(run)}
         return deploy.export(
             run.policy,
             self.calibration(run),
@@ -148,6 +149,11 @@ class Task:
             closed_loop=lambda player: self.closed_loop(run, player, episodes),
             extra=more,
         )
+
+    def extras(self, run: Run) -> dict[str, Extra]:
+        """Files that an export adds, by the name of their generator; see `edgerl.deploy.extras`. By default none."""
+        del run
+        return {}
 
     def closed_loop(self, run: Run, player: Policy, episodes: int | None = None) -> dict[str, Any]:
         """What the deployed policy reaches, and the float one from the same starts: a part of an export's report.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 _WHAT = {
     "cartpole": "CartPole-v1, with the preset that solves it in 49,152 steps",
     "early-exit": "when to stop a network early",
+    "exit-stream": "what to compute next of a stream of frames",
     "latent-nas": "an agent that searches networks for analogue hardware",
     "agent-vit": "which image patches a vision transformer is trained on",
 }

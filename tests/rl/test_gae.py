@@ -52,6 +52,13 @@ def test_against_the_definition(seed):
         np.testing.assert_allclose(advantages[i], expected, rtol=1e-4, atol=1e-5)
 
 
+def test_each_step_may_have_a_discount_of_its_own():
+    never = jnp.zeros(2, bool)
+    advantages = gae(jnp.ones(2), jnp.zeros(2), jnp.array([2.0, 4.0]), never, never, jnp.array([0.5, 0.25]), 1.0)
+    # t=1: 1 + 0.25 * 4 = 2. t=0: 1 + 0.5 * 2 = 2, and 0.5 * 2 of the step after it.
+    np.testing.assert_allclose(advantages, [3.0, 2.0])
+
+
 def test_lambda_zero_and_one():
     rewards, values, next_values = jnp.ones(6), jnp.arange(6.0), jnp.arange(1.0, 7.0)
     never = jnp.zeros(6, bool)

@@ -92,6 +92,21 @@ class TestProbes:
         assert value("termination", sign, time) == pytest.approx(left, rel=0.08)
 
 
+class Slow(Probe):
+    """A probe that says itself what the future of a step is worth."""
+
+    def step(self, *arguments):
+        *others, info = super().step(*arguments)
+        return *others, {**info, "discount": jnp.float32(0.5)}
+
+
+def test_an_environment_may_say_what_the_future_is_worth():
+    state, _ = ppo.train(Slow(), CONFIG, jax.random.key(0), PROBES["reward at the second step"])
+    networks = make_networks(Slow(), CONFIG)
+    first, second = (float(networks.values(state.params, jnp.array([1.0, t], jnp.float32))) for t in (0, 1))
+    assert (first, second) == (pytest.approx(0.5, abs=0.05), pytest.approx(1, abs=0.05))
+
+
 SMALL = CONFIG.replace(num_updates=3, num_envs=4, num_steps=8)
 
 

@@ -22,6 +22,7 @@ from flax import struct
 
 from edgerl.envs.environment import Step
 from edgerl.envs.spaces import Box, Discrete
+from edgerl.tasks.early_exit.draws import below, between, unit
 from edgerl.tasks.early_exit.table.packing import unpack
 from edgerl.util.content import ByContent
 
@@ -134,9 +135,9 @@ class EarlyExit(ByContent):
         draws = jax.random.bits(key, (1 + self.draw_budget + self.draw_preference,), jnp.uint32)
         images = p.words.shape[-1] // self.exits
         factors = iter(draws[1:])
-        budget = _between(_unit(next(factors)), p.budget_low, p.budget_high) if self.draw_budget else None
-        preference = _unit(next(factors)) if self.draw_preference else None
-        state = EarlyExitState(_below(draws[0], images) * self.exits, budget, preference)
+        budget = between(unit(next(factors)), p.budget_low, p.budget_high) if self.draw_budget else None
+        preference = unit(next(factors)) if self.draw_preference else None
+        state = EarlyExitState(below(draws[0], images) * self.exits, budget, preference)
         return self.observe(state, p), state
 
     def step(
@@ -167,7 +168,7 @@ class EarlyExit(ByContent):
         cost = p.beta * latency + p.gamma * compute + p.delta * energy
         factor = 1.0 if state.budget is None else 1 / state.budget
         if state.preference is not None:
-            factor = factor * _between(state.preference, p.preference_low, p.preference_high)
+            factor = factor * between(state.preference, p.preference_low, p.preference_high)
         correct = unpack(_read(p.words, state.position)).correct
         return p.alpha * correct - self._at(cost, state.position % self.exits) * factor
 
@@ -185,24 +186,3 @@ class EarlyExit(ByContent):
 
 def _read(words: chex.Array, position: chex.Array) -> chex.Array:
     return jnp.asarray(words).at[position].get(mode="promise_in_bounds")
-
-
-def _unit(bits: chex.Array) -> chex.Array:
-    """float32 in [0, 1)."""
-    return (bits >> 8).astype(jnp.int32).astype(jnp.float32) * jnp.float32(2**-24)
-
-
-def _between(fraction: chex.Array, low: chex.Numeric, high: chex.Numeric) -> chex.Array:
-    """From `low` to `high`, evenly in the logarithm."""
-    return low * jnp.exp(fraction * jnp.log(high / low))
-
-
-def _below(bits: chex.Array, n: int) -> chex.Array:
-    """int32 in [0, n): the high word of 32 random bits times n, uniform to within n / 2³²."""
-    low, high = bits & 0xFFFF, bits >> 16
-    n_low, n_high = jnp.uint32(n & 0xFFFF), jnp.uint32(n >> 16)
-    middle = high * n_low + ((low * n_low) >> 16)
-    if n < 2**16:
-        return (middle >> 16).astype(jnp.int32)
-    carry = (middle & 0xFFFF) + low * n_high
-    return (high * n_high + (middle >> 16) + (carry >> 16)).astype(jnp.int32)

@@ -10,7 +10,8 @@ from synthetic import synthetic_table
 
 import edgerl
 from edgerl.envs.conformance import check_environment
-from edgerl.tasks.early_exit.env import CONTINUE, EXIT, _below
+from edgerl.tasks.early_exit.draws import below
+from edgerl.tasks.early_exit.env import CONTINUE, EXIT
 from edgerl.tasks.early_exit.factory import from_table
 from edgerl.tasks.early_exit.goals import Goal
 from edgerl.tasks.early_exit.table.table import Table
@@ -134,7 +135,7 @@ def test_an_image_is_drawn_by_multiplying(n):
         [np.array([0, 1, 2**31, 2**32 - 1], np.uint32), np.random.default_rng(0).integers(0, 2**32, 1000, np.uint32)]
     )
     exact = (bits.astype(np.uint64) * np.uint64(n)) >> np.uint64(32)
-    np.testing.assert_array_equal(jax.vmap(lambda b: _below(b, n))(bits), exact)
+    np.testing.assert_array_equal(jax.vmap(lambda b: below(b, n))(bits), exact)
 
 
 def test_the_simulator_plays_what_the_table_says():
