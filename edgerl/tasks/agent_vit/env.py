@@ -21,12 +21,10 @@ from flax import struct
 
 from edgerl.envs.environment import Step
 from edgerl.envs.spaces import Box
-from edgerl.tasks.agent_vit import selection
+from edgerl.tasks.agent_vit import optimising, selection
 from edgerl.tasks.agent_vit.data import augment, normalise
-from edgerl.tasks.agent_vit.model import SimpleViT, classify, initialise, patchify
+from edgerl.tasks.agent_vit.model import SimpleViT, classify, cut, initialise
 from edgerl.util.content import ByContent
-
-ADAM = optax.scale_by_adam()
 
 
 @struct.dataclass
@@ -35,7 +33,9 @@ class PatchSelectionParams:
 
     images: chex.Array  # uint8 [M, S, S, 3]
     labels: chex.Array  # int32 [M]
-    learning_rate: chex.Numeric = 1e-3  # of the transformer
+    learning_rate: chex.Numeric = 1e-3  # of the transformer, at its highest
+    weight_decay: chex.Numeric = 0.0  # decoupled from the gradient, of kernels
+    warmup: chex.Numeric = 0.0  # the part of an episode in which the rate rises, under the schedule "cosine"
     average: chex.Numeric = 0.0  # decay of the running mean of its parameters, which is what is judged; 0: no mean
     loss_weight: chex.Numeric = 1.0
     time_weight: chex.Numeric = 20.0
@@ -72,6 +72,8 @@ class PatchSelection(ByContent):
       sizes: numbers of patches that a step is compiled for, ascending, N the last; the rule "mean" fills up to one.
       credited: whether `info["credit"]` [B, N] tells what each patch had to do with the loss, see `train`.
       augmented: whether images are cropped and flipped.
+      schedule: of the learning rate over an episode, one of `optimising.SCHEDULES`.
+      label_smoothing: the part of a label that all classes share.
     """
 
     default_params: PatchSelectionParams = dataclasses.field(repr=False)
@@ -86,6 +88,8 @@ class PatchSelection(ByContent):
     sizes: tuple[int, ...] = (64,)
     credited: bool = False
     augmented: bool = True
+    schedule: str = "constant"
+    label_smoothing: float = 0.0
     id: str = "PatchSelection-v0"
 
     @property
@@ -120,12 +124,12 @@ class PatchSelection(ByContent):
         """An untrained network before the first batch. The key is consumed."""
         p = self.default_params if params is None else params
         network_key, key = jax.random.split(key)
-        width = 3 * self.network.config.patch_size**2
+        width = 3 * self.network.config.window**2
         network = initialise(self.network, network_key, width)
         order = jnp.arange(len(p.labels), dtype=jnp.int32)
         blank = jnp.zeros((self.batch, self.patches, width)), jnp.zeros(self.batch, jnp.int32)
         state = PatchSelectionState(
-            network, network, ADAM.init(network), order, *blank, jnp.float32(0), jnp.int32(0), key
+            network, network, optimising.ADAM.init(network), order, *blank, jnp.float32(0), jnp.int32(0), key
         )
         state = self._load(state, p)
         return self.observe(state), state
@@ -182,7 +186,7 @@ class PatchSelection(ByContent):
 
         def objective(network: Any, weights: chex.Array | None) -> tuple[chex.Array, dict[str, chex.Array]]:
             logits = classify(self.network, network, patches, rows, weights)
-            loss = optax.softmax_cross_entropy_with_integer_labels(logits, state.labels).mean()
+            loss = self._loss(logits, state.labels).mean()
             return loss, {"loss": loss, "correct": (logits.argmax(-1) == state.labels).mean(dtype=jnp.float32)}
 
         if self.credited:
@@ -193,13 +197,21 @@ class PatchSelection(ByContent):
         return grads, seen
 
     def update(self, state: PatchSelectionState, grads: Any, params: PatchSelectionParams) -> PatchSelectionState:
-        """The state after a step of Adam."""
-        updates, optimiser = ADAM.update(grads, state.optimiser)
-        network = jax.tree.map(lambda x, u: x - params.learning_rate * u, state.network, updates)
+        """The state after a step of AdamW."""
+        updates, optimiser = optimising.ADAM.update(grads, state.optimiser)
+        share = optimising.share(self.schedule, params.warmup, state.time, params.max_steps_in_episode)
+        network = optimising.move(state.network, updates, params.learning_rate * share, params.weight_decay)
         # Early on the mean is over as many steps as there were.
         decay = jnp.minimum(params.average, (state.time + 1) / (state.time + 10))
         mean = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.mean, network)
         return dataclasses.replace(state, network=network, mean=mean, optimiser=optimiser)
+
+    def _loss(self, logits: chex.Array, labels: chex.Array) -> chex.Array:
+        """float32 [B]: the cross entropy of each image."""
+        if not self.label_smoothing:
+            return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        wanted = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), self.label_smoothing)
+        return optax.softmax_cross_entropy(logits, wanted)
 
     def _size(
         self, time: chex.Array, scores: chex.Array, params: PatchSelectionParams
@@ -228,5 +240,5 @@ class PatchSelection(ByContent):
         images = params.images[rows]
         if self.augmented:
             images = augment(augment_key, images)
-        patches = patchify(normalise(images), self.network.config.patch_size)
+        patches = cut(self.network.config, normalise(images))
         return dataclasses.replace(state, order=order, patches=patches, labels=params.labels[rows])

@@ -11,7 +11,7 @@ import numpy as np
 from edgerl.tasks.agent_vit import selection
 from edgerl.tasks.agent_vit.data import Images, normalise
 from edgerl.tasks.agent_vit.env import PatchSelection
-from edgerl.tasks.agent_vit.model import classify, patchify
+from edgerl.tasks.agent_vit.model import classify, cut
 from edgerl.util.content import jit_by_content
 
 
@@ -32,7 +32,7 @@ def choose(
 def _batch(
     env: PatchSelection, agent: Any, known: Any, network: Any, images: chex.Array, number: chex.Array
 ) -> tuple[chex.Array, ...]:
-    patches = patchify(normalise(images), env.network.config.patch_size)
+    patches = cut(env.network.config, normalise(images))
     _, chosen = choose(env, agent, known, network, patches, jax.random.fold_in(jax.random.key(0), number))
     rows = jnp.broadcast_to(jnp.arange(env.patches), chosen.shape)
     answers = [classify(env.network, network, patches, rows)]
@@ -74,7 +74,7 @@ def evaluate_masks(
 
     @jax.jit
     def answers(images: chex.Array) -> tuple[chex.Array, chex.Array]:
-        patches = patchify(normalise(images), env.network.config.patch_size)
+        patches = cut(env.network.config, normalise(images))
         seen = selection.view(env.sees, env.network, network, patches)
         chosen = jnp.broadcast_to(masks(seen if env.mask == "image" else seen.mean(axis=0)), patches.shape[:2])
         rows = jnp.broadcast_to(jnp.arange(env.patches), chosen.shape)

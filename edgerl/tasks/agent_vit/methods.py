@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from edgerl.tasks.agent_vit import baselines, factory, selection
+from edgerl.tasks.agent_vit import baselines, factory, optimising, selection
 from edgerl.tasks.agent_vit.agents.dqn import DQNConfig, ScoreDQN
 from edgerl.tasks.agent_vit.agents.subset_policy import SubsetPolicy, SubsetPolicyConfig
 from edgerl.tasks.agent_vit.data import Splits, load_cifar10, synthetic
@@ -35,7 +35,11 @@ class AgentViTConfig:
     vit: ViTConfig = dataclasses.field(default_factory=lambda: ViTConfig(4, 48, 2, 2, 24, 96))
     epoche: int = field(1, "epochs", low=1)
     batch_size: int = field(32, "images a step", low=1)
-    learning_rate: float = field(1e-3, "Adam's step size for the transformer, constant", low=0)
+    learning_rate: float = field(1e-3, "step size of AdamW for the transformer, at its highest", low=0)
+    schedule: str = field("constant", "of learning_rate; cosine: falls to 0 in the end", choices=optimising.SCHEDULES)
+    warmup: float = field(0.0, "part of the training in which the rate rises, under cosine", low=0, high=0.9)
+    weight_decay: float = field(0.0, "of the transformer's kernels, a step at learning_rate 1", low=0)
+    label_smoothing: float = field(0.0, "part of a label that all classes share", low=0, high=0.9)
     average: float = field(0.99, "decay of the running mean of the weights, which is judged; 0: the last ones", low=0)
     augment: bool = field(True, "crop and flip the training images")
     n_patch_desired: int = field(30, "patches that a step should use", low=1)
@@ -84,7 +88,9 @@ def make(name: str, settings: AgentViTConfig, splits: Splits) -> tuple[PatchSele
         "mask": "image",
         "sees": "nothing",
         "full_every": settings.full_every,
-        "params": {"learning_rate": settings.learning_rate, "average": settings.average, **weights},
+        "schedule": settings.schedule,
+        "label_smoothing": settings.label_smoothing,
+        "params": {n: getattr(settings, n) for n in ("learning_rate", "weight_decay", "warmup", "average")} | weights,
     }
     agent: Any = baselines.Random()
     if name == "full":
