@@ -24,6 +24,7 @@ from edgerl.envs.spaces import Box
 from edgerl.tasks.agent_vit import optimising, selection
 from edgerl.tasks.agent_vit.data import augment, normalise
 from edgerl.tasks.agent_vit.model import SimpleViT, classify, cut, initialise
+from edgerl.tasks.agent_vit.reducing import Reduction, reduced
 from edgerl.util.content import ByContent
 
 
@@ -68,8 +69,10 @@ class PatchSelection(ByContent):
       mask: "image", a mask for each, or "batch", one for all.
       rule: "top", the `n_patch_desired` highest scores; "mean", all scores that reach their mean, as in AgentViT.
       phases: numbers of patches of equally long parts of an episode under the rule "top"; usually one.
+      drawn: numbers of patches of which each step draws one under the rule "top"; usually none.
       full_every: every so many steps all patches are taken, whatever the action; 0: never.
       sizes: numbers of patches that a step is compiled for, ascending, N the last; the rule "mean" fills up to one.
+      reduction: how tokens get fewer from block to block; none: not at all.
       credited: whether `info["credit"]` [B, N] tells what each patch had to do with the loss, see `train`.
       augmented: whether images are cropped and flipped.
       schedule: of the learning rate over an episode, one of `optimising.SCHEDULES`.
@@ -84,8 +87,10 @@ class PatchSelection(ByContent):
     rule: str = "mean"
     n_patch_desired: int = 30
     phases: tuple[int, ...] = ()
+    drawn: tuple[int, ...] = ()
     full_every: int = 0
     sizes: tuple[int, ...] = (64,)
+    reduction: Reduction | None = None
     credited: bool = False
     augmented: bool = True
     schedule: str = "constant"
@@ -145,7 +150,7 @@ class PatchSelection(ByContent):
         del key
         p = self.default_params if params is None else params
         scores = jnp.broadcast_to(action, (self.batch, self.patches))
-        which, count = self._size(state.time, scores, p)
+        which, count = self._size(state.key, state.time, scores, p)
         branches = [lambda n=size: self.gradients(state, scores, n) for size in self.sizes]
         grads, seen = jax.lax.switch(which, branches)
         state = self.update(state, grads, p)
@@ -185,7 +190,10 @@ class PatchSelection(ByContent):
         patches = selection.gather(state.patches, rows)
 
         def objective(network: Any, weights: chex.Array | None) -> tuple[chex.Array, dict[str, chex.Array]]:
-            logits = classify(self.network, network, patches, rows, weights)
+            if self.reduction is None:
+                logits = classify(self.network, network, patches, rows, weights)
+            else:
+                logits = reduced(self.network, network, patches, rows, self.reduction)
             loss = self._loss(logits, state.labels).mean()
             return loss, {"loss": loss, "correct": (logits.argmax(-1) == state.labels).mean(dtype=jnp.float32)}
 
@@ -214,7 +222,7 @@ class PatchSelection(ByContent):
         return optax.softmax_cross_entropy(logits, wanted)
 
     def _size(
-        self, time: chex.Array, scores: chex.Array, params: PatchSelectionParams
+        self, key: chex.PRNGKey, time: chex.Array, scores: chex.Array, params: PatchSelectionParams
     ) -> tuple[chex.Array, chex.Array]:
         """(index into `sizes`, mean number of chosen patches) of a step."""
         if self.rule == "mean":
@@ -223,6 +231,10 @@ class PatchSelection(ByContent):
             return which.astype(jnp.int32), counts.mean(dtype=jnp.float32)
         phases = self.phases or (self.n_patch_desired,)
         part = jnp.clip(time * len(phases) // params.max_steps_in_episode, 0, len(phases) - 1).astype(jnp.int32)
+        if self.drawn:
+            phases = self.drawn
+            drawing_key = jax.random.fold_in(jax.random.fold_in(key, time), len(phases))
+            part = jax.random.randint(drawing_key, (), 0, len(phases))
         which = jnp.asarray([self.sizes.index(size) for size in phases], jnp.int32)[part]
         if self.full_every:
             which = jnp.where(time % self.full_every == self.full_every - 1, len(self.sizes) - 1, which)

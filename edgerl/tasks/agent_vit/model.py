@@ -53,8 +53,8 @@ class Attention(nn.Module):
     config: ViTConfig
 
     @nn.compact
-    def __call__(self, x: chex.Array, weights: chex.Array | None = None) -> tuple[chex.Array, chex.Array]:
-        """(output float32 [B, k, D], attention float32 [B, heads, k, k]) for tokens [B, k, D].
+    def __call__(self, x: chex.Array, weights: chex.Array | None = None) -> tuple[chex.Array, chex.Array, chex.Array]:
+        """Output float32 [B, k, D], attention [B, heads, k, k], the heads' mean key [B, k, d] for tokens [B, k, D].
 
         A token of weight w in `weights` [B, k] is attended to as if it were there w times; one of weight 0, not at all.
         """
@@ -69,7 +69,7 @@ class Attention(nn.Module):
             scores = scores + jnp.log(jnp.maximum(weights, 1e-30))[:, None, None]
         attention = jax.nn.softmax(scores)
         mixed = jnp.einsum("bhij,bhjd->bihd", attention, v).reshape(*shape, -1)
-        return nn.Dense(x.shape[-1], use_bias=False, name="out")(mixed), attention
+        return nn.Dense(x.shape[-1], use_bias=False, name="out")(mixed), attention, k.mean(axis=1)
 
 
 class ConvStem(nn.Module):
@@ -95,12 +95,22 @@ class Block(nn.Module):
 
     config: ViTConfig
 
-    @nn.compact
+    def setup(self) -> None:
+        self.attention, self.norm = Attention(self.config), nn.LayerNorm()
+        self.up, self.down = nn.Dense(self.config.mlp_dim), nn.Dense(self.config.att_dim)
+
+    def attend(self, x: chex.Array, weights: chex.Array | None) -> tuple[chex.Array, chex.Array, chex.Array]:
+        """The first half: tokens [B, k, D], and the attention and keys behind them, see `Attention`."""
+        mixed, attention, keys = self.attention(x, weights)
+        return x + mixed, attention, keys
+
+    def transform(self, x: chex.Array) -> chex.Array:
+        """The second half: each token [B, k, D] for itself."""
+        return x + self.down(nn.gelu(self.up(self.norm(x))))
+
     def __call__(self, x: chex.Array, weights: chex.Array | None) -> tuple[chex.Array, None]:
         """Tokens float32 [B, k, D] for tokens [B, k, D], in the form of a step of `scan`."""
-        x = x + Attention(self.config, name="attention")(x, weights)[0]
-        hidden = nn.Dense(self.config.mlp_dim, name="up")(nn.LayerNorm(name="norm")(x))
-        return x + nn.Dense(x.shape[-1], name="down")(nn.gelu(hidden)), None
+        return self.transform(self.attend(x, weights)[0]), None
 
 
 class SimpleViT(nn.Module):
@@ -149,7 +159,10 @@ class SimpleViT(nn.Module):
           weights: float32 [B, k], how often each token counts, in attention and in the mean: 1 for a patch, 0 for one
             that only fills the static size. None: all are 1.
         """
-        x, _ = self.blocks(self.embed(patches, rows), weights)
+        return self.answer(self.blocks(self.embed(patches, rows), weights)[0], weights)
+
+    def answer(self, x: chex.Array, weights: chex.Array | None) -> chex.Array:
+        """Logits float32 [B, classes] of the last block's tokens [B, k, D], their mean by weight [B, k]."""
         if weights is None:
             pooled = x.mean(axis=1)
         else:
@@ -161,7 +174,7 @@ class SimpleViT(nn.Module):
         rows = jnp.broadcast_to(jnp.arange(patches.shape[1]), patches.shape[:2])
         tokens = self.apply({"params": params}, patches, rows, method="embed")
         first = jax.tree.map(lambda x: x[0], params["blocks"]["attention"])
-        return Attention(self.config, parent=None).apply({"params": first}, tokens)
+        return Attention(self.config, parent=None).apply({"params": first}, tokens)[:2]
 
 
 def positions(grid: int, width: int) -> np.ndarray:

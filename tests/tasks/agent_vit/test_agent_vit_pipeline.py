@@ -174,7 +174,7 @@ def test_a_training_with_phases_is_timed_in_each_of_them():
     def timed(name):
         one = methods.member(settings, splits, name, 0)
         times = [running.env.time for running in agent_vit_judgement._phases(one, nothing)]
-        return [int(one.env._size(time, np.zeros((1, 16)), one.params)[1]) for time in times]
+        return [int(one.env._size(jax.random.key(0), time, np.zeros((1, 16)), one.params)[1]) for time in times]
 
     assert timed("random") == [6]
     assert timed("annealed") == list(methods.growing(6, 16))
