@@ -179,9 +179,9 @@ def parser() -> argparse.ArgumentParser:
     _add_processes(simulate, "edgerl simulate CartPole-v1 --envs 1000000")
 
     bench = command("bench", "measure against the peers that are installed", "edgerl bench sim --json")
-    measures = ("sim", "ppo", "deploy", "stream")
+    measures = ("sim", "ppo", "deploy", "stream", "vit")
     bench.add_argument("what", nargs="?", default="sim", choices=measures, help="default: sim")
-    bench.add_argument("--figure", type=_path, metavar="FILE.png", help="sim, ppo: also draw the result")
+    bench.add_argument("--figure", type=_path, metavar="FILE.png", help="sim, ppo, vit: also draw the result")
     problems = ("CartPole-v1", "Pendulum-v1")
     bench.add_argument("--env", choices=problems, help="ppo: in this environment alone (default: one after another)")
 

@@ -116,7 +116,7 @@ def test_flatness_by_hand():
     assert scaling.deviation([5.0, 5.0, 5.0]) == 0.0
 
 
-@pytest.mark.parametrize("script", ["sim", "ppo", "deploy", "peers", "stream"])
+@pytest.mark.parametrize("script", ["sim", "ppo", "deploy", "peers", "stream", "vit"])
 def test_help_has_an_example_and_works_from_anywhere(script, tmp_path):
     command = [sys.executable, str(conftest.BENCHMARKS / f"{script}.py"), "--help"]
     shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout

@@ -17,7 +17,7 @@ from edgerl.tasks.agent_vit.agents.subset_policy import SubsetPolicy
 from edgerl.tasks.agent_vit.data import Splits, normalise
 from edgerl.tasks.agent_vit.env import PatchSelection, PatchSelectionParams
 from edgerl.tasks.agent_vit.members import Trial
-from edgerl.tasks.agent_vit.model import patchify
+from edgerl.tasks.agent_vit.model import cut
 
 IMAGES = 512  # training images by which the threshold is set and the quantisation calibrated
 
@@ -38,7 +38,7 @@ def observations(member: Trial, running: TrainState, splits: Splits) -> np.ndarr
 
     @jax.jit
     def see(images: chex.Array) -> chex.Array:
-        patches = patchify(normalise(images), env.network.config.patch_size)
+        patches = cut(env.network.config, normalise(images))
         seen = selection.view(env.sees, env.network, running.env.mean, patches)
         return seen if env.mask == "image" else seen.mean(axis=0)
 

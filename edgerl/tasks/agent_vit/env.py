@@ -21,12 +21,11 @@ from flax import struct
 
 from edgerl.envs.environment import Step
 from edgerl.envs.spaces import Box
-from edgerl.tasks.agent_vit import selection
+from edgerl.tasks.agent_vit import optimising, selection
 from edgerl.tasks.agent_vit.data import augment, normalise
-from edgerl.tasks.agent_vit.model import SimpleViT, classify, initialise, patchify
+from edgerl.tasks.agent_vit.model import SimpleViT, classify, cut, initialise
+from edgerl.tasks.agent_vit.reducing import Reduction, reduced
 from edgerl.util.content import ByContent
-
-ADAM = optax.scale_by_adam()
 
 
 @struct.dataclass
@@ -35,7 +34,9 @@ class PatchSelectionParams:
 
     images: chex.Array  # uint8 [M, S, S, 3]
     labels: chex.Array  # int32 [M]
-    learning_rate: chex.Numeric = 1e-3  # of the transformer
+    learning_rate: chex.Numeric = 1e-3  # of the transformer, at its highest
+    weight_decay: chex.Numeric = 0.0  # decoupled from the gradient, of kernels
+    warmup: chex.Numeric = 0.0  # the part of an episode in which the rate rises, under the schedule "cosine"
     average: chex.Numeric = 0.0  # decay of the running mean of its parameters, which is what is judged; 0: no mean
     loss_weight: chex.Numeric = 1.0
     time_weight: chex.Numeric = 20.0
@@ -68,10 +69,14 @@ class PatchSelection(ByContent):
       mask: "image", a mask for each, or "batch", one for all.
       rule: "top", the `n_patch_desired` highest scores; "mean", all scores that reach their mean, as in AgentViT.
       phases: numbers of patches of equally long parts of an episode under the rule "top"; usually one.
+      drawn: numbers of patches of which each step draws one under the rule "top"; usually none.
       full_every: every so many steps all patches are taken, whatever the action; 0: never.
       sizes: numbers of patches that a step is compiled for, ascending, N the last; the rule "mean" fills up to one.
+      reduction: how tokens get fewer from block to block; none: not at all.
       credited: whether `info["credit"]` [B, N] tells what each patch had to do with the loss, see `train`.
       augmented: whether images are cropped and flipped.
+      schedule: of the learning rate over an episode, one of `optimising.SCHEDULES`.
+      label_smoothing: the part of a label that all classes share.
     """
 
     default_params: PatchSelectionParams = dataclasses.field(repr=False)
@@ -82,10 +87,14 @@ class PatchSelection(ByContent):
     rule: str = "mean"
     n_patch_desired: int = 30
     phases: tuple[int, ...] = ()
+    drawn: tuple[int, ...] = ()
     full_every: int = 0
     sizes: tuple[int, ...] = (64,)
+    reduction: Reduction | None = None
     credited: bool = False
     augmented: bool = True
+    schedule: str = "constant"
+    label_smoothing: float = 0.0
     id: str = "PatchSelection-v0"
 
     @property
@@ -120,12 +129,12 @@ class PatchSelection(ByContent):
         """An untrained network before the first batch. The key is consumed."""
         p = self.default_params if params is None else params
         network_key, key = jax.random.split(key)
-        width = 3 * self.network.config.patch_size**2
+        width = 3 * self.network.config.window**2
         network = initialise(self.network, network_key, width)
         order = jnp.arange(len(p.labels), dtype=jnp.int32)
         blank = jnp.zeros((self.batch, self.patches, width)), jnp.zeros(self.batch, jnp.int32)
         state = PatchSelectionState(
-            network, network, ADAM.init(network), order, *blank, jnp.float32(0), jnp.int32(0), key
+            network, network, optimising.ADAM.init(network), order, *blank, jnp.float32(0), jnp.int32(0), key
         )
         state = self._load(state, p)
         return self.observe(state), state
@@ -141,7 +150,7 @@ class PatchSelection(ByContent):
         del key
         p = self.default_params if params is None else params
         scores = jnp.broadcast_to(action, (self.batch, self.patches))
-        which, count = self._size(state.time, scores, p)
+        which, count = self._size(state.key, state.time, scores, p)
         branches = [lambda n=size: self.gradients(state, scores, n) for size in self.sizes]
         grads, seen = jax.lax.switch(which, branches)
         state = self.update(state, grads, p)
@@ -181,8 +190,11 @@ class PatchSelection(ByContent):
         patches = selection.gather(state.patches, rows)
 
         def objective(network: Any, weights: chex.Array | None) -> tuple[chex.Array, dict[str, chex.Array]]:
-            logits = classify(self.network, network, patches, rows, weights)
-            loss = optax.softmax_cross_entropy_with_integer_labels(logits, state.labels).mean()
+            if self.reduction is None:
+                logits = classify(self.network, network, patches, rows, weights)
+            else:
+                logits = reduced(self.network, network, patches, rows, self.reduction)
+            loss = self._loss(logits, state.labels).mean()
             return loss, {"loss": loss, "correct": (logits.argmax(-1) == state.labels).mean(dtype=jnp.float32)}
 
         if self.credited:
@@ -193,16 +205,24 @@ class PatchSelection(ByContent):
         return grads, seen
 
     def update(self, state: PatchSelectionState, grads: Any, params: PatchSelectionParams) -> PatchSelectionState:
-        """The state after a step of Adam."""
-        updates, optimiser = ADAM.update(grads, state.optimiser)
-        network = jax.tree.map(lambda x, u: x - params.learning_rate * u, state.network, updates)
+        """The state after a step of AdamW."""
+        updates, optimiser = optimising.ADAM.update(grads, state.optimiser)
+        share = optimising.share(self.schedule, params.warmup, state.time, params.max_steps_in_episode)
+        network = optimising.move(state.network, updates, params.learning_rate * share, params.weight_decay)
         # Early on the mean is over as many steps as there were.
         decay = jnp.minimum(params.average, (state.time + 1) / (state.time + 10))
         mean = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.mean, network)
         return dataclasses.replace(state, network=network, mean=mean, optimiser=optimiser)
 
+    def _loss(self, logits: chex.Array, labels: chex.Array) -> chex.Array:
+        """float32 [B]: the cross entropy of each image."""
+        if not self.label_smoothing:
+            return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        wanted = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), self.label_smoothing)
+        return optax.softmax_cross_entropy(logits, wanted)
+
     def _size(
-        self, time: chex.Array, scores: chex.Array, params: PatchSelectionParams
+        self, key: chex.PRNGKey, time: chex.Array, scores: chex.Array, params: PatchSelectionParams
     ) -> tuple[chex.Array, chex.Array]:
         """(index into `sizes`, mean number of chosen patches) of a step."""
         if self.rule == "mean":
@@ -211,6 +231,10 @@ class PatchSelection(ByContent):
             return which.astype(jnp.int32), counts.mean(dtype=jnp.float32)
         phases = self.phases or (self.n_patch_desired,)
         part = jnp.clip(time * len(phases) // params.max_steps_in_episode, 0, len(phases) - 1).astype(jnp.int32)
+        if self.drawn:
+            phases = self.drawn
+            drawing_key = jax.random.fold_in(jax.random.fold_in(key, time), len(phases))
+            part = jax.random.randint(drawing_key, (), 0, len(phases))
         which = jnp.asarray([self.sizes.index(size) for size in phases], jnp.int32)[part]
         if self.full_every:
             which = jnp.where(time % self.full_every == self.full_every - 1, len(self.sizes) - 1, which)
@@ -228,5 +252,5 @@ class PatchSelection(ByContent):
         images = params.images[rows]
         if self.augmented:
             images = augment(augment_key, images)
-        patches = patchify(normalise(images), self.network.config.patch_size)
+        patches = cut(self.network.config, normalise(images))
         return dataclasses.replace(state, order=order, patches=patches, labels=params.labels[rows])

@@ -11,7 +11,8 @@ import numpy as np
 from edgerl.tasks.agent_vit import selection
 from edgerl.tasks.agent_vit.data import Images, normalise
 from edgerl.tasks.agent_vit.env import PatchSelection
-from edgerl.tasks.agent_vit.model import classify, patchify
+from edgerl.tasks.agent_vit.model import classify, cut
+from edgerl.tasks.agent_vit.reducing import reduced
 from edgerl.util.content import jit_by_content
 
 
@@ -32,11 +33,13 @@ def choose(
 def _batch(
     env: PatchSelection, agent: Any, known: Any, network: Any, images: chex.Array, number: chex.Array
 ) -> tuple[chex.Array, ...]:
-    patches = patchify(normalise(images), env.network.config.patch_size)
+    patches = cut(env.network.config, normalise(images))
     _, chosen = choose(env, agent, known, network, patches, jax.random.fold_in(jax.random.key(0), number))
     rows = jnp.broadcast_to(jnp.arange(env.patches), chosen.shape)
     answers = [classify(env.network, network, patches, rows)]
-    if env.rule == "mean":
+    if env.reduction is not None:
+        answers.append(reduced(env.network, network, patches, rows, env.reduction))
+    elif env.rule == "mean":
         answers.append(classify(env.network, network, patches, rows, chosen.astype(jnp.float32)))
     else:
         own = jnp.nonzero(chosen, size=chosen.shape[0] * env.n_patch_desired)[1].reshape(len(chosen), -1)
@@ -52,8 +55,10 @@ def predict(
     In batches as in training, since one mask may hold for a batch; the last is filled up with the first images. The
     same images get the same answers: a choice by chance is drawn anew for every batch, from a fixed key.
     """
-    batches = enumerate(_batches(images, env.batch))
-    parts = [_batch(env, agent, known, network, batch, np.uint32(number)) for number, batch in batches]
+    parts = [
+        _batch(env, agent, known, network, batch, np.uint32(number))
+        for number, batch in enumerate(batches(images, env.batch))
+    ]
     answers, chosen = (np.concatenate([np.asarray(p[j]) for p in parts], axis=1 - j) for j in (0, 1))
     return answers[:, : len(images)], chosen[: len(images)]
 
@@ -74,14 +79,14 @@ def evaluate_masks(
 
     @jax.jit
     def answers(images: chex.Array) -> tuple[chex.Array, chex.Array]:
-        patches = patchify(normalise(images), env.network.config.patch_size)
+        patches = cut(env.network.config, normalise(images))
         seen = selection.view(env.sees, env.network, network, patches)
         chosen = jnp.broadcast_to(masks(seen if env.mask == "image" else seen.mean(axis=0)), patches.shape[:2])
         rows = jnp.broadcast_to(jnp.arange(env.patches), chosen.shape)
         logits = classify(env.network, network, patches, rows, chosen.astype(jnp.float32))
         return logits.argmax(-1), chosen.sum(axis=1)
 
-    parts = [answers(batch) for batch in _batches(test.images, env.batch)]
+    parts = [answers(batch) for batch in batches(test.images, env.batch)]
     said, counts = (np.concatenate([np.asarray(p[j]) for p in parts])[: len(test.labels)] for j in (0, 1))
     return {"accuracy": float((said == test.labels).mean()), "patches": float(counts.mean())}
 
@@ -98,7 +103,7 @@ def scores(labels: np.ndarray, answers: np.ndarray, classes: int) -> dict[str, f
     return {"accuracy": float(right.sum() / len(labels)), **{name: float(x.mean()) for name, x in means.items()}}
 
 
-def _batches(images: np.ndarray, batch: int) -> Iterator[np.ndarray]:
+def batches(images: np.ndarray, batch: int) -> Iterator[np.ndarray]:
     """All images in batches of one size; the last is filled up with the first images."""
     for start in range(0, len(images), batch):
         yield np.take(images, np.arange(start, start + batch) % len(images), axis=0)

@@ -37,6 +37,7 @@ def from_images(
     n_patch_desired: int = 30,
     rule: str = "mean",
     phases: tuple[int, ...] = (),
+    drawn: tuple[int, ...] = (),
     full_every: int = 0,
     params: dict[str, Any] | None = None,
     **options: Any,
@@ -51,7 +52,9 @@ def from_images(
     """
     network = model.make(vit, images.images.shape[1], classes)
     patches = network.grid**2
-    for name, count in [("n_patch_desired", n_patch_desired)] + [("phases", phase) for phase in phases]:
+    for name, count in (
+        [("n_patch_desired", n_patch_desired)] + [("phases", n) for n in phases] + [("drawn", n) for n in drawn]
+    ):
         if not 1 <= count <= patches:
             raise UserError(f"{name}: {count} patches of {patches}: expected 1 to {patches}")
     batch = options.get("batch", PatchSelection.batch)
@@ -59,7 +62,7 @@ def from_images(
         raise UserError(f"batch_size: {batch} is more than the {len(images.labels)} training images")
     if options.get("sees", PatchSelection.sees) not in selection.VIEWS:
         raise UserError(f"sees: '{options['sees']}' is not one of {', '.join(selection.VIEWS)}")
-    wanted = _steps(patches) if rule == "mean" else phases or (n_patch_desired,)
+    wanted = _steps(patches) if rule == "mean" else drawn or phases or (n_patch_desired,)
     everything = (patches,) if rule == "mean" or full_every else ()
     return PatchSelection(
         PatchSelectionParams(jnp.asarray(images.images), jnp.asarray(images.labels), **(params or {})),
@@ -67,6 +70,7 @@ def from_images(
         rule=rule,
         n_patch_desired=n_patch_desired,
         phases=phases,
+        drawn=drawn,
         full_every=full_every,
         sizes=tuple(sorted({*wanted, *everything})),
         **options,

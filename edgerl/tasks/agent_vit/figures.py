@@ -17,6 +17,8 @@ STYLES = {  # method → colour and line
     "norm": (PURPLE, "-"),
     "attention": (GREEN, "-"),
     "annealed": (SKY, "-"),
+    "patchdropout": (SKY, "--"),
+    "tome": (PURPLE, "--"),
     "dqn": (ORANGE, "-"),
     "policy": (BLUE, "-"),
 }

@@ -10,49 +10,74 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from edgerl.tasks.agent_vit import members, methods, training
+from edgerl.tasks.agent_vit import inference, members, methods, training
 from edgerl.tasks.agent_vit.agents import online
 from edgerl.tasks.agent_vit.data import Splits
 from edgerl.tasks.agent_vit.evaluate import predict
-from edgerl.tasks.agent_vit.methods import METHODS, AgentViTConfig
+from edgerl.tasks.agent_vit.methods import BUDGETS, METHODS, AgentViTConfig
 from edgerl.util import files
 
 TIMES = "times.json"
 ROUNDS, TIMED = 7, 40  # how often each method is timed, and for how many steps
 CURVE = 3  # judgements on the way to equal multiply-accumulates
 CHOSEN = 512  # test images whose choices are counted for the pictures
-BUDGETS = ("equal_epochs", "equal_macs", "equal_time")
 KINDS = ("all", "own")  # patches that the transformer sees when it is judged
 
 
 def evaluate(settings: AgentViTConfig, splits: Splits, run: Path) -> dict[str, Any]:
-    """Trains what is not there yet, times one step of each method, and reads every curve at the three budgets."""
+    """Trains what is not there yet, times one step of each method, and reads every curve at the budgets.
+
+    Where the learning rate falls to its end, no training can be judged on the way: equal multiply-accumulates are then
+    a training of their own, and there is no equal time.
+    """
     steps = methods.epochs_steps(settings, splits)
-    curves: dict[str, list[list[dict[str, Any]]]] = {}
-    cost, timed = {}, {}
     budget = steps * _macs(methods.member(settings, splits, "full", settings.seed))
     names = [name for name in METHODS if name in {"full", "random", settings.agent, *settings.compared}]
+    found: dict[str, dict[str, Any]] = {}
+    timed = {}
     for name in names:
-        base = methods.member(settings, splits, name, settings.seed)
-        cost[name] = _macs(base)
-        marks = marks_of(steps, budget / cost[name])
-        curves[name] = []
-        for seed in methods.seeds(settings):
-            one = methods.member(settings, splits, name, seed, marks)
-            running, curve = training.train(training.PatchTraining(one, run, splits))
-            curves[name].append(curve)
-        timed[name] = (one, running)
+        most = budget / _macs(methods.member(settings, splits, name, settings.seed))
+        marks = {"equal_epochs": marks_of(steps, most)}
+        if settings.schedule != "constant":
+            marks = {"equal_epochs": (steps,), "equal_macs": (round(most),)}
+        found[name] = {}
+        for kind in [kind for kind in marks if kind == "equal_epochs" or kind in settings.budgets]:
+            found[name][kind], member, running = _trained(settings, splits, run, name, kind, marks[kind])
+            timed.setdefault(name, (member, running))
     seconds = _seconds(timed, run / TIMES)
-    rows = {name: _row(curves[name], steps, budget, steps * seconds["full"] / seconds[name]) for name in names}
+    places = {"equal_epochs": ("step", lambda name: steps), "equal_macs": ("macs", lambda name: budget)}
+    if settings.schedule == "constant":
+        places["equal_time"] = ("step", lambda name: steps * seconds["full"] / seconds[name])
+    kinds = [kind for kind in places if kind in settings.budgets]
+    rows = {}
+    for name, curves in found.items():
+        first = curves["equal_epochs"]
+        rows[name] = _row(first, {k: (curves.get(k, first), places[k][0], places[k][1](name)) for k in kinds})
     for name, row in rows.items():
-        row["macs_a_step"] = curves[name][0][-1]["macs"] / curves[name][0][-1]["step"]
+        last = found[name]["equal_epochs"][0][-1]
+        row["macs_a_step"] = last["macs"] / last["step"]
         row["share_of_macs"] = row["macs_a_step"] / rows["full"]["macs_a_step"] if name != "full" else 1.0
         row["seconds_a_step"], row["share_of_time"] = seconds[name], seconds[name] / seconds["full"]
     return {
         "budget": {"steps": steps, "macs": budget, "seconds": steps * seconds["full"]},
         "methods": rows,
-        "differences": _differences(rows, settings.agent),
+        "differences": _differences(rows, settings.agent, kinds),
+        **({"inference": inference.curve(settings, splits, run)} if settings.curve else {}),
     }
+
+
+def _trained(
+    settings: AgentViTConfig, splits: Splits, run: Path, name: str, kind: str, marks: tuple[int, ...]
+) -> tuple[list[list[dict[str, Any]]], members.Trial, online.TrainState]:
+    """The curves of a method's seeds, and the last seed's training."""
+    curves = []
+    for seed in methods.seeds(settings):
+        one = methods.member(settings, splits, name, seed, marks)
+        if kind != "equal_epochs" and marks[-1] != methods.epochs_steps(settings, splits):
+            one = dataclasses.replace(one, name=f"{name}.{kind}")
+        running, curve = training.train(training.PatchTraining(one, run, splits))
+        curves.append(curve)
+    return curves, one, running
 
 
 def marks_of(steps: int, most: float) -> tuple[int, ...]:
@@ -68,7 +93,7 @@ def _macs(member: members.Trial) -> float:
         sizes = np.array([np.searchsorted(env.sizes, env.n_patch_desired)])
     else:
         part = 840  # a multiple of all small periods
-        phases = np.repeat(env.phases or (env.n_patch_desired,), part)
+        phases = np.repeat(env.drawn or env.phases or (env.n_patch_desired,), part)
         sizes = np.searchsorted(env.sizes, phases)
         if env.full_every:
             sizes[env.full_every - 1 :: env.full_every] = len(env.sizes) - 1
@@ -124,17 +149,21 @@ def _seconds_a_step(member: members.Trial, running: online.TrainState) -> float:
     return (time.perf_counter() - began) / steps
 
 
-def _row(curves: list[list[dict[str, Any]]], steps: int, budget: float, steps_in_time: float) -> dict[str, Any]:
-    """What one method reaches: each number is the mean over the seeds, beside the seeds' own."""
+def _row(first: list[list[dict[str, Any]]], places: dict[str, tuple[Any, str, float]]) -> dict[str, Any]:
+    """What one method reaches: each number is the mean over the seeds, beside the seeds' own.
 
-    def read(axis: str, at: float, kind: str) -> dict[str, Any]:
+    Args:
+      first: the curves of the seeds, at equal epochs.
+      places: budget → curves of the seeds, and where on which axis they are read.
+    """
+
+    def read(curves: Any, axis: str, at: float, kind: str) -> dict[str, Any]:
         seeds = [np.interp(at, [r[axis] for r in c], [r[kind]["accuracy"] for r in c]).item() for c in curves]
         return {"mean": float(np.mean(seeds)), "seeds": seeds}
 
-    budgets = dict(zip(BUDGETS, (("step", steps), ("macs", budget), ("step", steps_in_time)), strict=True))
-    last = [curve[-1] for curve in curves]
+    last = [curve[-1] for curve in first]
     return {
-        **{name: {kind: read(*where, kind) for kind in KINDS} for name, where in budgets.items()},
+        **{name: {kind: read(*where, kind) for kind in KINDS} for name, where in places.items()},
         "last": {k: {m: float(np.mean([r[k][m] for r in last])) for m in ("precision", "recall", "f1")} for k in KINDS},
         "patches": float(np.mean([row["patches"] for row in last])),
     }
@@ -154,15 +183,16 @@ def rows(judgement: Mapping[str, Any]) -> list[list[str]]:
         spread = f" ± {100 * np.std(cell['seeds'], ddof=1):.1f}" if len(cell["seeds"]) > 1 else ""
         return f"{100 * cell['mean']:.1f}{spread}"
 
-    heads = [f"{budget.replace('_', ' ')}, {kind}" for budget in BUDGETS for kind in KINDS]
+    budgets = [budget for budget in BUDGETS if budget in judgement["methods"]["full"]]
+    heads = [f"{budget.replace('_', ' ')}, {kind}" for budget in budgets for kind in KINDS]
     lines = [["method", "patches", "MACs", "time", *heads]]
     for name, row in judgement["methods"].items():
         cost = f"{row['patches']:.0f}", f"{100 * row['share_of_macs']:.1f} %", f"{100 * row['share_of_time']:.0f} %"
-        lines.append([name, *cost, *(shown(row[budget][kind]) for budget in BUDGETS for kind in KINDS)])
+        lines.append([name, *cost, *(shown(row[budget][kind]) for budget in budgets for kind in KINDS)])
     return lines
 
 
-def _differences(rows: dict[str, Any], agent: str) -> dict[str, float]:
+def _differences(rows: dict[str, Any], agent: str, budgets: list[str]) -> dict[str, float]:
     """In points of accuracy, the means over the seeds."""
     against = {"full": ("all",), "random": KINDS, "chessboard": KINDS}
     return {
@@ -170,6 +200,6 @@ def _differences(rows: dict[str, Any], agent: str) -> dict[str, float]:
         * (rows[agent][budget][kind]["mean"] - rows[other][budget][kind]["mean"])
         for other, kinds in against.items()
         if other in rows
-        for budget in BUDGETS
+        for budget in budgets
         for kind in kinds
     }

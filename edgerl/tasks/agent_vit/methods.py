@@ -1,10 +1,13 @@
 """The ways to choose patches that AgentViT's judgement compares, and the configuration of a run."""
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
-from edgerl.tasks.agent_vit import baselines, factory, selection
+import jax
+
+from edgerl.tasks.agent_vit import baselines, factory, model, optimising, reducing, selection
 from edgerl.tasks.agent_vit.agents.dqn import DQNConfig, ScoreDQN
 from edgerl.tasks.agent_vit.agents.subset_policy import SubsetPolicy, SubsetPolicyConfig
 from edgerl.tasks.agent_vit.data import Splits, load_cifar10, synthetic
@@ -16,7 +19,8 @@ from edgerl.util.config import field
 from edgerl.util.errors import UserError
 
 AGENTS = ("policy", "dqn")
-METHODS = ("full", "random", "chessboard", "centre", "norm", "attention", "annealed", *AGENTS)
+METHODS = ("full", "random", "chessboard", "centre", "norm", "attention", "annealed", "patchdropout", "tome", *AGENTS)
+BUDGETS = ("equal_epochs", "equal_macs", "equal_time")
 _PIXELS = 32 * 32 * 3
 _SYNTHETIC = (4096, 1024)  # training and test images of the synthetic set, unless others are asked for
 
@@ -35,7 +39,11 @@ class AgentViTConfig:
     vit: ViTConfig = dataclasses.field(default_factory=lambda: ViTConfig(4, 48, 2, 2, 24, 96))
     epoche: int = field(1, "epochs", low=1)
     batch_size: int = field(32, "images a step", low=1)
-    learning_rate: float = field(1e-3, "Adam's step size for the transformer, constant", low=0)
+    learning_rate: float = field(1e-3, "step size of AdamW for the transformer, at its highest", low=0)
+    schedule: str = field("constant", "of learning_rate; cosine: falls to 0 in the end", choices=optimising.SCHEDULES)
+    warmup: float = field(0.0, "part of the training in which the rate rises, under cosine", low=0, high=0.9)
+    weight_decay: float = field(0.0, "of the transformer's kernels, a step at learning_rate 1", low=0)
+    label_smoothing: float = field(0.0, "part of a label that all classes share", low=0, high=0.9)
     average: float = field(0.99, "decay of the running mean of the weights, which is judged; 0: the last ones", low=0)
     augment: bool = field(True, "crop and flip the training images")
     n_patch_desired: int = field(30, "patches that a step should use", low=1)
@@ -45,6 +53,8 @@ class AgentViTConfig:
     alpha: float | None = field(None, "loss_weight, and 1 - time_weight, as one number; none: both as given", 0, 1)
     state: str = field("attention", "what agent dqn sees; norm: of the embeddings", choices=("attention", "norm"))
     mask: str = field("batch", "of agent dqn: one for the batch, or one an image", choices=("batch", "image"))
+    budgets: tuple[str, ...] = field(BUDGETS, "what methods are compared at; see `edgerl evaluate`", choices=BUDGETS)
+    curve: tuple[int, ...] = field((), "patches at which the full transformer is judged in inference, too", low=1)
     compared: tuple[str, ...] = field(METHODS, "what `edgerl evaluate` trains and judges", choices=METHODS)
     checkpoint_every: int = field(100, "steps between checkpoints, log lines written to disk, progress", low=1)
     policy: SubsetPolicyConfig = dataclasses.field(default_factory=SubsetPolicyConfig)
@@ -68,10 +78,12 @@ def make(name: str, settings: AgentViTConfig, splits: Splits) -> tuple[PatchSele
 
     * full: all patches. random, chessboard, centre, norm, attention: the `n_patch_desired` patches drawn, evenly spread
       and always the same, nearest to the middle, of the largest embedding, most attended to in the first block.
-      annealed: random, their number growing in four steps.
+      annealed: random, their number growing in four steps. patchdropout: random, their number drawn for each step.
+    * tome: all patches, merged from block to block until it costs what `n_patch_desired` patches would.
     * dqn, policy: the agents.
     """
-    patches = (splits.train.images.shape[1] // settings.vit.patch_size) ** 2
+    side = splits.train.images.shape[1]
+    patches = (side // settings.vit.patch_size) ** 2
     wanted = settings.n_patch_desired
     weights = {"loss_weight": settings.loss_weight, "time_weight": settings.time_weight}
     if settings.alpha is not None:
@@ -84,13 +96,23 @@ def make(name: str, settings: AgentViTConfig, splits: Splits) -> tuple[PatchSele
         "mask": "image",
         "sees": "nothing",
         "full_every": settings.full_every,
-        "params": {"learning_rate": settings.learning_rate, "average": settings.average, **weights},
+        "schedule": settings.schedule,
+        "label_smoothing": settings.label_smoothing,
+        "params": {n: getattr(settings, n) for n in ("learning_rate", "weight_decay", "warmup", "average")} | weights,
     }
     agent: Any = baselines.Random()
     if name == "full":
         options |= {"n_patch_desired": patches, "full_every": 0}
     elif name == "annealed":
         options |= {"phases": growing(wanted, patches), "full_every": 0}
+    elif name == "patchdropout":
+        options |= {"drawn": around(wanted, patches), "full_every": 0}
+    elif name == "tome":
+        options |= {
+            "n_patch_desired": patches,
+            "full_every": 0,
+            "reduction": _merging(settings.vit, side, splits.classes, wanted),
+        }
     elif name == "chessboard":
         agent = baselines.Spread(_layouts(patches, wanted))
     elif name == "centre":
@@ -138,6 +160,20 @@ def growing(wanted: int, patches: int) -> tuple[int, ...]:
     """Four numbers of patches whose mean is about `wanted`, the last one all of them where that can be."""
     low = max(1, wanted // 2)
     return (low, low, max(low, min(wanted, patches)), min(patches, max(wanted, 4 * wanted - 3 * low)))
+
+
+def around(wanted: int, patches: int) -> tuple[int, ...]:
+    """Up to four different numbers of patches, evenly spread, whose mean is `wanted`."""
+    step = min(wanted - 1, patches - wanted) // 3
+    return tuple(sorted({wanted - step - step // 2, wanted - step // 2, wanted + step // 2, wanted + step + step // 2}))
+
+
+@functools.lru_cache
+def _merging(vit: ViTConfig, side: int, classes: int, wanted: int) -> reducing.Reduction:
+    """As dear as `wanted` patches."""
+    network, width = model.make(vit, side, classes), 3 * vit.window**2
+    params = jax.eval_shape(lambda key: model.initialise(network, key, width), jax.random.key(0))
+    return reducing.matching(network, params, width, wanted)
 
 
 def folder_of(run: Path, name: str, seed: int) -> Path:

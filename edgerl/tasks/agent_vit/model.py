@@ -3,6 +3,11 @@
 Beyer et al., "Better plain ViT baselines for ImageNet-1k", 2022: fixed 2-D sine and cosine positions, pre-norm blocks,
 mean pooling. Tokens get their positions before anything is left out, so that a subset is a shorter sequence of the same
 tokens, and every matrix shrinks with it.
+
+With a convolutional stem (Xiao et al., "Early convolutions help transformers see better", 2021) a token sees `MARGIN`
+pixels beyond its patch. The two convolutions are computed where a token is needed and nowhere else: each token brings
+its own window of the image, so that the stem, too, costs as many patches as are taken. In the first layer neighbours
+share positions, which are computed for each of them.
 """
 
 import dataclasses
@@ -18,6 +23,9 @@ from edgerl.util.config import field
 from edgerl.util.errors import UserError
 
 MOST_DEPTH = 64
+UNROLLED = 8  # blocks; a loop over them costs 15 % of a step, and a long program is long in compiling
+MARGIN = 2  # pixels around a patch that a token of the convolutional stem sees
+_KERNEL, _STRIDE = 4, 2  # of its first layer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +38,13 @@ class ViTConfig:
     heads: int = field(2, "attention heads", low=1)
     dim_head: int = field(32, "width of a head", low=1)
     mlp_dim: int = field(128, "hidden width of a block's perceptron", low=1)
+    stem: str = field("patch", "patch: linear; conv: two convolutions, 2 pixels around", choices=("patch", "conv"))
+    stem_width: int = field(48, "channels between the two convolutions", low=1)
+
+    @property
+    def window(self) -> int:
+        """Side in pixels of what a token sees."""
+        return self.patch_size + (2 * MARGIN if self.stem == "conv" else 0)
 
 
 class Attention(nn.Module):
@@ -38,21 +53,41 @@ class Attention(nn.Module):
     config: ViTConfig
 
     @nn.compact
-    def __call__(self, x: chex.Array, weights: chex.Array | None = None) -> tuple[chex.Array, chex.Array]:
-        """(output float32 [B, k, D], attention float32 [B, heads, k, k]) for tokens [B, k, D].
+    def __call__(self, x: chex.Array, weights: chex.Array | None = None) -> tuple[chex.Array, chex.Array, chex.Array]:
+        """Output float32 [B, k, D], attention [B, heads, k, k], the heads' mean key [B, k, d] for tokens [B, k, D].
 
         A token of weight w in `weights` [B, k] is attended to as if it were there w times; one of weight 0, not at all.
         """
         config, shape = self.config, x.shape[:2]
         x = nn.LayerNorm(name="norm")(x)
         qkv = nn.Dense(3 * config.heads * config.dim_head, use_bias=False, name="qkv")(x)
-        q, k, v = jnp.moveaxis(qkv.reshape(*shape, 3, config.heads, config.dim_head), (2, 3), (0, 2))
+        # Heads first, by one transposition that leaves the last axis alone: others are five times as slow on a CPU.
+        parts = qkv.reshape(*shape, 3 * config.heads, config.dim_head).transpose(0, 2, 1, 3)
+        q, k, v = jnp.split(parts, 3, axis=1)  # [B, heads, k, d]
         scores = jnp.einsum("bhid,bhjd->bhij", q, k) * config.dim_head**-0.5
         if weights is not None:
             scores = scores + jnp.log(jnp.maximum(weights, 1e-30))[:, None, None]
         attention = jax.nn.softmax(scores)
         mixed = jnp.einsum("bhij,bhjd->bihd", attention, v).reshape(*shape, -1)
-        return nn.Dense(x.shape[-1], use_bias=False, name="out")(mixed), attention
+        return nn.Dense(x.shape[-1], use_bias=False, name="out")(mixed), attention, k.mean(axis=1)
+
+
+class ConvStem(nn.Module):
+    """Two convolutions over each token's window: 4 x 4 with stride 2, then one position, over all that is left."""
+
+    config: ViTConfig
+
+    @nn.compact
+    def __call__(self, windows: chex.Array) -> chex.Array:
+        """float32 [B, k, D] of flat windows [B, k, W * W * 3]."""
+        config, lead = self.config, windows.shape[:2]
+        side = (config.window - _KERNEL) // _STRIDE + 1
+        pixels = windows.reshape(*lead, config.window, config.window, -1)
+        starts = [_STRIDE * i for i in range(side)]
+        seen = [pixels[:, :, y : y + _KERNEL, x : x + _KERNEL].reshape(*lead, -1) for y in starts for x in starts]
+        hidden = nn.Dense(config.stem_width, use_bias=False, name="first")(jnp.stack(seen, axis=2))
+        hidden = nn.gelu(nn.LayerNorm(name="norm")(hidden))
+        return nn.Dense(config.att_dim, name="second")(hidden.reshape(*lead, -1))
 
 
 class Block(nn.Module):
@@ -60,12 +95,22 @@ class Block(nn.Module):
 
     config: ViTConfig
 
-    @nn.compact
+    def setup(self) -> None:
+        self.attention, self.norm = Attention(self.config), nn.LayerNorm()
+        self.up, self.down = nn.Dense(self.config.mlp_dim), nn.Dense(self.config.att_dim)
+
+    def attend(self, x: chex.Array, weights: chex.Array | None) -> tuple[chex.Array, chex.Array, chex.Array]:
+        """The first half: tokens [B, k, D], and the attention and keys behind them, see `Attention`."""
+        mixed, attention, keys = self.attention(x, weights)
+        return x + mixed, attention, keys
+
+    def transform(self, x: chex.Array) -> chex.Array:
+        """The second half: each token [B, k, D] for itself."""
+        return x + self.down(nn.gelu(self.up(self.norm(x))))
+
     def __call__(self, x: chex.Array, weights: chex.Array | None) -> tuple[chex.Array, None]:
         """Tokens float32 [B, k, D] for tokens [B, k, D], in the form of a step of `scan`."""
-        x = x + Attention(self.config, name="attention")(x, weights)[0]
-        hidden = nn.Dense(self.config.mlp_dim, name="up")(nn.LayerNorm(name="norm")(x))
-        return x + nn.Dense(x.shape[-1], name="down")(nn.gelu(hidden)), None
+        return self.transform(self.attend(x, weights)[0]), None
 
 
 class SimpleViT(nn.Module):
@@ -76,17 +121,28 @@ class SimpleViT(nn.Module):
     grid: int  # patches a side
 
     def setup(self) -> None:
-        self.patch_norm, self.patch_dense = nn.LayerNorm(), nn.Dense(self.config.att_dim)
+        if self.config.stem == "conv":
+            self.conv_stem = ConvStem(self.config)
+        else:
+            self.patch_norm, self.patch_dense = nn.LayerNorm(), nn.Dense(self.config.att_dim)
         self.token_norm = nn.LayerNorm()
-        # The blocks' parameters are stacked along a first axis: one program for all of them, compiled once.
+        # The blocks' parameters are stacked along a first axis; a deep transformer's are one program, compiled once.
+        depth = self.config.depth
         repeated = nn.scan(
-            Block, {"params": 0}, split_rngs={"params": True}, in_axes=nn.broadcast, length=self.config.depth
+            Block,
+            {"params": 0},
+            split_rngs={"params": True},
+            in_axes=nn.broadcast,
+            length=depth,
+            unroll=depth if depth <= UNROLLED else 1,
         )
         self.blocks = repeated(self.config)
         self.head_norm, self.head = nn.LayerNorm(), nn.Dense(self.classes)
 
     def project(self, patches: chex.Array) -> chex.Array:
-        """The linear embedding, float32 [B, k, D], of flat patches [B, k, P]."""
+        """The stem's output, float32 [B, k, D], for flat patches [B, k, P]; of the convolutional one, flat windows."""
+        if self.config.stem == "conv":
+            return self.conv_stem(patches)
         return self.patch_dense(self.patch_norm(patches))
 
     def embed(self, patches: chex.Array, rows: chex.Array) -> chex.Array:
@@ -103,7 +159,10 @@ class SimpleViT(nn.Module):
           weights: float32 [B, k], how often each token counts, in attention and in the mean: 1 for a patch, 0 for one
             that only fills the static size. None: all are 1.
         """
-        x, _ = self.blocks(self.embed(patches, rows), weights)
+        return self.answer(self.blocks(self.embed(patches, rows), weights)[0], weights)
+
+    def answer(self, x: chex.Array, weights: chex.Array | None) -> chex.Array:
+        """Logits float32 [B, classes] of the last block's tokens [B, k, D], their mean by weight [B, k]."""
         if weights is None:
             pooled = x.mean(axis=1)
         else:
@@ -115,7 +174,7 @@ class SimpleViT(nn.Module):
         rows = jnp.broadcast_to(jnp.arange(patches.shape[1]), patches.shape[:2])
         tokens = self.apply({"params": params}, patches, rows, method="embed")
         first = jax.tree.map(lambda x: x[0], params["blocks"]["attention"])
-        return Attention(self.config, parent=None).apply({"params": first}, tokens)
+        return Attention(self.config, parent=None).apply({"params": first}, tokens)[:2]
 
 
 def positions(grid: int, width: int) -> np.ndarray:
@@ -136,6 +195,8 @@ def make(config: ViTConfig, side: int, classes: int) -> SimpleViT:
     """
     if side % config.patch_size:
         raise UserError(f"vit.patch_size: patches of {config.patch_size} pixels do not tile an image of {side}")
+    if config.stem == "conv" and config.patch_size % _STRIDE:
+        raise UserError(f"vit.patch_size: {config.patch_size} is odd, which the convolutional stem cannot halve")
     if config.att_dim % 4:
         raise UserError(f"vit.att_dim: {config.att_dim} is not a multiple of 4, which the positions need")
     return SimpleViT(config, classes, side // config.patch_size)
@@ -151,6 +212,28 @@ def classify(
 ) -> chex.Array:
     """Logits float32 [B, classes]; see `SimpleViT.__call__`."""
     return jnp.asarray(network.apply({"params": params}, patches, rows, weights))
+
+
+def cut(config: ViTConfig, images: chex.Array) -> chex.Array:
+    """What the tokens of images [B, S, S, C] see, flat, [B, (S/p)², W²·C], row by row; beyond the border, zeros."""
+    margin = (config.window - config.patch_size) // 2
+    if not margin:
+        return patchify(images, config.patch_size)
+    batch, side, _, channels = images.shape
+    starts, width = range(0, side, config.patch_size), config.window
+    padded = jnp.pad(images, ((0, 0), (margin, margin), (margin, margin), (0, 0)))
+    rows = jnp.stack([padded[:, y : y + width] for y in starts], axis=1)  # [B, S/p, W, S + 2m, C]
+    windows = jnp.stack([rows[:, :, :, x : x + width] for x in starts], axis=2)
+    return windows.reshape(batch, len(starts) ** 2, width * width * channels)
+
+
+def core(config: ViTConfig, seen: chex.Array) -> chex.Array:
+    """The patches' own pixels, flat [B, N, p²·C], of what their tokens see, [B, N, W²·C]."""
+    margin = (config.window - config.patch_size) // 2
+    if not margin:
+        return seen
+    windows = seen.reshape(*seen.shape[:2], config.window, config.window, -1)
+    return windows[:, :, margin:-margin, margin:-margin].reshape(*seen.shape[:2], -1)
 
 
 def patchify(images: chex.Array, patch_size: int) -> chex.Array:

@@ -6,7 +6,7 @@ import chex
 import jax.numpy as jnp
 import numpy as np
 
-from edgerl.tasks.agent_vit.model import SimpleViT
+from edgerl.tasks.agent_vit.model import SimpleViT, core
 
 VIEWS = ("attention", "received", "norm", "pixels", "nothing")
 # Of a patch, before its position's one-hot code; pixels are in standard deviations of the training images.
@@ -60,7 +60,7 @@ def view(kind: str, network: SimpleViT, params: Any, patches: chex.Array) -> che
 
     * "attention": the first block's attention output averaged over channels, float32 [B, N]. AgentViT's state.
     * "received": the attention that a patch receives in the first block, over heads and queries, float32 [B, N].
-    * "norm": the norm of its linear embedding, float32 [B, N]. One matrix product.
+    * "norm": the norm of what the stem makes of it, float32 [B, N]. One matrix product, of the patch stem.
     * "pixels": statistics of its pixels and its position, float32 [B, N, F]. No product with any weight.
     * "nothing": zeros, float32 [B, N].
     """
@@ -72,7 +72,7 @@ def view(kind: str, network: SimpleViT, params: Any, patches: chex.Array) -> che
         return network.first_attention(params, patches)[1].mean(axis=(1, 2))
     if kind == "norm":
         return jnp.linalg.norm(network.apply({"params": params}, patches, method="project"), axis=-1)
-    return pixel_features(patches)
+    return pixel_features(core(network.config, patches))
 
 
 def names(kind: str, count: int) -> tuple[str, ...]:

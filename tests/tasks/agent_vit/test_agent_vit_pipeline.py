@@ -166,6 +166,29 @@ def test_evaluate_then_figures(policy):
     assert f"{100 * rows['random']['equal_macs']['own']['mean']:.1f}" in table[3]
 
 
+def test_under_a_falling_rate_equal_macs_are_a_training_of_their_own(tmp_path):
+    falling = (*TINY, "schedule=cosine", "warmup=0.1", "weight_decay=0.05", "label_smoothing=0.1", "curve=[6]")
+    train("agent-vit", falling, tmp_path / "run")
+    judged = open_run(tmp_path / "run").evaluate()
+    rows, names = judged["methods"], ["full", "random", "policy"]
+    assert list(rows) == names
+    assert not any("equal_time" in row for row in rows.values())
+    spent = {}
+    for name in ("full", "random", "random.equal_macs", "policy.equal_macs"):
+        *_, last = json.loads((tmp_path / "run" / "members" / f"{name}-0" / "curve.json").read_text())
+        spent[name] = last["macs"]
+        kind = "equal_macs" if "." in name else "equal_epochs"
+        assert rows[name.split(".")[0]][kind]["all"]["seeds"] == [last["all"]["accuracy"]]
+    budget = judged["budget"]["macs"]
+    assert spent["random"] < 0.6 * budget
+    assert [macs for name, macs in spent.items() if name != "random"] == pytest.approx([budget] * 3, rel=0.02)
+    heads = agent_vit_judgement.rows(judged)[0]
+    assert heads[4:] == ["equal epochs, all", "equal epochs, own", "equal macs, all", "equal macs, own"]
+    ways = {row["way"]: row for row in judged["inference"]}
+    assert set(ways) == {"random", "chessboard", "centre", "norm", "attention", "merge", "drop"}
+    assert ways["random"]["macs"] == ways["centre"]["macs"] < ways["norm"]["macs"] < ways["attention"]["macs"]
+
+
 def test_a_training_with_phases_is_timed_in_each_of_them():
     settings = config.load(methods.AgentViTConfig, None, TINY)
     splits = methods.load_splits(settings)
@@ -174,7 +197,7 @@ def test_a_training_with_phases_is_timed_in_each_of_them():
     def timed(name):
         one = methods.member(settings, splits, name, 0)
         times = [running.env.time for running in agent_vit_judgement._phases(one, nothing)]
-        return [int(one.env._size(time, np.zeros((1, 16)), one.params)[1]) for time in times]
+        return [int(one.env._size(jax.random.key(0), time, np.zeros((1, 16)), one.params)[1]) for time in times]
 
     assert timed("random") == [6]
     assert timed("annealed") == list(methods.growing(6, 16))

@@ -86,9 +86,48 @@ def test_patches_are_cut_row_by_row():
     np.testing.assert_array_equal(patches[1, 2].reshape(2, 2, 3), images[1, 2:4, 0:2])
 
 
+CONV = ViTConfig(patch_size=4, att_dim=8, depth=1, heads=2, dim_head=4, mlp_dim=8, stem="conv", stem_width=6)
+
+
+def test_the_convolutional_stem_is_two_convolutions_over_the_whole_image():
+    network = model.make(CONV, 16, 10)
+    params = jax.jit(lambda key: model.initialise(network, key, 3 * 8 * 8))(jax.random.key(0))
+    images = jax.random.normal(jax.random.key(1), (2, 16, 16, 3))
+    mine = network.apply({"params": params}, model.cut(CONV, images), method="project")
+    stem = params["conv_stem"]
+
+    def convolution(x, kernel, side):
+        kernel = kernel.reshape(side, side, x.shape[-1], -1)
+        return jax.lax.conv_general_dilated(x, kernel, (2, 2), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+    hidden = convolution(jnp.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0))), stem["first"]["kernel"], 4)  # 9 x 9
+    hidden = jax.nn.gelu((hidden - hidden.mean(-1, keepdims=True)) / jnp.sqrt(hidden.var(-1, keepdims=True) + 1e-6))
+    whole = convolution(hidden, stem["second"]["kernel"], 3)  # 4 x 4
+    np.testing.assert_allclose(mine.reshape(whole.shape), whole, atol=1e-4)
+
+
+def test_the_convolutional_stem_costs_as_many_tokens_as_are_taken():
+    network = model.make(CONV, 16, 10)
+    params = jax.eval_shape(lambda key: model.initialise(network, key, 192), jax.random.key(0))
+    seen = [jnp.zeros((1, count, 192)) for count in (16, 4)]
+    all_of_them, few = (
+        count_macs(lambda p, x: network.apply({"params": p}, x, method="project"), params, x) for x in seen
+    )
+    assert few * 4 == all_of_them == 16 * (9 * 48 * 6 + 54 * 8)
+
+
+def test_the_pixels_of_a_patch_are_found_in_its_window():
+    images = jax.random.normal(jax.random.key(1), (2, 16, 16, 3))
+    np.testing.assert_array_equal(model.core(CONV, model.cut(CONV, images)), model.patchify(images, 4))
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
-    [(ViTConfig(patch_size=5), "do not tile an image of 32"), (ViTConfig(att_dim=6), "not a multiple of 4")],
+    [
+        (ViTConfig(patch_size=1, stem="conv"), "vit.patch_size: 1 is odd"),
+        (ViTConfig(patch_size=5), "do not tile an image of 32"),
+        (ViTConfig(att_dim=6), "not a multiple of 4"),
+    ],
 )
 def test_a_shape_that_cannot_be(config, message):
     with pytest.raises(UserError, match=message):
