@@ -34,7 +34,7 @@ def evaluate(settings: AgentViTConfig, splits: Splits, run: Path) -> dict[str, A
     budget = steps * _macs(methods.member(settings, splits, "full", settings.seed))
     names = [name for name in METHODS if name in {"full", "random", settings.agent, *settings.compared}]
     found: dict[str, dict[str, Any]] = {}
-    timed = {}
+    timed: dict[str, Any] = {}
     for name in names:
         most = budget / _macs(methods.member(settings, splits, name, settings.seed))
         marks = {"equal_epochs": marks_of(steps, most)}

@@ -49,7 +49,8 @@ def reduced(network: SimpleViT, params: Any, patches: chex.Array, rows: chex.Arr
     block = Block(network.config, parent=None)
     for layer in range(network.config.depth):
         variables = {"params": jax.tree.map(operator.itemgetter(layer), params["blocks"])}
-        x, attention, keys = block.apply(variables, x, weights, method="attend")
+        seen: Any = block.apply(variables, x, weights, method="attend")
+        x, attention, keys = seen
         x, weights = _fewer(x, weights, attention, keys, reduction)
         x = block.apply(variables, x, method="transform")
     return jnp.asarray(network.apply({"params": params}, x, weights, method="answer"))

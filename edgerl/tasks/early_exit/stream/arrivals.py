@@ -1,5 +1,6 @@
 """When frames arrive: a two-state chain that sends calmly or in bursts, or a recorded trace."""
 
+import dataclasses
 import functools
 from typing import NamedTuple
 
@@ -121,5 +122,5 @@ def _trace(source: Source, index: chex.Array) -> chex.Array:
 
 def faster(source: Source, factor: chex.Numeric) -> Source:
     """With so many times as many frames."""
-    more = source.replace(rate_calm=source.rate_calm * factor, rate_busy=source.rate_busy * factor)
-    return more if source.gaps_s is None else more.replace(gaps_s=source.gaps_s / factor)
+    more = dataclasses.replace(source, rate_calm=source.rate_calm * factor, rate_busy=source.rate_busy * factor)
+    return more if source.gaps_s is None else dataclasses.replace(more, gaps_s=source.gaps_s / factor)

@@ -243,8 +243,10 @@ class ExitStream(ByContent):
         if condition is None:
             return p
         load, capacity, sun = between(condition, jnp.asarray(p.low), jnp.asarray(p.high))
-        supply = p.supply.replace(capacity_j=p.supply.capacity_j * capacity, panel_w=p.supply.panel_w * sun)
-        return p.replace(source=arrivals.faster(p.source, load), supply=supply)
+        supply = dataclasses.replace(
+            p.supply, capacity_j=p.supply.capacity_j * capacity, panel_w=p.supply.panel_w * sun
+        )
+        return dataclasses.replace(p, source=arrivals.faster(p.source, load), supply=supply)
 
 
 def at(values: chex.Array, index: chex.Array) -> chex.Array:

@@ -1,5 +1,6 @@
 """Pictures of an exit-stream run."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def draw(run: Run, env: ExitStream, data: str | None) -> list[Path]:
 
 def one_day(env: ExitStream, policy: Policy, key: jax.Array) -> dict[str, np.ndarray]:
     """What happens at each decision of a day from midnight to midnight, arrays [T]: `clock` in seconds, and more."""
-    params = env.default_params.replace(horizon_s=np.float32(np.inf))
+    params = dataclasses.replace(env.default_params, horizon_s=np.float32(np.inf))
 
     def step(carry: tuple[StreamState, jax.Array], key: jax.Array) -> Any:
         state, obs = carry

@@ -76,7 +76,7 @@ def play(
         large tables says so: XLA (jaxlib 0.10) cannot compile such a policy and the environment into one kernel.
       params: by default the environment's; its horizon does not count.
     """
-    params = (env.default_params if params is None else params).replace(horizon_s=np.float32(np.inf))
+    params = dataclasses.replace(env.default_params if params is None else params, horizon_s=np.float32(np.inf))
     params = jax.tree.map(jnp.asarray, params)  # data: other numbers do not compile again
     data = jax.tree.leaves(policy) and all(isinstance(x, (jax.Array, np.ndarray)) for x in jax.tree.leaves(policy))
     static, given = (None, policy) if data else (policy, None)

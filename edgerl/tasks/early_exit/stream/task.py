@@ -68,7 +68,7 @@ class StreamTask(Task):
         rows: list[list[Any]] = [[f"{found['load']} load, {found['capacity_j']:g} J", *head]]
         for name, one in found.items():
             if isinstance(one, Mapping) and "exits" in one:
-                shares = " ".join(percent(share) for share in one["exits"])
+                shares = " ".join(str(percent(share)) for share in one["exits"])
                 answers = percent(one["answered"], 1)
                 right = round(one["right_per_100_frames"], 2), round(one["half_width_95"], 2)
                 rows.append([name, *right, answers, round(one["joules_per_frame"], 4), shares])

@@ -110,8 +110,8 @@ def count(env: ExitStream, bins: Bins, key: jax.Array, parts: int) -> Model:
 
 
 def _sampled(env: ExitStream, bins: Bins, key: jax.Array) -> list[np.ndarray]:
-    endless = env.default_params.supply.replace(capacity_j=np.float32(1e9))
-    params = env.default_params.replace(supply=endless, horizon_s=np.float32(np.inf))
+    endless = dataclasses.replace(env.default_params.supply, capacity_j=np.float32(1e9))
+    params = dataclasses.replace(env.default_params, supply=endless, horizon_s=np.float32(np.inf))
     return [np.asarray(x).reshape(-1) for x in _steps(env, bins, jax.tree.map(jnp.asarray, params), key)]
 
 
@@ -162,10 +162,10 @@ def solve(env: ExitStream, key: jax.Array, parts: int = 24, devices: int = 32) -
     daylight = slots[np.arange(_DAY_SLOTS) * len(slots) // _DAY_SLOTS].astype(np.float32)
     low = np.float32(p.supply.sky_low)
     constant = np.repeat(np.arange(len(PRICES)), devices).astype(np.int32)
-    endless = p.replace(supply=p.supply.replace(capacity_j=np.float32(1e9)))
+    endless = dataclasses.replace(p, supply=dataclasses.replace(p.supply, capacity_j=np.float32(1e9)))
     policy = PricedPolicy(bins, actions, constant, daylight, low)
     played = play(env, policy, jax.random.fold_in(key, parts), len(constant), DAY_S, 600.0, endless)
-    return policy.replace(prices=prices_of(env, played, daylight))
+    return dataclasses.replace(policy, prices=prices_of(env, played, daylight))
 
 
 def prices_of(env: ExitStream, played: Played, daylight: np.ndarray) -> np.ndarray:
