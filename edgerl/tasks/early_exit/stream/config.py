@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any, ClassVar
 
+import numpy as np
+
 from edgerl.rl.config import PPOConfig, RunConfig
 from edgerl.tasks.early_exit.stream import factory
 from edgerl.tasks.early_exit.stream.env import ExitStream
@@ -35,7 +37,9 @@ class LearningConfig:
 
     toll: float = field(0.5, "taken off for each frame that arrives: about what one pays in the mean", low=0.0)
     joule: float = field(1.5, "right answers that a joule in the battery is worth: rewards are shaped by it", low=0.0)
-    discount_s: float = field(20_000.0, "seconds until a reward is worth 1 / e; ppo.discount has no part", low=1.0)
+    discount_s: float | None = field(
+        None, "seconds until a reward is worth 1 / e; none: those in which mean days charge the battery twice", low=1.0
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,5 +65,16 @@ class StreamConfig(RunConfig):
 def environment(settings: StreamConfig, split: str = "policy", learning: bool = False) -> ExitStream:
     """The environment on a split of the run's table; with the rewards that it learns from."""
     options: dict[str, Any] = {name: getattr(settings, name) for name in ("profile", "load", "capacity_j", "draw")}
-    how = Learning(**dataclasses.asdict(settings.learning)) if learning else None
-    return factory.from_table(load_table(settings.table or SHIPPED), split, **options, learning=how)
+    env = factory.from_table(load_table(settings.table or SHIPPED), split, **options)
+    if not learning:
+        return env
+    given = settings.learning
+    seconds = _twice_charged_s(env) if given.discount_s is None else given.discount_s
+    return dataclasses.replace(env, learning=Learning(given.toll, given.joule, seconds))
+
+
+def _twice_charged_s(env: ExitStream) -> float:
+    """Seconds in which the mean harvest charges the battery twice: what a joule is worth is known after about that."""
+    supply = env.default_params.supply
+    watts = supply.panel_w * float(np.mean(supply.harvest)) * (1 + supply.sky_low) / 2
+    return 2 * supply.capacity_j / watts
