@@ -145,7 +145,7 @@ def _figure(one: Mapping[str, Any] | None) -> str:
     if "seeds" not in one:
         return f"{score} ± {one['half_width_95']:.1f}"
     each = [seed["right_per_100_frames"] for seed in one["seeds"]]
-    return f"{score} ({min(each):.1f} to {max(each):.1f}, {len(each)} seeds)"
+    return f"{score} ({min(each):.1f} to {max(each):.1f})"
 
 
 def main() -> None:
