@@ -2,7 +2,8 @@
 
     python -m benchmarks.large [--rounds 5] [--updates 2] [--json]
 
-All run in turns, round after round. Medians of steps a second, and edgerl's times each of the others'.
+All run in turns, round after round. Medians of steps a second, and edgerl's times those of rejax. The products are
+computed by one thread: with them edgerl's processor time a step is compared, on one device.
 """
 
 import argparse
@@ -20,6 +21,7 @@ SIZES: dict[str, Numbers] = {
     "2048 x 32, 64-64": {"num_envs": 2048, "num_steps": 32, "hidden_sizes": [64, 64]},
     "256 x 64, 256-256": {"num_envs": 256, "num_steps": 64, "hidden_sizes": [256, 256]},
 }
+PRODUCTS = "products"
 OURS = ("edgerl, all devices", "edgerl, one device")
 
 
@@ -33,7 +35,7 @@ def contestants(sizes: Numbers, updates: int) -> list[rounds.Contestant]:
     return [
         rounds.Contestant(OURS[0], "ppo_large.py", ({**told, "mesh": 0},)),
         rounds.Contestant(OURS[1], "ppo_large.py", ({**told, "mesh": 1},)),
-        rounds.Contestant("products", "products.py", (told,)),
+        rounds.Contestant(PRODUCTS, "products.py", (told,), environment={"OPENBLAS_NUM_THREADS": "1"}),
         rounds.Contestant("rejax", "ppo_rejax.py", ({"env": "CartPole-v1", "config": config},), "rejax"),
     ]
 
@@ -56,8 +58,9 @@ def measure(options: argparse.Namespace) -> Numbers:
             if "repeats" in result:
                 result["steps_per_s"] = statistics.median(map(speed, result["repeats"]))
         best = max(OURS, key=lambda one: taken[one].get("steps_per_s", 0))
-        others = {other: report.ratio(taken[best], taken[other], speed) for other in taken if other not in OURS}
-        found[name] = {"contestants": taken, "best": best, "times": others}
+        times = report.ratio(taken[best], taken["rejax"], speed)
+        cost = report.ratio(taken[OURS[1]], taken[PRODUCTS], lambda one: one["cpu_seconds"] / one["steps"])
+        found[name] = {"contestants": taken, f"{best} / rejax": times, "processor time / products": cost}
     return {**found, "load_after": report.loads()}
 
 
@@ -76,11 +79,13 @@ def main() -> None:
         for who, result in found[name]["contestants"].items():
             missing = report.missing(result)
             print(f"{name:20} {who:22}", missing or f"{result['steps_per_s']:12,.0f} steps/s")
-        for other, ratio in found[name]["times"].items():
+        for what, ratio in found[name].items():
+            if what == "contestants":
+                continue
             shown = (
                 f"{ratio['of_medians']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})" if ratio else "not measured"
             )
-            print(f"{name:20} {found[name]['best']} / {other}: {shown}")
+            print(f"{name:20} {what}: {shown}")
 
 
 if __name__ == "__main__":

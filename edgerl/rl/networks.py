@@ -17,6 +17,7 @@ from edgerl.rl.heads import Head
 from edgerl.rl.layers import inverse
 from edgerl.rl.losses import Minibatch
 from edgerl.rl.normalisation import Moments
+from edgerl.rl.pieces import each, pieces
 from edgerl.rl.rollout import LAST
 from edgerl.rl.share import ALONE, Share
 from edgerl.simulator.lanes import Transition
@@ -90,8 +91,12 @@ class Networks:
         def flat(x: chex.Array) -> chex.Array:
             return jnp.moveaxis(x, 0, LAST - 1).reshape(*x.shape[1:LAST], -1)
 
+        count = config.num_minibatches * pieces(config, config.batch_size // config.num_minibatches)
+
         def values(obs: chex.Array) -> chex.Array:
-            return self.values(variables, flat(obs)).reshape(steps.reward.shape)
+            if count == config.num_minibatches:
+                return self.values(variables, flat(obs)).reshape(steps.reward.shape)
+            return each(lambda part: self.values(variables, part), flat(obs), count).reshape(steps.reward.shape)
 
         value, after = values(steps.obs), values(steps.next_obs)
         advantages = advantages_of(steps, value, after, config)

@@ -30,10 +30,19 @@ def mean_over(function: Callable[[Any], Any], batch: Any, count: int) -> Any:
     """`function(batch)`, the mean over the samples along the last axis, piece by piece; rounds otherwise than whole."""
     if count == 1:
         return function(batch)
-    cut = jax.tree.map(lambda x: jnp.moveaxis(x.reshape(*x.shape[:-1], count, -1), -2, 0), batch)
+    cut = jax.tree.map(lambda x: _cut(x, count), batch)
     first = jax.tree.map(jnp.zeros_like, jax.eval_shape(function, jax.tree.map(lambda x: x[0], cut)))
 
     def add(total: Any, part: Any) -> tuple[Any, None]:
         return jax.tree.map(jnp.add, total, function(part)), None
 
     return jax.tree.map(lambda x: x / count, jax.lax.scan(add, first, cut)[0])
+
+
+def each(function: Callable[[jax.Array], jax.Array], x: jax.Array, count: int) -> jax.Array:
+    """`function(x)` [samples] of `x` [..., samples], piece by piece; whole where they cannot be divided."""
+    return function(x) if x.shape[-1] % count else jax.lax.map(function, _cut(x, count)).reshape(-1)
+
+
+def _cut(x: jax.Array, count: int) -> jax.Array:
+    return jnp.moveaxis(x.reshape(*x.shape[:-1], count, -1), -2, 0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgerl.rl.config import PPOConfig
-from edgerl.rl.pieces import mean_over, pieces
+from edgerl.rl.pieces import each, mean_over, pieces
 from edgerl.tasks.registry import task_of
 
 
@@ -24,6 +24,12 @@ def test_the_mean_over_pieces_is_that_over_the_whole(count):
     np.testing.assert_allclose(found[0], whole[0], rtol=1e-5)
     np.testing.assert_allclose(found[1], whole[1], rtol=1e-6)
     assert sizes[0] == (3, 32 // count)
+
+
+@pytest.mark.parametrize("count", [1, 4, 5])
+def test_each_sample_is_computed_once_and_in_its_place(count):
+    x = jax.random.normal(jax.random.key(0), (3, 32))
+    np.testing.assert_array_equal(each(lambda part: part[0] - part[2], x, count), x[0] - x[2])
 
 
 @pytest.mark.parametrize(
