@@ -19,9 +19,10 @@ HEADER = ("", "ms a step", "core-ms a step", "compile s")
 
 
 def contestants(tokens: int) -> list[rounds.Contestant]:
-    """Ours, and PyTorch with its fused attention or without, whichever is faster."""
+    """Ours, and PyTorch with its fused attention or without, on one core or all, whichever is faster."""
     settings = {**SHAPE, "tokens": tokens, "steps": STEPS}
-    ways = tuple({**settings, "fused": fused} for fused in (False, True))
+    threads = sorted({1, report.cores()})  # whose threads wait by turning: on a busy machine one alone needs less
+    ways = tuple({**settings, "fused": fused, "threads": n} for n in threads for fused in (False, True))
     return [
         rounds.Contestant("edgerl", "vit_edgerl.py", (settings,)),
         rounds.Contestant("PyTorch", "vit_torch.py", ways, "torch", install=False),

@@ -67,7 +67,8 @@ def _positions(grid: int, width: int) -> np.ndarray:
 
 
 def prepare(settings: Numbers) -> Prepared:
-    """Settings: those of `vit_problem`, `heads`, `steps`, `fused` attention or not."""
+    """Settings: those of `vit_problem`, `heads`, `steps`, `fused` attention or not, `threads`."""
+    torch.set_num_threads(settings["threads"])
     windows, rows, labels = (torch.from_numpy(values).contiguous() for values in vit_problem.batch(settings))
     labels, rows = labels.long(), rows.long()
 
