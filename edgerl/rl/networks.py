@@ -18,9 +18,8 @@ from edgerl.rl.layers import inverse
 from edgerl.rl.losses import Minibatch
 from edgerl.rl.normalisation import Moments
 from edgerl.rl.pieces import each, pieces
-from edgerl.rl.rollout import LAST
+from edgerl.rl.rollout import LAST, RolloutStep
 from edgerl.rl.share import ALONE, Share
-from edgerl.simulator.lanes import Transition
 from edgerl.simulator.xla import apart
 
 Variables = Any  # what a Flax module's `init` returns
@@ -72,7 +71,7 @@ class Networks:
     def samples(
         self,
         variables: Variables,
-        steps: Transition,
+        steps: RolloutStep,
         log_probs: chex.Array,
         before: Any,
         playing: Any,
@@ -161,7 +160,7 @@ class Networks:
         return kernel, bias - self.observations.mean @ kernel
 
 
-def advantages_of(steps: Transition, values: chex.Array, next_values: chex.Array, config: PPOConfig) -> chex.Array:
+def advantages_of(steps: RolloutStep, values: chex.Array, next_values: chex.Array, config: PPOConfig) -> chex.Array:
     """float32 [T, N] of steps [T, ..., N], by the values of what was observed before and after them."""
     own = steps.discount is not None
     discount, axis = (steps.discount, LAST) if own else (config.discount, None)

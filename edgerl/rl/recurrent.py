@@ -16,9 +16,8 @@ from edgerl.rl.initialisers import orthogonal
 from edgerl.rl.layers import Dense, scaled
 from edgerl.rl.losses import Minibatch
 from edgerl.rl.networks import Networks, Variables, advantages_of
-from edgerl.rl.rollout import LAST
+from edgerl.rl.rollout import LAST, RolloutStep
 from edgerl.rl.share import ALONE, Share
-from edgerl.simulator.lanes import Transition
 from edgerl.simulator.xla import apart
 
 GATES = ("update", "reset", "candidate")
@@ -115,7 +114,7 @@ class RecurrentNetworks(Networks):
     def samples(
         self,
         variables: Variables,
-        steps: Transition,
+        steps: RolloutStep,
         log_probs: chex.Array,
         before: Memory,
         playing: Memory,

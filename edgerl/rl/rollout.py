@@ -31,6 +31,13 @@ class RolloutState:
 
 
 @struct.dataclass
+class RolloutStep(Transition):
+    """What happened on one step, and what the environment says of it in `info["discount"]`, if anything."""
+
+    discount: chex.Array | None = None
+
+
+@struct.dataclass
 class EpisodeStats:
     """Episodes that ended in a rollout: sums."""
 
@@ -54,7 +61,7 @@ def rollout(
     num_steps: int,
     played: Callable[[chex.Array], chex.Array] = lambda action: action,
     share: Share = ALONE,
-) -> tuple[RolloutState, Transition, chex.Array, EpisodeStats]:
+) -> tuple[RolloutState, RolloutStep, chex.Array, EpisodeStats]:
     """Plays `num_steps` steps; an ended episode is followed by a new one. The key is consumed.
 
     An environment whose steps take different times may say in `info["discount"]`, float32, what a reward after the step
@@ -71,7 +78,7 @@ def rollout(
 
     def lane(
         playing: RolloutState, action: chex.Array, key: chex.PRNGKey
-    ) -> tuple[RolloutState, Transition, EpisodeStats]:
+    ) -> tuple[RolloutState, RolloutStep, EpisodeStats]:
         step_key, reset_key = jax.random.split(key)
         obs, state, reward, *ends, info = take_step(env, step_key, playing.state, played(action), params)
         terminated, truncated = ends
@@ -81,11 +88,11 @@ def rollout(
         done = EpisodeStats(jnp.int32(1), going.episode_return, going.episode_length)
         return (
             jax.tree.map(lambda new, old: jnp.where(ended, new, old), fresh, going),
-            Transition(playing.obs, action, reward, terminated, truncated, obs, info.get("discount")),
+            RolloutStep(playing.obs, action, reward, terminated, truncated, obs, info.get("discount")),
             jax.tree.map(lambda x: jnp.where(ended, x, 0), done),
         )
 
-    def step(carry: tuple[RolloutState, EpisodeStats], key: chex.PRNGKey) -> tuple[Any, tuple[Transition, chex.Array]]:
+    def step(carry: tuple[RolloutState, EpisodeStats], key: chex.PRNGKey) -> tuple[Any, tuple[RolloutStep, chex.Array]]:
         playing, finished = carry
         act_key, lane_key = jax.random.split(key)
         action, log_prob, memory = act(act_key, playing.obs, playing.memory)

@@ -70,10 +70,7 @@ class Lane:
 
 @struct.dataclass
 class Transition:
-    """What happened on one step. `next_obs` is the observation before any reset.
-
-    `discount` is what the environment says of it in `info["discount"]`, of a rollout only: see `rl.rollout`.
-    """
+    """What happened on one step. `next_obs` is the observation before any reset."""
 
     obs: chex.Array
     action: chex.Array
@@ -81,7 +78,6 @@ class Transition:
     terminated: chex.Array
     truncated: chex.Array
     next_obs: chex.Array
-    discount: chex.Array | None = None
 
 
 @struct.dataclass

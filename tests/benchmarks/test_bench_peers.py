@@ -15,7 +15,7 @@ def lists(tmp_path, monkeypatch):
 
 
 def test_every_list_is_pinned():
-    package = {name: name for name in ("emlearn", "envpool", "gymnasium", "gymnax", "rejax", "rltools")} | {
+    package = {name: name for name in ("emlearn", "envpool", "gymnasium", "gymnax", "rejax", "rltools", "torch")} | {
         "sbx": "sbx-rl"
     }
     assert set(package) == set(peers.names())

@@ -83,6 +83,7 @@ def test_the_better_policy_is_kept_and_a_run_says_so(tmp_path):
     assert same(again.policy, tuned.policy)
 
 
+@pytest.mark.long
 def test_a_policy_with_memory_is_tuned(tmp_path):
     settings = {**SETTINGS, "ppo": {**SETTINGS["ppo"], "gru_size": 4}}
     run = edgerl.train(Hill(), tmp_path / "run", finetune_updates=1, **settings)

@@ -95,6 +95,7 @@ class Drawn(Walk):
 QUICK = {"num_seeds": 1, "evaluation_envs": 16, "ppo": {"num_updates": 2, "num_envs": 8, "num_steps": 16}}
 
 
+@pytest.mark.long
 def test_an_environment_that_is_made_is_found_again(tmp_path):
     run = edgerl.train(Drawn(), tmp_path / "run", **QUICK)
     assert edgerl.open_run(tmp_path / "run").env == Drawn()
@@ -142,6 +143,7 @@ class Aim:
         return state, state, reward, jnp.bool_(True), jnp.bool_(False), {}
 
 
+@pytest.mark.long
 def test_continuous_actions_on_the_whole_way(tmp_path):
     ppo = {"num_envs": 64, "num_steps": 16, "num_updates": 40, "num_minibatches": 8, "entropy_coefficient": 0.0}
     run = edgerl.train(Aim(), tmp_path / "run", num_seeds=2, evaluation_envs=64, ppo=ppo)

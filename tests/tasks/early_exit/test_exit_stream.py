@@ -29,6 +29,8 @@ from edgerl.tasks.early_exit.stream.parts import (
 from edgerl.tasks.early_exit.stream.power import Supply
 from edgerl.tasks.early_exit.table.packing import unpack
 
+pytestmark = pytest.mark.usefixtures("quick_compile")  # what is compared here is which numbers come out
+
 QUIET = Source(rate_calm=1e-9, rate_busy=1e-9)  # no frame comes
 DARK = Supply(harvest=np.zeros(1, np.float32), capacity_j=100.0, idle_w=0.5, sleep_w=0.125)
 NONE = np.inf

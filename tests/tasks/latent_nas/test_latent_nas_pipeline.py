@@ -46,6 +46,7 @@ def run(tmp_path_factory):
     return folder / "run"
 
 
+@pytest.mark.long
 def test_evaluate(run, capsys):
     assert cli.main(["evaluate", str(run), "--json"]) == 0
     judged = json.loads(capsys.readouterr().out)
