@@ -125,6 +125,7 @@ def test_wins_are_those_outside_the_noise():
 
     assert wins({AGENT: at(0.5), SURROGATE: at(0.1), "random": at(0.9)}) == {"10": True}
     assert wins({AGENT: at(0.5), "random": at(0.9), "evolution": at(0.7)}) == {"10": False}
+    assert wins({AGENT: at(0.5), SURROGATE: at(0.1)}) == {}  # against nobody nothing is won
 
 
 def test_the_walk_keeps_the_contract(latent):

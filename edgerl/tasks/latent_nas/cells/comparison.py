@@ -72,17 +72,21 @@ def regrets(looks: Looks, counts: Sequence[int]) -> dict[str, dict[str, float]]:
 
 def wins(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, bool]:
     """By number of looks: whether the agent's regret is below that of every baseline by two standard errors of the
-    difference."""
+    difference; empty where there is no baseline."""
     agent = found[AGENT]
     others = [rows for name, rows in found.items() if name not in (AGENT, SURROGATE)]
-    return {
-        count: all(
-            rows[count]["mean"] - agent[count]["mean"]
-            > 2 * np.hypot(rows[count]["standard_error"], agent[count]["standard_error"])
-            for rows in others
-        )
-        for count in agent
-    }
+    return (
+        {}
+        if not others
+        else {
+            count: all(
+                rows[count]["mean"] - agent[count]["mean"]
+                > 2 * np.hypot(rows[count]["standard_error"], agent[count]["standard_error"])
+                for rows in others
+            )
+            for count in agent
+        }
+    )
 
 
 def require_possible(values: np.ndarray, config: CellsConfig) -> None:
