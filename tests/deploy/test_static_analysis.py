@@ -6,6 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from variants import seldom
 
 from edgerl import deploy, make
 from edgerl.deploy import int8_policy, toolchain, vectors
@@ -13,7 +14,7 @@ from edgerl.deploy.targets.misra import DEVIATIONS
 from edgerl.deploy.toolchain import Target
 
 
-@pytest.fixture(scope="module", params=["relu", pytest.param("tanh", marks=pytest.mark.long)])
+@pytest.fixture(scope="module", params=["relu", *seldom("tanh")])
 def folder(request, make_policy, observations, tmp_path_factory):
     """An export of either kind: with the rows of zeros that it skips, and with tables."""
     out = tmp_path_factory.mktemp("checked") / request.param
@@ -35,6 +36,7 @@ def test_cppcheck_finds_what_the_readme_lists(folder):
         assert f"| {rule} |" in (folder / "README.md").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("clang-tidy") is None, reason="clang-tidy (Debian package) is not installed")
 def test_clang_tidy_finds_nothing(folder):
     left = ("easily-swappable-parameters", "signed-char-misuse", "narrowing-conversions")  # style, int8 is a number

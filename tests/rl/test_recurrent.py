@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from variants import seldom
 
 from edgerl import GRUPolicy, RunConfig, UserError
 from edgerl.envs.policy import same
@@ -44,7 +45,7 @@ def test_without_memory_it_can_only_guess():
     assert abs(learnt(dataclasses.replace(CONFIG, gru_size=0))[1]) < 0.3
 
 
-@pytest.mark.parametrize("normalise", [pytest.param(False, marks=pytest.mark.long), True])
+@pytest.mark.parametrize("normalise", [True, *seldom(False)])
 def test_a_sequence_is_computed_as_it_was_played(normalise):
     """With one pass over one batch the probabilities are those of play: the memory is reset where episodes ended."""
     config = dataclasses.replace(
@@ -55,7 +56,7 @@ def test_a_sequence_is_computed_as_it_was_played(normalise):
     np.testing.assert_array_equal(metrics["clip_fraction"], 0)
 
 
-@pytest.mark.parametrize("encoder", [pytest.param((), marks=pytest.mark.long), (6,)])
+@pytest.mark.parametrize("encoder", [(6,), *seldom(())])
 def test_the_policy_answers_as_the_network_does(encoder):
     config = dataclasses.replace(CONFIG, num_updates=2, normalise_observations=True, encoder_sizes=encoder)
     state, _ = jax.jit(lambda key: ppo.train(ENV, config, key))(jax.random.key(2))

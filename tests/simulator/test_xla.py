@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from environments import Walk
+from variants import seldom
 
 import edgerl
 from edgerl.envs.policy import MLPPolicy
@@ -165,7 +166,7 @@ def play(env: Any, policy: Any) -> edgerl.SimulationStats:
 OFTEN = ("Walk-v0, random", "CartPole-v1, a network", "Pendulum-v1, a function")
 
 
-@pytest.mark.parametrize("name", [n if n in OFTEN else pytest.param(n, marks=pytest.mark.long) for n in PLAYS])
+@pytest.mark.parametrize("name", [*OFTEN, *seldom(*(n for n in PLAYS if n not in OFTEN))])
 def test_without_any_trick_the_episodes_are_the_same(name: str) -> None:
     """Decisions among actions, ends and counts are equal. Observations, rewards and torques are so to rounding alone:
     without the tricks, the sine is another one, and other products and sums are fused into one operation, which rounds

@@ -71,6 +71,7 @@ def test_observations_are_those_that_the_device_knows():
     assert (np.abs(np.asarray(later) + np.asarray(exact)) <= 0.51 * quantiser.step).all()
 
 
+@pytest.mark.long
 def test_the_better_policy_is_kept_and_a_run_says_so(tmp_path):
     plain = edgerl.train(Hill(), tmp_path / "plain", **SETTINGS)
     tuned = edgerl.train(Hill(), tmp_path / "tuned", finetune_updates=3, **SETTINGS)
