@@ -130,16 +130,15 @@ HEADER = ("", "s", "core-s", "solved", "steps", "compile s")
 
 def rows(result: Numbers) -> list[list[str]]:
     """The table's rows."""
-    shown = []
-    for name, numbers in result["contestants"].items():
-        if reason := report.missing(numbers):
-            shown.append([name, reason])
-            continue
-        median, steps = numbers["median"], numbers["repeats"][0]["steps"]
-        times = [f"{median[key]:.3f}" for key in ("seconds", "cpu_seconds")]
-        solved = f"{median['solved']} of {sum(len(returns(repeat)) for repeat in numbers['repeats'])}"
-        shown.append([name, *times, solved, f"{steps:,}", f"{numbers['compile_s']:.1f}"])
-    return shown
+    return report.rows(result, _cells)
+
+
+def _cells(numbers: Numbers) -> list[str]:
+    """Of a contestant that ran."""
+    median, steps = numbers["median"], numbers["repeats"][0]["steps"]
+    times = [f"{median[key]:.3f}" for key in ("seconds", "cpu_seconds")]
+    solved = f"{median['solved']} of {sum(len(returns(repeat)) for repeat in numbers['repeats'])}"
+    return [*times, solved, f"{steps:,}", f"{numbers['compile_s']:.1f}"]
 
 
 def draw(result: Numbers, path: Path) -> None:

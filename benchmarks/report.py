@@ -157,6 +157,12 @@ def show(result: Numbers, as_json: bool, rows: Sequence[Sequence[str]], header: 
         print(f"  {name}: {measured} ({bound}){'' if value['met'] in (True, None) else '  NOT MET'}")
 
 
+def rows(result: Numbers, cells: Callable[[Numbers], list[str]]) -> list[list[str]]:
+    """A row a contestant: its name and its `cells`, or its name and why it did not run."""
+    found = result["contestants"].items()
+    return [[name, reason] if (reason := missing(numbers)) else [name, *cells(numbers)] for name, numbers in found]
+
+
 def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
     """Columns as wide as their widest cell; the first is aligned left, the others right."""
     lines = [header, *rows]

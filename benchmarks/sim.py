@@ -181,16 +181,15 @@ def scaled() -> dict[str, rounds.Contestant]:
 
 def rows(result: Numbers) -> list[list[str]]:
     """The table's rows."""
-    shown = []
-    for name, numbers in result["contestants"].items():
-        if reason := report.missing(numbers):
-            shown.append([name, reason])
-            continue
-        median = numbers["median"]
-        millions = [f"{median[key] / 1e6:.4g}" for key in ("steps_per_s", "episodes_per_min", "steps_per_cpu_s")]
-        count, size = str(numbers["settings"]["num_envs"]), str(numbers["info"].get("bytes_per_env", ""))
-        shown.append([name, *millions, count, size, f"{numbers['compile_s']:.1f}"])
-    return shown
+    return report.rows(result, _cells)
+
+
+def _cells(numbers: Numbers) -> list[str]:
+    """Of a contestant that ran."""
+    median = numbers["median"]
+    millions = [f"{median[key] / 1e6:.4g}" for key in ("steps_per_s", "episodes_per_min", "steps_per_cpu_s")]
+    count, size = str(numbers["settings"]["num_envs"]), str(numbers["info"].get("bytes_per_env", ""))
+    return [*millions, count, size, f"{numbers['compile_s']:.1f}"]
 
 
 HEADER = ("", "M steps/s", "M episodes/min", "M steps/core-s", "environments", "bytes each", "compile s")

@@ -90,14 +90,13 @@ def goals(entrants: dict[str, Numbers], ratios: dict[str, Numbers | None]) -> di
 
 def rows(result: Numbers) -> list[list[str]]:
     """The table's rows."""
-    shown = []
-    for name, numbers in result["contestants"].items():
-        if reason := report.missing(numbers):
-            shown.append([name, reason])
-            continue
-        times = [f"{1e3 * numbers['median'][key]:.0f}" for key in ("seconds_a_step", "cpu_seconds_a_step")]
-        shown.append([name, *times, f"{numbers['compile_s']:.1f}"])
-    return shown
+    return report.rows(result, _cells)
+
+
+def _cells(numbers: Numbers) -> list[str]:
+    """Of a contestant that ran."""
+    times = [f"{1e3 * numbers['median'][key]:.0f}" for key in ("seconds_a_step", "cpu_seconds_a_step")]
+    return [*times, f"{numbers['compile_s']:.1f}"]
 
 
 def draw(result: Numbers, path: Path) -> None:
