@@ -9,12 +9,13 @@ if TYPE_CHECKING:  # importing it would import JAX
     from edgerl.tasks.run import Run
 
 _WORDS = {True: "passed", False: "FAILED", None: "not run"}
+_COUNTS = ("agent", "best_seed", "steps_per_seed", "devices_per_seed")
 
 
 def of_train(folder: str, result: Mapping[str, Any]) -> str:
     """What was trained, how well the kept policy does, how long it took, and what comes next."""
     rows: list[list[Any]] = [["run", folder], ["environment", result["environment"]]]
-    rows += [[key.replace("_", " "), result[key]] for key in ("agent", "best_seed", "steps_per_seed") if key in result]
+    rows += [[key.replace("_", " "), result[key]] for key in _COUNTS if key in result]
     rows += [
         [f"{name}, {key}", value]
         for name in ("returns", "lengths")

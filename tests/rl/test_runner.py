@@ -75,6 +75,7 @@ def test_the_best_seed_is_judged_on_other_episodes(finished):
     _, result = finished
     scores = result["choice"]["returns"]
     assert result["best_seed"] == int(np.argmax(scores))
+    assert result["devices_per_seed"] == 1
     assert result["evaluation"]["episodes"] >= 16
     _, choice_key, judge_key = runner.keys(CONFIG)
     assert not np.array_equal(jax.random.key_data(choice_key), jax.random.key_data(judge_key))

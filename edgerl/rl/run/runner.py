@@ -26,7 +26,7 @@ from edgerl.rl.learner import Metrics
 from edgerl.rl.make_networks import make_networks
 from edgerl.rl.run import loop, run_folder
 from edgerl.rl.run.loop import Training
-from edgerl.rl.run.meshes import mesh_of
+from edgerl.rl.run.meshes import ENV, mesh_of
 from edgerl.rl.run.needs import require_memory
 from edgerl.rl.run.run_folder import POLICY, RESULT
 from edgerl.rl.run.seeds import gather, keys, play, shard, spread, start, update
@@ -80,7 +80,8 @@ def train_run(
     trained = time.perf_counter()
     policy, result = _choose(training, state, env, env_params, finish)
     seconds = {"training": trained - started, "evaluation": time.perf_counter() - trained}
-    result = {**says, **result, "steps_per_seed": config.ppo.total_steps, "seconds": seconds}
+    counts = {"steps_per_seed": config.ppo.total_steps, "devices_per_seed": training.mesh.shape[ENV]}
+    result = {**says, **result, **counts, "seconds": seconds}
     if first:
         save_policy(folder / POLICY, policy)
         files.write_json(folder / RESULT, result)
