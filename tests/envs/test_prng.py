@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from randomness import independence, max_of_normals, passes, problems
 from scipy import stats
+from variants import seldom
 
 from edgerl.envs import prng
 from edgerl.envs.prng import derive, new_key
@@ -240,7 +241,7 @@ def test_a_million_keys_of_lanes_and_steps_differ():
 @pytest.mark.parametrize(
     "broken",
     [
-        {"_M2": np.uint32(1)},  # one multiplication less
+        *seldom({"_M2": np.uint32(1)}),  # one multiplication less
         {"_M1": np.uint32(1)},
         {"_GOLDEN": np.uint32(0)},  # steps and draws do not count
         {"_WEYL": np.uint32(0)},  # one key's draws are a permutation

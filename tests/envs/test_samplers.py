@@ -111,6 +111,7 @@ def test_samplers_inside_a_simulated_environment(group, kind, quick_compile):
     assert len(np.unique(record.reward)) > 50
 
 
+@pytest.mark.long
 def test_poisson_demand_everywhere(quick_compile):
     env = Drawing(names=("poisson",))
     stats = edgerl.simulate(env, edgerl.random_policy(env), jax.random.key(0), num_envs=64, num_steps=200)

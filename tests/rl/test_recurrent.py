@@ -33,7 +33,8 @@ def learnt(config, seed=0):
     return policy, float(episodes.returns.mean()), metrics
 
 
-@pytest.mark.parametrize(("front", "behind"), [((), ()), pytest.param((8,), (8,), marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize(("front", "behind"), [((), ()), ((8,), (8,))])
 def test_it_remembers_what_it_was_shown(front, behind):
     policy, earned, _ = learnt(dataclasses.replace(CONFIG, encoder_sizes=front, hidden_sizes=behind))
     assert isinstance(policy, GRUPolicy)
@@ -41,6 +42,7 @@ def test_it_remembers_what_it_was_shown(front, behind):
     assert earned == 1.0
 
 
+@pytest.mark.long
 def test_without_memory_it_can_only_guess():
     assert abs(learnt(dataclasses.replace(CONFIG, gru_size=0))[1]) < 0.3
 

@@ -145,6 +145,7 @@ def test_the_clock_truncates_unless_the_goal_is_reached():
     assert after.time.tolist() == [500, 499, 500]
 
 
+@pytest.mark.long
 def test_it_keeps_the_contract():
     seen = edgerl.check_environment(ENV)
     assert seen.truncated + seen.terminated > 0

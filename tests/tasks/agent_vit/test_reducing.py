@@ -106,6 +106,7 @@ def splits():
     return data.synthetic(64, 32, patch_size=8)[0]  # 16 patches
 
 
+@pytest.mark.long
 def test_patchdropout_draws_a_number_for_every_step(splits):
     env, _ = methods.make("patchdropout", SETTINGS, splits)
     assert np.mean(env.drawn) == 8
@@ -121,6 +122,7 @@ def test_patchdropout_draws_a_number_for_every_step(splits):
     assert len(set(counts)) > 1
 
 
+@pytest.mark.long
 def test_merging_in_training_is_evaluated_merged_and_whole(splits):
     env, agent = methods.make("tome", SETTINGS, splits)
     assert env.reduction.kind == "merge"

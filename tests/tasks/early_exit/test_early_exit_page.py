@@ -12,6 +12,7 @@ from browser import Browser, needs_chromium
 from node import needs_node
 from pages import data_of
 from synthetic import synthetic_table
+from variants import seldom
 
 from edgerl import MLPPolicy, UserError, deploy
 from edgerl.deploy.extras import Extra
@@ -49,7 +50,7 @@ class Exported:
         return self.folder / PAGE
 
 
-@pytest.fixture(scope="module", params=[None, 0.85], ids=["one goal", "preference"])
+@pytest.fixture(scope="module", params=[0.85, *seldom(None)], ids=["preference", "one goal"])
 def exported(request, tmp_path_factory):
     """A policy that stops where an answer is sure enough; made-up logits: 4 exits, 10 classes, 200 test images."""
     table = synthetic_table(400, 10)

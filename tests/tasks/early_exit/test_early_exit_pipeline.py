@@ -111,6 +111,7 @@ int main(void)
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("cc") is None, reason="cc, a C compiler, is not installed")
 def test_the_exported_c_decides_as_jax_does(run, table_path, tmp_path):
     folder = tmp_path / "c"

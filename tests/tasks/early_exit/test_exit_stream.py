@@ -216,7 +216,7 @@ GAPS = np.array([0.3, 2.0, 0.1, 0.05, 0.02, 7.0, 40.0, 0.4], np.float32)
 SOURCES = {"bursty": Source(0.1, 2.0, 0.02, 0.1), "trace": Source(gaps_s=GAPS)}
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", ["bursty", *seldom("trace")])
 def test_it_is_what_plain_python_computes(name):
     shipped = edgerl.make("ExitStream-v0")
     supply = dataclasses.replace(shipped.default_params.supply, capacity_j=8.0, day_s=3000.0, panel_w=0.3)
@@ -302,6 +302,7 @@ def randomly_played():
     return jax.jit(play)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", [{}, *seldom({"draw": True, "gaps_s": GAPS, "harvest": [1.0]})])
 def test_it_keeps_the_contract(options):
     edgerl.check_environment(edgerl.make("ExitStream-v0", **options), num_steps=64)

@@ -133,6 +133,7 @@ def test_a_table_without_test_images_or_macs(promise_table):
     assert found["certificate"]["cost"] == "latency"
 
 
+@pytest.mark.long
 def test_few_images_are_told(capsys, tmp_path, promise_settings):
     save_table(tmp_path / "few.npz", synthetic_table(images=2000, classes=20))
     train("early-exit", [f"table={tmp_path / 'few.npz'}", *promise_settings, "promise.loss=0.01"], tmp_path / "run")
@@ -164,6 +165,7 @@ def test_the_command(promising_run, tmp_path, capsys):
     assert json.loads((mine / kept.FILE).read_text())["certificate"]["loss"] == 0.03
 
 
+@pytest.mark.long
 def test_other_runs_have_nothing_to_certify(tmp_path, capsys):
     few = ["num_seeds=1", "ppo.num_updates=1", "evaluation_envs=4", "evaluation_steps=4"]
     train("cartpole", few, tmp_path / "pole")
@@ -172,6 +174,7 @@ def test_other_runs_have_nothing_to_certify(tmp_path, capsys):
     assert not (tmp_path / "pole" / kept.FILE).exists()
 
 
+@pytest.mark.long
 def test_a_figure(promising_run):
     assert "promise.png" in {path.name for path in open_run(promising_run).figures()}
 

@@ -54,6 +54,7 @@ def test_a_search_uses_its_looks_and_reads_nothing_else(name):
     np.testing.assert_array_equal(looks.seen, VALUES[looks.cells])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("everywhere", [False, True])
 def test_the_agents_looks_are_all_that_it_sees(latent, everywhere):
     watched = counting()

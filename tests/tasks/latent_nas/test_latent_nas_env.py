@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from variants import seldom
 
 import edgerl
 from edgerl.tasks.latent_nas import factory
@@ -32,7 +33,7 @@ def scored(env):
     return jax.jit(jax.vmap(lambda z: env.score(z, env.default_params)))
 
 
-@pytest.mark.parametrize("options", [{}, {"history": 3, "budget": 250_000, "weighed": True}])
+@pytest.mark.parametrize("options", [{"history": 3, "budget": 250_000, "weighed": True}, *seldom({})])
 def test_keeps_the_contract(options):
     env = edgerl.make("LatentNAS-v0", **options)
     checked = edgerl.check_environment(env, num_steps=256)

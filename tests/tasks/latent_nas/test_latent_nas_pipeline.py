@@ -72,6 +72,7 @@ def test_evaluate(run, capsys):
         assert all(genes[f"convblock{i}"] in (("A", "B", "C", "D") if i <= genes["M"] else (0,)) for i in range(1, 6))
 
 
+@pytest.mark.long
 def test_a_table_that_teaches_nothing_is_told_by_train_and_evaluate(run, tmp_path, capsys, monkeypatch):
     """No share of a bound, none of the high group. That such tables are found: see test_latent_nas_trust.py."""
     good = factory.load_models(run / "models.npz")
