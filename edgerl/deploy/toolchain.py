@@ -18,7 +18,7 @@ from edgerl.deploy import names
 from edgerl.util.errors import UserError
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic")
-SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZERS = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 # Tool → Debian package that brings it.
 PACKAGES = {
     "cc": "gcc",

@@ -62,7 +62,8 @@ def verify(
 
     Args:
       out: folder that `export` wrote.
-      num_vectors: how many observations each implementation decides on, ≥ 1.
+      num_vectors: how many observations each implementation decides on, ≥ 1. Of a policy with memory one half begins
+        with any memory, the other half are sequences in which it is carried along.
       converter: whether to compare the int8 network with TensorFlow's conversion of policy.npz, too; takes seconds.
       targets: machines that run the C, "host C" and the others that `edgerl verify --help` names; None: all of them.
     Returns:
@@ -202,9 +203,8 @@ def _implementations(
     clean: Path, made_of: Ingredients, num_vectors: int, machines_of_it: Sequence[Machine]
 ) -> list[Check]:
     """TFLM and C against JAX, and the C's own tests."""
-    units = made_of.deployed.units
-    obs = vectors.make(made_of.deployed.quantiser, made_of.observations, num_vectors, units=units)
-    policy = made_of.deployed.policy
+    policy, quantiser = made_of.deployed.policy, made_of.deployed.quantiser
+    obs = vectors.for_policy(policy, quantiser, made_of.observations, num_vectors)
     inputs, scores = int8_policy.evaluate(policy, obs)
     expected = vectors.records(policy, inputs, scores)
     checks = [_vectors_check(scores), guarded("TFLM", partial(_tflm_check, clean, made_of, inputs))]

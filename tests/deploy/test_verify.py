@@ -53,6 +53,13 @@ def test_it_finds_no_difference(exported, capsys):
     assert "fidelity" in report["unchecked"]
 
 
+def test_the_number_of_vectors_is_an_option(copy, capsys):
+    assert cli.main(["verify", str(copy), "--vectors", "70", "--targets", "host C", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["vectors"] == 70
+    assert "70 vectors" in _by_name(report)["vectors"]["detail"]
+
+
 def test_exit_statuses(copy, tmp_path, capsys):
     (copy / "tflm" / "policy_tflm.h").write_text("")
     assert cli.main(["verify", str(copy), "--json"]) == 1
