@@ -77,8 +77,8 @@ def contestants(workload: Workload) -> list[rounds.Contestant]:
         # Nobody else has this environment: a scan over our own, as one would write it with gymnax.
         return [*entrants, scan("plain scan", "edgerl", None, 1)]
     if workload.memory:
-        both = {"plain scan": 1, "plain scan sharded": all_cores}
-        return [*entrants, *(scan(name, "edgerl", None, devices) for name, devices in both.items())]
+        devices = {"plain scan": 1} | ({"plain scan sharded": all_cores} if all_cores > 1 else {})
+        return [*entrants, *(scan(name, "edgerl", None, count) for name, count in devices.items())]
     entrants.append(scan("gymnax", "gymnax", "gymnax", 1))
     if all_cores > 1:
         entrants.append(scan("gymnax sharded", "gymnax", "gymnax", all_cores))
