@@ -186,7 +186,9 @@ def _equal(made: Path | None, found: Path) -> bool:
 
 
 def _report_check(folder: Folder, made_of: Ingredients) -> Check:
-    """What the report says of the policy, against the policy."""
+    """What the report says of the policy, against the policy; and that no section has gone."""
+    if gone := [name for name in contents.SECTIONS if name not in folder.report]:
+        return check("report", False, f"its section is missing: {', '.join(gone)}")
     size = (folder.path / f"{folder.name}_int8.tflite").stat().st_size
     expected = {
         "policy": contents.described_policy(made_of.policy),

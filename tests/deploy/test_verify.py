@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgerl import UserError, __version__, cli, deploy
-from edgerl.deploy import machines, perceptron, tflite_file, tflm, toolchain
+from edgerl.deploy import contents, machines, perceptron, tflite_file, tflm, toolchain
 from edgerl.util import files
 
 QUICK = ("host C", "rv32imc")  # of the machines that run the C
@@ -143,6 +143,20 @@ def test_the_report_is_compared_with_the_files(copy):
         (copy / "report.json").write_text(json.dumps(report))
         assert {"report", "generated files"} & _failed(deploy.verify(copy, num_vectors=100, targets=QUICK)), section
         (copy / "report.json").write_text(kept)
+
+
+@pytest.mark.parametrize("section", ["closed_loop", "run", "fidelity", "extra", "versions"])
+def test_a_section_of_the_report_under_another_name_is_found(copy, section):
+    """One bit in `report.json`; `benchmarks.mutations` found it, since nothing else reads these sections."""
+    text = (copy / "report.json").read_text()
+    (copy / "report.json").write_text(text.replace(f'"{section}":', f'"{section[:-1]}~":', 1))
+    by_name = _by_name(deploy.verify(copy, num_vectors=100, targets=QUICK))
+    assert by_name["report"]["passed"] is False
+    assert by_name["report"]["detail"] == f"its section is missing: {section}"
+
+
+def test_the_sections_of_a_report_are_those_that_verify_wants(exported):
+    assert set(exported[2]) == set(contents.SECTIONS)
 
 
 def test_a_policy_that_was_not_quantised_is_found(exported, copy):
