@@ -60,6 +60,11 @@ def test_the_number_of_vectors_is_an_option(copy, capsys):
     assert "70 vectors" in _by_name(report)["vectors"]["detail"]
 
 
+def test_more_vectors_are_given_more_time():
+    assert toolchain.patience(0) == toolchain.patience(100_000) == 300
+    assert toolchain.patience(1_000_000) == 2500
+
+
 def test_exit_statuses(copy, tmp_path, capsys):
     (copy / "tflm" / "policy_tflm.h").write_text("")
     assert cli.main(["verify", str(copy), "--json"]) == 1
