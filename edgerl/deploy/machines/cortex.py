@@ -71,8 +71,8 @@ class Cortex:
             out = Path(temporary)
             (out / "in").write_bytes(np.ascontiguousarray(observations, "<f4").tobytes())
             toolchain.shim(out, name)
-            include = [folder, out, toolchain.harness("")]
-            sources = [folder / f"{name}.c", toolchain.harness("vectors.c")]
+            include: list[str | Path] = [folder, out, toolchain.harness("")]
+            sources: list[str | Path] = [folder / f"{name}.c", toolchain.harness("vectors.c")]
             self.call(sources, include, out, num_vectors=len(observations))
             record = form.record()
             written = (out / "out").read_bytes()
