@@ -2,17 +2,19 @@
 
     python -m benchmarks.equality --networks 300 --vectors 4000
     python -m benchmarks.equality --networks 100 --vectors 4000 --continuous
-    python -m benchmarks.equality --networks 100 --vectors 10000 --memory
+    python -m benchmarks.equality --networks 100 --vectors 10000 --memory [--continuous]
 
 Networks have 1 to 4 layers of odd and even sizes, every activation, weights per tensor and per channel, zero points off
 centre, and multipliers on both sides of 1; they decide by their outputs or, where they can, by their accumulators. With
 --continuous their outputs are actions of random boxes, compared as float and as Q15. With --memory they are random
 policies with a gated recurrent unit, in sequences: each step begins with what JAX remembered after the one before, so
-that an implementation which is equal in each step carries the same memory along the sequence; every tenth step begins
-with any memory. Inputs are uniform int8, with rows of extremes among them. Prints JSON.
+that an implementation which is equal in each step carries the same memory along the sequence; every hundredth step
+begins with any memory. Four of them in turn have one form (sizes, activation, scales per channel or not), for which JAX
+compiles once, and weights of their own. Inputs are uniform int8, with rows of extremes among them. Prints JSON.
 """
 
 import argparse
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -21,9 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import chex
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from edgerl.deploy import c_source, int8_policy, networks, perceptron, recurrent, tflite_file, tflm, toolchain, vectors
@@ -31,10 +31,17 @@ from edgerl.deploy.calibration import Quantiser
 from edgerl.deploy.graph import Builder, Graph
 from edgerl.deploy.int8_policy import Argmax, Deployed
 from edgerl.deploy.tensor import Quantisation
-from edgerl.envs.gru import GRUPolicy
+from edgerl.envs.gru import GATES, GRUPolicy
 from edgerl.envs.spaces import Box
 
+_SEQUENCE = 100  # steps along which memory is carried
+_OF_A_FORM = 4  # networks with memory, one after another
 HIDDEN = ("relu", "relu6", "tanh", "sigmoid")
+
+
+def random_sizes(rng: np.random.Generator) -> list[int]:
+    """Of a perceptron with 1 to 4 layers."""
+    return [int(n) for n in rng.integers(1, 40, rng.integers(2, 6))]
 
 
 def random_network(rng: np.random.Generator, sizes: Sequence[int] = (), continuous: bool = False) -> Graph:
@@ -42,7 +49,7 @@ def random_network(rng: np.random.Generator, sizes: Sequence[int] = (), continuo
 
     With continuous outputs the last layer's scale is that of actions.
     """
-    sizes = sizes or [int(n) for n in rng.integers(1, 40, rng.integers(2, 6))]
+    sizes = sizes or random_sizes(rng)
     first = Quantisation(np.float32(2.0 ** rng.uniform(-10, 0)), int(rng.choice([0, rng.integers(-128, 128)])))
     builder = Builder((sizes[0],), first)
     for i, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
@@ -52,20 +59,45 @@ def random_network(rng: np.random.Generator, sizes: Sequence[int] = (), continuo
     return builder.graph()
 
 
-def random_gru(rng: np.random.Generator) -> Graph:
-    """A network with memory, of random sizes and weights, whose scales are those of random inputs."""
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """What networks with memory have in common for which JAX compiles once.
+
+    Attributes:
+      features, units, actions: numbers of an observation, of the memory, and of scores.
+      front, behind: sizes of the layers around the memory.
+      activation: between layers.
+      per_channel: whether each output has a scale of weights.
+    """
+
+    features: int
+    units: int
+    actions: int
+    front: tuple[int, ...]
+    behind: tuple[int, ...]
+    activation: str
+    per_channel: bool
+
+
+def random_form(rng: np.random.Generator) -> Form:
+    """Of random sizes."""
     features, units, actions = (int(n) for n in rng.integers(1, (13, 25, 9)))
-    front = [int(n) for n in rng.integers(1, 20, rng.integers(0, 3))]
-    behind = [int(n) for n in rng.integers(1, 20, rng.integers(0, 3))]
-    widths = [features, *front]
-    pairs = [*itertools.pairwise(widths), *[(widths[-1] + units, units)] * 3]
-    pairs += itertools.pairwise([units, *behind, actions])
+    front, behind = (tuple(int(n) for n in rng.integers(1, 20, rng.integers(0, 3))) for _ in range(2))
+    return Form(features, units, actions, front, behind, str(rng.choice(HIDDEN)), bool(rng.random() < 0.5))
+
+
+def random_gru(rng: np.random.Generator, form: Form | None = None, space: Box | None = None) -> Graph:
+    """A network with memory of a form, or of a random one: random weights, scales from random inputs."""
+    form = form or random_form(rng)
+    widths = [form.features, *form.front]
+    pairs = [*itertools.pairwise(widths), *[(widths[-1] + form.units, form.units)] * GATES]
+    pairs += itertools.pairwise([form.units, *form.behind, form.actions])
     size = 10.0 ** rng.uniform(-0.5, 0.7)
     kernels = tuple(size * rng.normal(size=pair) / pair[0] ** 0.5 for pair in pairs)
     biases = tuple(0.3 * rng.normal(size=pair[1]) for pair in pairs)
-    policy = GRUPolicy(kernels, biases, str(rng.choice(HIDDEN)), front=len(front))  # type: ignore[arg-type]
-    inputs = random_inputs(rng, features + units, 1000)
-    return recurrent.quantised(policy, _quantiser(features), inputs, bool(rng.random() < 0.5))
+    policy = GRUPolicy(kernels, biases, form.activation, space, len(form.front))  # type: ignore[arg-type]
+    inputs = random_inputs(rng, form.features + form.units, 1000)
+    return recurrent.quantised(policy, _quantiser(form.features), inputs, form.per_channel)
 
 
 def random_box(rng: np.random.Generator, numbers: int) -> Box:
@@ -119,20 +151,12 @@ def random_inputs(rng: np.random.Generator, features: int, num: int) -> np.ndarr
     return inputs.astype(np.int8)
 
 
-def in_sequence(rng: np.random.Generator, policy: int8_policy.Int8Policy, num: int) -> np.ndarray:
-    """int8 [num, features + units]: random observations, and the memory that the ones before leave."""
-    inputs = random_inputs(rng, policy.sizes[0] + policy.units, num)
-    if not policy.units:
-        return inputs
-    anew = jnp.arange(num) % 10 == 0
-
-    def step(state: chex.Array, now: tuple[chex.Array, chex.Array]) -> tuple[chex.Array, chex.Array]:
-        row, begins = now
-        x = jnp.where(begins, row, jnp.concatenate([row[: -policy.units], state]))
-        return policy.program(x)[-policy.units :], x
-
-    rows = jax.jit(lambda: jax.lax.scan(step, jnp.zeros(policy.units, jnp.int8), (inputs, anew))[1])()
-    return np.asarray(rows)
+def random_rows(rng: np.random.Generator, policy: int8_policy.Int8Policy, num: int) -> np.ndarray:
+    """float32 [num, features + units]: random observations, and the memory that the ones before leave."""
+    rows = random_inputs(rng, policy.sizes[0] + policy.units, num).astype(np.float32)
+    rows[:, policy.sizes[0] :] /= 128  # what is remembered
+    rows[0, policy.sizes[0] :] = 0  # as before an episode: the first rows are the test vectors
+    return int8_policy.carried(policy, rows, np.arange(num) % _SEQUENCE == 0)
 
 
 def compare(graph: Graph, rng: np.random.Generator, num: int, space: Box | None = None) -> dict[str, int | str]:
@@ -142,18 +166,18 @@ def compare(graph: Graph, rng: np.random.Generator, num: int, space: Box | None 
     argmax: Argmax = "accumulators" if comparable and rng.random() < 0.5 else "outputs"
     made, model = deployed(graph, argmax, space), tflite_file.write(graph)
     policy = made.policy
-    inputs = in_sequence(rng, policy, num)
-    observations = inputs.astype(np.float32)
-    observations[:, policy.sizes[0] :] /= 128  # what is remembered
-    quantised, scores = int8_policy.evaluate(policy, observations)
+    arithmetic = policy.replace(space=None)  # which JAX compiles once for all boxes
+    observations = random_rows(rng, arithmetic, num)
+    quantised, scores = int8_policy.evaluate(arithmetic, observations)
     expected = vectors.records(policy, quantised, scores)
+    inputs = np.rint(observations * np.repeat(np.float32([1, 128]), [policy.sizes[0], policy.units])).astype(np.int8)
     found: dict[str, int | str] = {"quantiser": int((quantised != inputs).any(axis=1).sum())}
     outputs, _ = tflm.run(model, inputs)
-    found["TFLM"] = int((outputs != np.asarray(jax.jit(policy.outputs)(inputs))).any(axis=1).sum())
-    first = observations[:4, : policy.sizes[0]]
-    answers = int8_policy.in_sequence(policy, first)
-    own = answers[:, : policy.sizes[-1]]
-    tests = c_source.TestVectors(first, own, np.asarray(policy.decide(answers)))
+    own = scores if argmax == "outputs" else np.asarray(jax.jit(policy.outputs)(inputs))
+    found["TFLM"] = int((outputs != own).any(axis=1).sum())
+    first = scores[:4]
+    actions = np.asarray(policy.decide(first))
+    tests = c_source.TestVectors(observations[:4, : policy.sizes[0]], first[:, : policy.sizes[-1]], actions)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         origin = c_source.Origin(hashlib.sha256(model).hexdigest())
@@ -173,9 +197,12 @@ def run(count: int, vectors: int, seed: int = 0, continuous: bool = False, memor
     """Totals over random networks."""
     rng = np.random.default_rng(seed)
     totals: dict[str, Any] = {}
-    for _ in range(count):
-        graph = random_gru(rng) if memory else random_network(rng, continuous=continuous)
-        space = random_box(rng, perceptron.sizes(graph)[-1]) if continuous else None
+    form = random_form(rng)
+    for number in range(count):
+        form = random_form(rng) if number % _OF_A_FORM == 0 else form
+        sizes = () if memory else random_sizes(rng)
+        space = random_box(rng, form.actions if memory else sizes[-1]) if continuous else None
+        graph = random_gru(rng, form, space) if memory else random_network(rng, sizes, continuous)
         for name, value in compare(graph, rng, vectors, space).items():
             totals[name] = value if isinstance(value, str) else totals.get(name, 0) + value
     kinds = {"continuous": continuous, "memory": memory}
@@ -187,9 +214,8 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=300)
     parser.add_argument("--vectors", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=0)
-    kinds = parser.add_mutually_exclusive_group()
-    kinds.add_argument("--continuous", action="store_true")
-    kinds.add_argument("--memory", action="store_true")
+    parser.add_argument("--continuous", action="store_true")
+    parser.add_argument("--memory", action="store_true")
     options = parser.parse_args()
     print(json.dumps(run(options.networks, options.vectors, options.seed, options.continuous, options.memory)))
 

@@ -8,6 +8,7 @@ turns for about a second each, five times. With a figure: also how the speed dep
 import shutil
 import statistics
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,23 +33,27 @@ EVERY_STEP = "edgerl, every step"  # the network decides on every step; else onc
 
 @dataclass(frozen=True)
 class Workload:
-    """What is simulated: an environment, and who decides (hidden sizes of a network, or random actions)."""
+    """What is simulated: an environment, and who decides (hidden sizes, units of memory, or random actions)."""
 
     name: str
     env: str
     network: tuple[int, ...] = ()
     activation: str = "tanh"
+    memory: int = 0
 
     @property
     def settings(self) -> Numbers:
-        return {"env": self.env, "network": list(self.network), "activation": self.activation}
+        network = {"network": list(self.network), "activation": self.activation, "memory": self.memory}
+        return {"env": self.env, **network}
 
 
 CARTPOLE = Workload("CartPole-v1 random", "CartPole-v1")
 CARTPOLE_NETWORK = Workload("CartPole-v1 4-64-64-2", "CartPole-v1", (64, 64))
 EARLY_EXIT = Workload("EarlyExit-v0 random", "EarlyExit-v0")
 EARLY_EXIT_NETWORK = Workload("EarlyExit-v0 4-32-32-2", "EarlyExit-v0", (32, 32), "relu")
-WORKLOADS = (CARTPOLE, CARTPOLE_NETWORK, EARLY_EXIT, EARLY_EXIT_NETWORK)
+MEMORY = Workload("PositionOnlyCartPole-v1 GRU-16", "PositionOnlyCartPole-v1", memory=16)
+WORKLOADS = (CARTPOLE, CARTPOLE_NETWORK, EARLY_EXIT, EARLY_EXIT_NETWORK, MEMORY)
+ENVIRONMENTS = tuple(dict.fromkeys(workload.env for workload in WORKLOADS))
 
 
 def contestants(workload: Workload) -> list[rounds.Contestant]:
@@ -64,12 +69,16 @@ def contestants(workload: Workload) -> list[rounds.Contestant]:
             found += candidates(2e7, library=library, devices=devices, options=XLA_OPTIONS)[2:]
         return rounds.Contestant(name, "sim_scan.py", found, peer, {"JAX_NUM_CPU_DEVICES": str(devices)})
 
-    entrants = [rounds.Contestant("edgerl", "sim_edgerl.py", candidates(5e7 if workload.network else 3e8))]
+    guess = 5e6 if workload.memory else 5e7 if workload.network else 3e8
+    entrants = [rounds.Contestant("edgerl", "sim_edgerl.py", candidates(guess))]
     if workload.env == "EarlyExit-v0":
         if workload.network:
             entrants.append(rounds.Contestant(EVERY_STEP, "sim_edgerl.py", candidates(3e7, every_step=True)))
         # Nobody else has this environment: a scan over our own, as one would write it with gymnax.
         return [*entrants, scan("plain scan", "edgerl", None, 1)]
+    if workload.memory:
+        devices = {"plain scan": 1} | ({"plain scan sharded": all_cores} if all_cores > 1 else {})
+        return [*entrants, *(scan(name, "edgerl", None, count) for name, count in devices.items())]
     entrants.append(scan("gymnax", "gymnax", "gymnax", 1))
     if all_cores > 1:
         entrants.append(scan("gymnax sharded", "gymnax", "gymnax", all_cores))
@@ -130,8 +139,8 @@ def goals(entrants: dict[str, Numbers], ratios: dict[str, Numbers | None]) -> di
         found = [ratios.get(f"{workload.name}: edgerl / {rival}") for rival in rivals]
         return min((ratio["of_medians"] for ratio in found if ratio), default=None)
 
-    def episodes(workload: Workload) -> float | None:
-        return entrants[f"{workload.name}: edgerl"].get("median", {}).get("episodes_per_min")
+    def median(workload: Workload, quantity: str = "episodes_per_min") -> float | None:
+        return entrants.get(f"{workload.name}: edgerl", {}).get("median", {}).get(quantity)
 
     gymnax = ("gymnax", "gymnax sharded")
     return {
@@ -143,18 +152,19 @@ def goals(entrants: dict[str, Numbers], ratios: dict[str, Numbers | None]) -> di
         "CartPole-v1 4-64-64-2, times gymnax in the faster of its two forms": report.goal(
             1.5, measured(CARTPOLE_NETWORK, *gymnax)
         ),
-        "EarlyExit-v0 random, episodes/min": report.goal(1e10, episodes(EARLY_EXIT)),
-        "EarlyExit-v0 4-32-32-2, episodes/min": report.goal(1.5e9, episodes(EARLY_EXIT_NETWORK)),
+        "EarlyExit-v0 random, episodes/min": report.goal(1e10, median(EARLY_EXIT)),
+        "EarlyExit-v0 4-32-32-2, episodes/min": report.goal(1.5e9, median(EARLY_EXIT_NETWORK)),
+        "PositionOnlyCartPole-v1 GRU-16, steps/s": report.goal(5e6, median(MEMORY, "steps_per_s")),
     }
 
 
-def run(offline: bool, figure: bool) -> Numbers:
-    """All workloads, one after another; with a figure, the speed against the number of environments as well."""
+def run(offline: bool, figure: bool, envs: Sequence[str] = ENVIRONMENTS) -> Numbers:
+    """All workloads in some environments; with a figure, the speed against the number of environments as well."""
     result: Numbers = {"benchmark": "sim", "date": report.date(), "machine": report.machine()}
     result["machine"]["load_before"] = report.loads()
     entrants: dict[str, Numbers] = {}
     ratios: dict[str, Numbers | None] = {}
-    for workload in WORKLOADS:
+    for workload in (one for one in WORKLOADS if one.env in envs):
         report.log(f"{workload.name}: searching best settings, then {REPEATS} rounds")
         found = rounds.measure(contestants(workload), choose, [{}] * REPEATS, report.log, offline)
         for name, numbers in found.items():
@@ -203,8 +213,8 @@ def draw(result: Numbers, path: Path) -> None:
 
 def main() -> int:
     """Runs the benchmark; returns 1 if edgerl itself did not run."""
-    about = "Simulation speed of edgerl and its peers, side by side: about 4 minutes on 2 cores."
-    return report.main("sim", about, run, rows, HEADER, draw, f"{CARTPOLE.name}: edgerl")
+    about = "Simulation speed of edgerl and its peers, side by side: about 5 minutes on 2 cores."
+    return report.main("sim", about, run, rows, HEADER, draw, f"{CARTPOLE.name}: edgerl", ENVIRONMENTS)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,13 @@ import edgerl  # before JAX, so that JAX shows one device a core
 import jax
 import jax.numpy as jnp
 from edgerl.simulator.lanes import lane_bytes
+from edgerl.envs.gru import GRUPolicy
 from edgerl.envs.policy import MLPPolicy
 from edgerl.simulator.simulate import random_policy
 from edgerl.tasks.early_exit.env import EarlyExit, EarlyExitParams
 
 from house import make
-from network import weights
+from network import gru_weights, weights
 from worker import Numbers, Prepared, compiled, serve
 
 
@@ -25,18 +26,21 @@ class Uncounted(EarlyExit):
 
 
 def prepare(settings: Numbers) -> Prepared:
-    """Settings: `env`, `network` (hidden sizes, or none for random actions), `activation`, `num_envs`, `num_steps`.
+    """Settings: `env`, `network` (hidden sizes, or none), `activation`, `memory` (units of a gated recurrent unit, or
+    0), `num_envs`, `num_steps`; without network and memory actions are random.
 
     With `every_step` the network decides on every step where else it is decided once a state.
     """
     env = make(settings["env"])
     if settings.get("every_step"):
         env = Uncounted(**{field.name: getattr(env, field.name) for field in dataclasses.fields(env)})
-    policy = random_policy(env)
+    policy, ends = random_policy(env), (*env.observation_space().shape, env.action_space().n)
     if settings["network"]:
-        sizes = (*env.observation_space().shape, *settings["network"], env.action_space().n)
-        kernels, biases = (tuple(jnp.asarray(x) for x in part) for part in weights(sizes))
-        policy = MLPPolicy(kernels, biases, settings["activation"])
+        parts = weights((ends[0], *settings["network"], ends[1]))
+        policy = MLPPolicy(*(tuple(map(jnp.asarray, part)) for part in parts), settings["activation"])
+    if settings["memory"]:
+        parts = gru_weights(ends[0], settings["memory"], ends[1])
+        policy = GRUPolicy(*(tuple(map(jnp.asarray, part)) for part in parts))
     key = jax.random.key(0)
 
     def run() -> Numbers:

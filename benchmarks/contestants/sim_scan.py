@@ -13,7 +13,7 @@ from importlib.metadata import version
 import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
-from network import weights
+from network import gru_weights, weights
 from worker import Numbers, Prepared, compiled, serve
 
 
@@ -29,19 +29,37 @@ def make(settings: Numbers) -> tuple[object, object]:
     return env, env.default_params
 
 
-def decide(settings: Numbers, inputs: int, actions: int) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """`(key, observations [N, inputs]) -> actions [N]`."""
+Policy = Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+
+
+def decide(settings: Numbers, inputs: int, actions: int) -> Policy:
+    """`(key, observations [N, inputs], memory [N, units]) -> actions [N], memory`; units may be 0."""
+    if settings["memory"]:
+        return remembering(*gru_weights(inputs, settings["memory"], actions))
     if not settings["network"]:
         if actions == 2:
-            return lambda key, obs: jax.random.bernoulli(key, shape=obs.shape[:1]).astype(jnp.int32)
-        return lambda key, obs: jax.random.randint(key, obs.shape[:1], 0, actions)
+            return lambda key, obs, memory: (jax.random.bernoulli(key, shape=obs.shape[:1]).astype(jnp.int32), memory)
+        return lambda key, obs, memory: (jax.random.randint(key, obs.shape[:1], 0, actions), memory)
     kernels, biases = weights((inputs, *settings["network"], actions))
     activation = {"tanh": jnp.tanh, "relu": jax.nn.relu}[settings["activation"]]
 
-    def network(key: jax.Array, obs: jax.Array) -> jax.Array:
+    def network(key: jax.Array, obs: jax.Array, memory: jax.Array) -> tuple[jax.Array, jax.Array]:
         for kernel, bias in zip(kernels[:-1], biases[:-1], strict=True):
             obs = activation(obs @ kernel + bias)
-        return jnp.argmax(obs @ kernels[-1] + biases[-1], axis=-1)
+        return jnp.argmax(obs @ kernels[-1] + biases[-1], axis=-1), memory
+
+    return network
+
+
+def remembering(kernels: list, biases: list) -> Policy:
+    """A gated recurrent unit and a layer that decides, as edgerl's `GRUPolicy`."""
+
+    def network(key: jax.Array, obs: jax.Array, memory: jax.Array) -> tuple[jax.Array, jax.Array]:
+        both = jnp.concatenate([obs, memory], axis=-1)
+        update, reset = (jax.nn.sigmoid(both @ k + b) for k, b in zip(kernels[:2], biases[:2], strict=True))
+        candidate = jnp.tanh(jnp.concatenate([obs, reset * memory], axis=-1) @ kernels[2] + biases[2])
+        memory = candidate + update * (memory - candidate)
+        return jnp.argmax(memory @ kernels[3] + biases[3], axis=-1), memory
 
     return network
 
@@ -52,23 +70,26 @@ def scan(settings: Numbers, num_envs: int) -> Callable[[jax.Array], jax.Array]:
     policy = decide(settings, env.observation_space(params).shape[0], env.num_actions)
 
     def body(carry: tuple, _: None) -> tuple[tuple, None]:
-        key, obs, state, episodes = carry
+        key, obs, state, memory, episodes = carry
         key, action_key, step_key = jax.random.split(key, 3)
         keys = jax.random.split(step_key, num_envs)
-        action = policy(action_key, obs)
+        action, memory = policy(action_key, obs, memory)
         obs, state, _, terminated, truncated, _ = jax.vmap(env.step, (0, 0, 0, None))(keys, state, action, params)
-        return (key, obs, state, episodes + jnp.sum(terminated | truncated, dtype=jnp.int32)), None
+        done = terminated | truncated
+        memory = jnp.where(done[:, None], 0, memory)
+        return (key, obs, state, memory, episodes + jnp.sum(done, dtype=jnp.int32)), None
 
     def run(key: jax.Array) -> jax.Array:
         key, reset_key = jax.random.split(key)
         obs, state = jax.vmap(env.reset, (0, None))(jax.random.split(reset_key, num_envs), params)
-        return jax.lax.scan(body, (key, obs, state, jnp.int32(0)), None, settings["num_steps"])[0][3]
+        memory = jnp.zeros((num_envs, settings["memory"]))
+        return jax.lax.scan(body, (key, obs, state, memory, jnp.int32(0)), None, settings["num_steps"])[0][-1]
 
     return run
 
 
 def prepare(settings: Numbers) -> Prepared:
-    """Settings: `library`, `env`, `network`, `activation`, `num_envs`, `num_steps`, `devices`, `options`."""
+    """Settings: `library`, `env`, `network`, `activation`, `memory`, `num_envs`, `num_steps`, `devices`, `options`."""
     num_envs, devices = settings["num_envs"], settings["devices"]
     jit = functools.partial(jax.jit, compiler_options=settings["options"])
     one = scan(settings, num_envs // devices)

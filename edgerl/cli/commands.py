@@ -211,7 +211,7 @@ def _demo(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     from edgerl import deploy
 
-    report = deploy.verify(options.folder, converter=options.converter, targets=options.targets)
+    report = deploy.verify(options.folder, options.vectors, converter=options.converter, targets=options.targets)
     with failures.printing():
         print(to_json(report) if options.json else reports.of_verify(report))
     return 0 if report["passed"] else 1

@@ -162,6 +162,8 @@ def parser() -> argparse.ArgumentParser:
         help="machines that run the C: 'host C', rv32imc, Cortex-M0, Cortex-M4F, 'Xtensa lx106', ATmega2560, "
         "ATmega328P, WebAssembly (default: all whose tools are installed; the others are named)",
     )
+    told = "observations that each machine decides on (default: 100000; AVRs take 2000 at most)"
+    verify.add_argument("--vectors", type=many, default=100_000, metavar="N", help=told)
     verify.add_argument(
         "--converter", action="store_true", help="compare with TensorFlow's conversion of the float policy, too (10 s)"
     )

@@ -28,6 +28,11 @@ from edgerl.envs.spaces import Box
 from edgerl.util import files
 from edgerl.util.errors import UserError
 
+# Of every report; `inspect` may add more.
+SECTIONS = (
+    *("edgerl", "name", "policy", "run", "environment", "quantisation", "fidelity", "closed_loop"),
+    *("size", "c", "remarks", "versions", "extra", "files"),
+)
 _VECTOR_BYTES = 128  # of embedded test vectors, at most; but two at least
 
 

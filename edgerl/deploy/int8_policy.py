@@ -207,13 +207,34 @@ def evaluate(policy: Int8Policy, obs: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def in_sequence(policy: Int8Policy, obs: np.ndarray) -> np.ndarray:
     """The scores, and with memory what the network writes, for float32 observations [N, features] one after another."""
-    if not isinstance(policy, Int8MemoryPolicy):
-        return evaluate(policy, obs)[1]
-    state, written = policy.initial_state(), []
-    for row in obs:
-        written.append(policy.program(jnp.concatenate([policy.quantise(jnp.asarray(row)), state])))
-        state = written[-1][-policy.units :]
-    return np.stack([np.asarray(row) for row in written])
+    rows = np.pad(np.asarray(obs, np.float32), ((0, 0), (0, policy.units)))
+    return evaluate(policy, carried(policy, rows, np.arange(len(rows)) == 0))[1]
+
+
+def carried(policy: Int8Policy, rows: np.ndarray, anew: np.ndarray) -> np.ndarray:
+    """float32 rows [N, features + units] with the memory that the row before leaves, but their own where `anew`.
+
+    Args:
+      rows: observations and, with memory, states in 128ths; without one they are returned as they are.
+      anew: bool [N].
+    """
+    if not policy.units:
+        return rows
+    memory = np.asarray(_memories(policy, rows, anew), np.float32) / 128
+    return np.concatenate([rows[:, : -policy.units], memory], axis=1)
+
+
+@jax.jit
+def _memories(policy: Int8Policy, rows: chex.Array, anew: chex.Array) -> chex.Array:
+    """int8 [N, units]: before each row; see `carried`."""
+
+    def step(state: chex.Array, now: tuple[chex.Array, chex.Array]) -> tuple[chex.Array, chex.Array]:
+        row, begins = now
+        seen, given = row[: -policy.units], row[-policy.units :]
+        before = jnp.where(begins, given, state)
+        return policy.program(jnp.concatenate([seen, before]))[-policy.units :], before
+
+    return jax.lax.scan(step, jnp.zeros(policy.units, jnp.int8), (policy.inputs(rows), anew))[1]
 
 
 @jax.jit

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgerl.deploy.toolchain import patience
 from edgerl.util import files
 from edgerl.util.errors import UserError
 
@@ -32,13 +33,14 @@ def run(model: bytes, inputs: np.ndarray) -> tuple[np.ndarray, int]:
         folder = Path(temporary)
         (folder / "model.tflite").write_bytes(model)
         files.write_npz(folder / "inputs.npz", {"inputs": inputs})
+        seconds = max(_TIMEOUT_SECONDS, patience(len(inputs)))
         command = [sys.executable, "-m", "edgerl.deploy.tflm", temporary]
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", check=False, timeout=_TIMEOUT_SECONDS
+                command, capture_output=True, text=True, errors="replace", check=False, timeout=seconds
             )
         except subprocess.TimeoutExpired as error:
-            raise TFLMError(f"TFLM took more than {_TIMEOUT_SECONDS} s") from error
+            raise TFLMError(f"TFLM took more than {seconds:.0f} s") from error
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             if "No module named 'tflite_micro'" in last:

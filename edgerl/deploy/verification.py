@@ -62,7 +62,8 @@ def verify(
 
     Args:
       out: folder that `export` wrote.
-      num_vectors: how many observations each implementation decides on, ≥ 1.
+      num_vectors: how many observations each implementation decides on, ≥ 1. Of a policy with memory one half begins
+        with any memory, the other half are sequences in which it is carried along.
       converter: whether to compare the int8 network with TensorFlow's conversion of policy.npz, too; takes seconds.
       targets: machines that run the C, "host C" and the others that `edgerl verify --help` names; None: all of them.
     Returns:
@@ -185,7 +186,9 @@ def _equal(made: Path | None, found: Path) -> bool:
 
 
 def _report_check(folder: Folder, made_of: Ingredients) -> Check:
-    """What the report says of the policy, against the policy."""
+    """What the report says of the policy, against the policy; and that no section has gone."""
+    if gone := [name for name in contents.SECTIONS if name not in folder.report]:
+        return check("report", False, f"its section is missing: {', '.join(gone)}")
     size = (folder.path / f"{folder.name}_int8.tflite").stat().st_size
     expected = {
         "policy": contents.described_policy(made_of.policy),
@@ -202,9 +205,8 @@ def _implementations(
     clean: Path, made_of: Ingredients, num_vectors: int, machines_of_it: Sequence[Machine]
 ) -> list[Check]:
     """TFLM and C against JAX, and the C's own tests."""
-    units = made_of.deployed.units
-    obs = vectors.make(made_of.deployed.quantiser, made_of.observations, num_vectors, units=units)
-    policy = made_of.deployed.policy
+    policy, quantiser = made_of.deployed.policy, made_of.deployed.quantiser
+    obs = vectors.for_policy(policy, quantiser, made_of.observations, num_vectors)
     inputs, scores = int8_policy.evaluate(policy, obs)
     expected = vectors.records(policy, inputs, scores)
     checks = [_vectors_check(scores), guarded("TFLM", partial(_tflm_check, clean, made_of, inputs))]

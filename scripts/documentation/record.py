@@ -17,11 +17,14 @@ from documentation import results
 _NETWORK = "CartPole-v1 with a 4-64-64-2 tanh policy: times gymnax with that network"
 _ONCE = "EarlyExit-v0 with a greedy 4-32-32-2 policy, decided once in each of the 40,000 states"
 _ALWAYS = "EarlyExit-v0 with a greedy 4-32-32-2 policy, decided on every step"
+_OWN = "a plain scan over its own step"
+_MEMORY = "PositionOnlyCartPole-v1 with a policy of a GRU of 16 units"
 _SPEEDS = {
     "CartPole-v1 random: edgerl": ("CartPole-v1, random play: steps a second", "steps_per_s"),
     "EarlyExit-v0 random: edgerl": ("EarlyExit-v0, random play: episodes a minute", "episodes_per_min"),
     "EarlyExit-v0 4-32-32-2: edgerl": (f"{_ONCE}: episodes a minute", "episodes_per_min"),
     "EarlyExit-v0 4-32-32-2: edgerl, every step": (f"{_ALWAYS}: episodes a minute", "episodes_per_min"),
+    "PositionOnlyCartPole-v1 GRU-16: edgerl": (f"{_MEMORY}: steps a second", "steps_per_s"),
 }
 _RATIOS = {
     "CartPole-v1 random: edgerl / gymnax": "CartPole-v1, random play: times gymnax's jitted scan",
@@ -32,6 +35,8 @@ _RATIOS = {
     "CartPole-v1 4-64-64-2: edgerl / gymnax sharded": f"{_NETWORK}, sharded over both cores as well",
     "EarlyExit-v0 random: edgerl / plain scan": "EarlyExit-v0, random play: times a plain scan over its own step",
     "EarlyExit-v0 4-32-32-2: edgerl / plain scan": f"{_ONCE}: times a plain scan",
+    "PositionOnlyCartPole-v1 GRU-16: edgerl / plain scan": f"{_MEMORY}: times {_OWN}, on one core",
+    "PositionOnlyCartPole-v1 GRU-16: edgerl / plain scan sharded": f"{_MEMORY}: times {_OWN}, sharded over both cores",
 }
 
 

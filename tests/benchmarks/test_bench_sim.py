@@ -110,6 +110,28 @@ def test_contestants_play_the_same_game():
     assert lengths == {name: pytest.approx(lengths["gymnasium"], rel=0.03) for name in lengths}
 
 
+@pytest.mark.long
+def test_contestants_remember_the_same():
+    """One policy with memory: the same mean length of an episode from random starts."""
+    sizes, lengths = {"num_envs": 256, "num_steps": 1000}, []
+    for contestant in sim.contestants(sim.MEMORY):
+        settings = {k: v for k, v in contestant.candidates[0].items() if k != "guess"} | sizes
+        with rounds.started(contestant, offline=True) as worker:
+            worker.prepare(settings)
+            done = worker.run()
+        lengths.append(done["steps"] / done["episodes"])
+    assert len(lengths) in (2, 3)
+    assert lengths == [pytest.approx(lengths[0], rel=0.03)] * len(lengths)
+
+
+def test_one_environment_can_be_chosen(monkeypatch):
+    monkeypatch.setattr(sim, "contestants", entrants)
+    found = sim.run(True, False, [sim.MEMORY.env])
+    assert {name.partition(":")[0] for name in found["contestants"]} == {sim.MEMORY.name}
+    assert found["goals"]["PositionOnlyCartPole-v1 GRU-16, steps/s"]["measured"] > 0
+    assert found["goals"]["EarlyExit-v0 random, episodes/min"]["met"] is None
+
+
 def test_flatness_by_hand():
     """Times per step 1, 2, 4: the median is 2, and 4 is twice that."""
     assert scaling.deviation([1.0, 0.5, 0.25]) == pytest.approx(1.0)

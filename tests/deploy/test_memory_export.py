@@ -14,7 +14,7 @@ from variants import seldom
 import edgerl
 from benchmarks import equality
 from edgerl import Box, UserError, deploy, simulate
-from edgerl.deploy import int8_policy, serial, toolchain
+from edgerl.deploy import int8_policy, serial, toolchain, vectors
 from edgerl.deploy.machines import wasm
 from edgerl.deploy.ops import OPERATORS, Add
 from edgerl.envs.policy_file import save_policy
@@ -225,3 +225,27 @@ def test_one_export_leaves_the_next_one_alone(exported, tmp_path):
 def test_observations_that_are_no_episodes_are_one_line(observations):
     with pytest.raises(UserError, match=r"expected \[episodes, steps, 2\], since the policy remembers"):
         deploy.quantise(policy_of(), observations)
+
+
+def test_half_of_the_vectors_are_sequences(exported):
+    """So that `verify` compares steps from memories that the steps before leave, hostile observations among them."""
+    folder, _ = exported
+    deployed, kept = int8_policy.read(folder), np.load(folder / "observations.npz")["observations"]
+    rows = vectors.for_policy(deployed.policy, deployed.quantiser, kept, 2_000)
+    _, written = int8_policy.evaluate(deployed.policy, rows)
+    follows = (rows[1:, FEATURES:] == written[:-1, ACTIONS:].astype(np.float32) / 128).all(axis=1)
+    assert follows[500:999].all()
+    assert follows[1500:].all()
+    assert not np.isfinite(rows[500:1000]).all()
+    assert np.mean(follows[:499]) < 0.1
+    own = vectors.make(deployed.quantiser, kept, 2_000, units=UNITS)
+    np.testing.assert_array_equal(rows[:500], own[:500])
+    np.testing.assert_array_equal(rows[:, :FEATURES], own[:, :FEATURES])
+
+
+def test_random_continuous_networks():
+    rng = np.random.default_rng(5)
+    form = equality.random_form(rng)
+    space = equality.random_box(rng, form.actions)
+    found = equality.compare(equality.random_gru(rng, form, space), rng, 300, space)
+    assert {value for value in found.values() if not isinstance(value, str)} == {0}

@@ -2,14 +2,15 @@
 
 import itertools
 
+import jax.numpy as jnp
 import numpy as np
 import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 
 import edgerl
-from edgerl import UserError
 from edgerl.deploy import onnx_file
+from tests.envs.test_gru import random_policy
 
 BOXES = [edgerl.Box(-2.0, 2.0, (1,)), edgerl.Box((0.0, -3.0), (10.0, 1.0), (2,)), edgerl.Box(-1.0, 5.0, (2, 2))]
 
@@ -57,12 +58,27 @@ def test_the_same_policy_has_the_same_bytes():
     assert onnx_file.model(policy_of()) == onnx_file.model(policy_of())
 
 
-def test_a_policy_with_memory_is_refused():
-    gate, last = np.zeros((3, 2)), np.ones((2, 2))
-    policy = edgerl.GRUPolicy((gate, gate, gate, last), (np.zeros(2),) * 4)
-    assert onnx_file.extra(False, policy) == {}
-    with pytest.raises(UserError, match="a policy with memory is not written as ONNX"):
-        onnx_file.extra(True, policy)
+@pytest.mark.parametrize(("front", "behind", "activation"), [((), (), "relu"), ((5,), (7,), "tanh")])
+@pytest.mark.parametrize("space", [None, BOXES[1]], ids=str)
+def test_a_policy_with_memory_is_one_step(front, behind, activation, space):
+    """Carried along a sequence of 200 steps, as a NumPy array from one call to the next."""
+    policy = random_policy(front, 4, 6, 2, activation, space, behind=behind)
+    data = onnx_file.model(policy)
+    onnx.checker.check_model(onnx.load_from_string(data), full_check=True)
+    player = ReferenceEvaluator(onnx.load_from_string(data))
+    state, expected = np.zeros((3, 6), np.float32), jnp.zeros((3, 6))
+    for obs in np.random.default_rng(1).normal(size=(200, 3, 4)).astype(np.float32):
+        action, state = player.run(None, {"observation": obs, "state": state})
+        wanted, expected = policy(None, jnp.asarray(obs), expected)
+        np.testing.assert_allclose(state, expected, atol=1e-5)
+        np.testing.assert_allclose(action, wanted, atol=1e-3 if space else 0)
+
+
+def test_an_export_with_memory_has_it(tmp_path):
+    policy = random_policy((), 4, 6, 2)
+    episodes = np.random.default_rng(2).normal(size=(20, 10, 4)).astype(np.float32)
+    edgerl.export(policy, episodes, tmp_path / "c", name="recall", extra=onnx_file.extra(True, policy))
+    assert (tmp_path / "c" / "recall.onnx").read_bytes() == onnx_file.model(policy)
 
 
 def test_an_export_has_it_and_verifies_it(tmp_path):

@@ -41,7 +41,12 @@ class Cortex:
         return toolchain.missing("arm-none-eabi-gcc", "qemu-system-arm")
 
     def call(
-        self, sources: Sequence[str | Path], include: Sequence[str | Path], out: Path, options: Sequence[str] = ()
+        self,
+        sources: Sequence[str | Path],
+        include: Sequence[str | Path],
+        out: Path,
+        options: Sequence[str] = (),
+        num_vectors: int = 0,
     ) -> None:
         """Builds a program and runs it in QEMU, its files `in` and `out` in the folder `out`.
 
@@ -50,6 +55,7 @@ class Cortex:
           include: folders of headers.
           out: for what is built, and for the files.
           options: more of QEMU's.
+          num_vectors: that it reads, for which it is given time.
         Raises:
           ToolError: it does not compile, or does not end with 0.
           TooSmall: it does not fit.
@@ -58,14 +64,16 @@ class Cortex:
         (out / "in").touch()
         command = ["qemu-system-arm", "-M", self.board, "-display", "none", "-monitor", "none", "-serial", "none"]
         semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", str(out / "program")]
-        toolchain.run([*command, *options, *semihosting], cwd=out)
+        toolchain.run([*command, *options, *semihosting], cwd=out, seconds=toolchain.patience(num_vectors))
 
     def records(self, folder: Path, name: str, observations: np.ndarray, form: Form) -> np.ndarray:
         with tempfile.TemporaryDirectory() as temporary:
             out = Path(temporary)
             (out / "in").write_bytes(np.ascontiguousarray(observations, "<f4").tobytes())
             toolchain.shim(out, name)
-            self.call([folder / f"{name}.c", toolchain.harness("vectors.c")], [folder, out, toolchain.harness("")], out)
+            include: list[str | Path] = [folder, out, toolchain.harness("")]
+            sources: list[str | Path] = [folder / f"{name}.c", toolchain.harness("vectors.c")]
+            self.call(sources, include, out, num_vectors=len(observations))
             record = form.record()
             written = (out / "out").read_bytes()
         if len(written) != len(observations) * record.itemsize:

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from edgerl.util.errors import UserError
 
 _KINDS = {"weight": True, "kernel": False}  # of a layer's tensor -> whether it is [out, in], as PyTorch keeps it
 _DEVIATIONS = ("log_std", "logstd", "log_stds")  # of an exploring policy: no part of its mean
+# Of what remembers: PyTorch's tensors, and the layers of Flax's units for the memory.
+_REMEMBERS = re.compile(r"(.*[./])?(weight_hh(_l\d+)?(_reverse)?|h[rznifgo][./]kernel)", re.DOTALL)
 _MOST_LAYERS = 12  # in one file: the orders of many layers take long to try
 
 
@@ -48,6 +50,7 @@ def layers(
     kept = {name: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     if not kept:
         raise UserError(f"{where} has no tensor whose name begins with '{prefix}': {_listed(tensors)}")
+    _refuse_memory(kept, where)
     found = _dense(kept, where)
     whole = _orders(found, features, outputs)
     if len(whole) == 1:
@@ -75,6 +78,15 @@ def dense(tensors: Mapping[str, np.ndarray], names: Sequence[str], where: str) -
         if a.kernel.shape[1] != b.kernel.shape[0]:
             raise UserError(f"{where}: {_said(a)} is followed by {_said(b)}, which does not fit")
     return found
+
+
+def _refuse_memory(names: Iterable[str], where: str) -> None:
+    """By name: its layers would be taken for dense ones."""
+    for name in filter(_REMEMBERS.fullmatch, names):
+        raise UserError(
+            f"{where}: {name} is of a recurrent network, and those are not read: in a GRU of PyTorch or Flax the reset "
+            "gate acts after the product with the memory, in edgerl.GRUPolicy before it"
+        )
 
 
 def _dense(tensors: Mapping[str, np.ndarray], where: str) -> list[Layer]:

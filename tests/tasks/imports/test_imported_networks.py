@@ -76,6 +76,11 @@ def test_a_deviation_is_no_layer():
 
 
 SIGNALLING = np.full((2, 4), 0x7F800001, np.uint32).view(np.float32)  # NaN that warns when it is converted
+GRU = {
+    f"gru.{kind}_{of}_l0": np.ones((24, n)[: 1 + (kind == "weight")])
+    for of, n in (("ih", 4), ("hh", 8))
+    for kind in ("weight", "bias")
+}
 TWO = torch("actor.0", "actor.2", sizes=(4, 8, 1)) | torch("critic.0", "critic.2", sizes=(4, 8, 1))
 
 
@@ -97,6 +102,17 @@ TWO = torch("actor.0", "actor.2", sizes=(4, 8, 1)) | torch("critic.0", "critic.2
         ({"a.weight": np.ones((2, 4)), "a.bias": np.array([0, np.inf])}, {}, r"a\.bias holds NaN or infinite"),
         ({"a.weight": SIGNALLING}, {}, r"a\.weight holds NaN or infinite numbers"),
         ({"a.weight": np.ones((2, 4), int)}, {}, r"a\.weight holds int64, expected floating-point numbers"),
+        (GRU, {}, r"gru\.weight_hh_l0 is of a recurrent network, and those are not read: in a GRU of PyTorch or Flax"),
+        (
+            {"cell.weight_ih": np.ones((24, 4)), "cell.weight_hh": np.ones((24, 8))},
+            {},
+            r"cell\.weight_hh is of a recurrent",
+        ),
+        (
+            flax("params/GRUCell_0/ir", "params/GRUCell_0/hr", sizes=(4, 8, 8)),
+            {},
+            "hr/kernel is of a recurrent network",
+        ),
         ({f"{i}.weight": np.ones((4, 4)) for i in range(13)}, {}, "has 13 dense layers; expected 1 to 12"),
         ({f"{c}.weight": np.ones((4, 4)) for c in "abcdefghijkl"}, {}, "no order of its layers"),
     ],
