@@ -22,7 +22,15 @@ import nbformat
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "build" / "labs"
-COURSE = ("cartpole_lab", "own_environment", "firmware", "early_exit", "promise_and_stream", "latent_nas", "agent_vit")  # in this order
+COURSE = (
+    "cartpole_lab",
+    "own_environment",
+    "firmware",
+    "early_exit",
+    "promise_and_stream",
+    "latent_nas",
+    "agent_vit",
+)  # in this order
 LIMIT = 400  # seconds of a cell, on a busy machine
 
 _ABOUT = re.compile(r"^\*\*(Aim|Time|You need)\.?\*\*(.*?)(?=\n\n|\Z)", re.M | re.S)
