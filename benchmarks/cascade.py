@@ -171,7 +171,9 @@ def main() -> int:
     """Prints a table, or with --json one object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", metavar="DIR", help="CIFAR's binary files; default: tensorflow-datasets")
-    parser.add_argument("--table", metavar="NAME", help="resnet8: that network; default: the one that ships")
+    parser.add_argument(
+        "--table", metavar="FILE", help="of `edgerl logits build`, for its network; default: the shipped one"
+    )
     parser.add_argument("--core", default=CORES[1].name, choices=[core.name for core in CORES])
     parser.add_argument("--most-macs", type=int, default=2_000_000, metavar="N", help="larger parts: extrapolated")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")

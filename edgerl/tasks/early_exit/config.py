@@ -56,9 +56,7 @@ class EarlyExitConfig(RunConfig):
     evaluation_envs: int = field(32768, "episodes to choose the best seed by, and as many to evaluate it by", low=1)
     evaluation_steps: int = field(64, "of an episode at most", low=1)
     ppo: PPOConfig = _PPO
-    table: str | None = field(
-        None, "another network's logits, by `edgerl logits import`; resnet8: on CIFAR-10; none: the shipped ones"
-    )
+    table: str | None = field(None, "logits of another network, by `edgerl logits import`; none: the shipped ones")
     profile: str = field("medium_power", "board: a profile's name or a YAML file")
     max_latency_ms: float | None = field(
         None, "latency budget of one decision; none, here and below: what goes with the profile's name", low=1e-3

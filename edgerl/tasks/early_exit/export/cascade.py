@@ -21,8 +21,8 @@ from edgerl.tasks.early_exit.factory import from_table
 from edgerl.tasks.early_exit.promise import evidence
 from edgerl.tasks.early_exit.promise.certificate import certify
 from edgerl.tasks.early_exit.promise.kept import Promise
-from edgerl.tasks.early_exit.table.logits import TABLE, WEIGHTS
-from edgerl.tasks.early_exit.table.table import ARTIFACTS, NAMED, SHIPPED, Table
+from edgerl.tasks.early_exit.table.logits import WEIGHTS
+from edgerl.tasks.early_exit.table.table import Table
 from edgerl.tasks.early_exit.trunk import int8 as trunk_int8
 from edgerl.tasks.early_exit.trunk import weights as trunk_weights
 from edgerl.tasks.early_exit.trunk.data import FIT, POLICY, TEST, Dataset, load_images
@@ -98,12 +98,11 @@ def weights_of(named: str | None) -> Path:
     """The file of the trunk that made a run's table.
 
     Args:
-      named: the configuration's table: a path, the name of one that ships, or None.
+      named: the configuration's table, a path, or None for the shipped one.
     Raises:
       UserError: there is none.
     """
-    table = NAMED.get(named, Path(named)) if named else SHIPPED
-    path = table.with_name(table.name.replace(TABLE, WEIGHTS) if table.parent == ARTIFACTS else WEIGHTS)
+    path = Path(named).with_name(WEIGHTS) if named else trunk_weights.SHIPPED
     if not path.is_file():
         raise UserError(f"{path} does not exist: the network's weights lie beside its table, as `edgerl logits build`")
     return path

@@ -54,9 +54,7 @@ class StreamConfig(RunConfig):
     evaluation_envs: int = field(64, "episodes to choose the best seed by, and as many to evaluate it by", low=1)
     evaluation_steps: int = field(20_000, "of an episode at most", low=1)
     ppo: PPOConfig = _PPO
-    table: str | None = field(
-        None, "another network's logits, by `edgerl logits import`; resnet8: on CIFAR-10; none: the shipped ones"
-    )
+    table: str | None = field(None, "logits of another network, by `edgerl logits import`; none: the shipped ones")
     profile: str = field("esp32_c3", "board: a profile's name or a YAML file")
     load: str = field("light", "rates at which frames come", choices=tuple(factory.LOADS))
     capacity_j: float = field(300.0, "of the battery, in joules", low=1e-3)

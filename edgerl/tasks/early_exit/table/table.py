@@ -12,9 +12,7 @@ from edgerl.tasks.hardware import cost
 from edgerl.tasks.hardware.profiles import Profile
 from edgerl.util.files import NpzWriter, npz_reader, npz_writer
 
-ARTIFACTS = Path(__file__).parents[1] / "artifacts"
-SHIPPED = ARTIFACTS / "cifar100_w16_table.npz"
-NAMED = {"resnet8": ARTIFACTS / "cifar10_resnet8_table.npz"}  # others that ship
+SHIPPED = Path(__file__).parents[1] / "artifacts" / "cifar100_w16_table.npz"
 
 LEVELS = 127  # quantised logits go from -LEVELS to LEVELS
 
@@ -72,14 +70,13 @@ def quantise(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def load_table(path: str | Path = SHIPPED) -> Table:
-    """Reads a table: the shipped one (CIFAR-100, trunk of width 16) when no path is given; `NAMED` ones by their name.
+    """Reads a table: the shipped one (CIFAR-100, trunk of width 16) when no path is given.
 
     Logits of an uncompressed file stay on disk and are read as they are looked at.
 
     Raises:
       UserError: the file is missing, damaged, or not a table.
     """
-    path = NAMED.get(str(path), path)
     check = Check(path)
     with npz_reader(path) as reader:
         check.names(reader.names, ("logits_q", *_COLUMNS), ("provenance",))
