@@ -26,9 +26,10 @@ from edgerl.deploy import graph_c, names, tflite_file, toolchain
 from edgerl.deploy.cores import CORES, Core
 from edgerl.deploy.graph import Graph
 from edgerl.deploy.toolchain import ToolError
+from edgerl.tasks.early_exit.export.cascade import weights_of
 from edgerl.tasks.early_exit.trunk import int8 as trunk_int8
 from edgerl.tasks.early_exit.trunk import weights
-from edgerl.tasks.early_exit.trunk.data import FIT, TEST, load_cifar100
+from edgerl.tasks.early_exit.trunk.data import FIT, TEST, load_images
 from edgerl.tasks.early_exit.trunk.int8 import Int8Trunk
 from edgerl.util.errors import UserError
 
@@ -169,15 +170,19 @@ def _total(parts: list[Numbers]) -> Numbers:
 def main() -> int:
     """Prints a table, or with --json one object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", metavar="DIR", help="CIFAR-100's binary files; default: tensorflow-datasets")
+    parser.add_argument("--data", metavar="DIR", help="CIFAR's binary files; default: tensorflow-datasets")
+    parser.add_argument(
+        "--table", metavar="FILE", help="of `edgerl logits build`, for its network; default: the shipped one"
+    )
     parser.add_argument("--core", default=CORES[1].name, choices=[core.name for core in CORES])
     parser.add_argument("--most-macs", type=int, default=2_000_000, metavar="N", help="larger parts: extrapolated")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     options = parser.parse_args()
     core = next(core for core in CORES if core.name == options.core)
     try:
-        dataset = load_cifar100(options.data)
-        trunk = trunk_int8.quantise(*weights.load_weights(weights.SHIPPED), dataset.part(FIT)[0][:CALIBRATION])
+        config, variables = weights.load_weights(weights_of(options.table))
+        dataset = load_images(config.dataset, options.data)
+        trunk = trunk_int8.quantise(config, variables, dataset.part(FIT)[0][:CALIBRATION])
         image = trunk.inputs(dataset.part(TEST)[0][:1])[0]
         found = {"date": report.date(), "machine": report.machine(), **measure(trunk, image, core, options.most_macs)}
     except (UserError, toolchain.ToolError) as error:

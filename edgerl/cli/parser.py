@@ -246,8 +246,9 @@ def _add_logits(command: Callable[..., argparse.ArgumentParser]) -> tuple[argpar
     import_.add_argument("--out", type=_path, metavar="TABLE", required=True, help="new file for the table")
     build = sources.add_parser(
         "build",
-        help="train a network with exits on CIFAR-100, and compute its table",
-        description="Trains a ResNet-18 with four exits; the same command goes on after an interruption.",
+        help="train a network with exits, and compute its table",
+        description="Trains a ResNet-18 with four exits on CIFAR-100, or the network of a configuration; the same "
+        "command goes on after an interruption.",
         epilog="example: edgerl logits build --data cifar-100-binary --set trunk.width=16 --out runs/trunk16",
     )
     build.add_argument(

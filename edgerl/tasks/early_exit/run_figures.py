@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from edgerl.tasks.cifar import class_names
+from edgerl.tasks.cifar import LAYOUTS, class_names
 from edgerl.tasks.early_exit import figures as pictures
 from edgerl.tasks.early_exit.config import EarlyExitConfig, images, modes
 from edgerl.tasks.early_exit.env import EXIT
@@ -16,7 +16,7 @@ from edgerl.tasks.early_exit.evaluation.stopping import fit_stopping
 from edgerl.tasks.early_exit.promise import kept as promises
 from edgerl.tasks.early_exit.table.calibration import expected_calibration_error
 from edgerl.tasks.early_exit.table.table import SHIPPED, Table, load_table
-from edgerl.tasks.early_exit.trunk.data import TEST, load_cifar100
+from edgerl.tasks.early_exit.trunk.data import TEST, load_images
 from edgerl.tasks.generic.figures import kept_return, learning_curve
 from edgerl.tasks.run import JUDGEMENT, Run
 from edgerl.util import files
@@ -75,9 +75,10 @@ def _bound_in_training(settings: EarlyExitConfig, table: Table) -> float:
 
 
 def _gallery(path: Path, data: str, table: Table, exits: np.ndarray) -> Path:
-    pixels, labels = load_cifar100(data).part(TEST)
+    name = "cifar10" if table.classes == LAYOUTS["cifar10"].classes else "cifar100"
+    pixels, labels = load_images(name, data).part(TEST)
     if len(pixels) != len(exits) or (labels != table.labels[table.rows(TEST)]).any():
         raise UserError(f"{data} does not hold the images of the table: its test labels differ")
-    named = class_names("cifar100", data)
+    named = class_names(name, data)
     captions = [named[label] if named else f"class {label}" for label in labels]
     return pictures.gallery(path, pixels, exits, captions, table.exits)

@@ -112,7 +112,7 @@ class EarlyExitTask(Task):
         return rows
 
     def figures(self, run: Run, data: str | None = None) -> list[Path]:
-        """All pictures of a run, in RUN/figures. `data`: a folder with CIFAR-100's binary files, for the gallery."""
+        """All pictures of a run, in RUN/figures. `data`: a folder with the images' binary files, for the gallery."""
         return run_figures.draw(run, data)
 
     def certify(self, run: Run, loss: float, delta: float) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class EarlyExitTask(Task):
           name: begins every file, symbol, macro and package that goes into firmware.
           onnx: whether the float policy is written as `NAME.onnx`, too.
           cascade: also write the network itself, as int8 C, evaluated and verified on images.
-          data: folder of CIFAR-100's binary files, for the cascade; None: through tensorflow-datasets.
+          data: folder of the images' binary files, for the cascade; None: through tensorflow-datasets.
         """
         files.must_be_new(out)
         if data is not None and not cascade:

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from edgerl.tasks.early_exit.trunk import data
-from edgerl.tasks.early_exit.trunk.data import FIT, MEAN, POLICY, STD, TEST, augment, load_cifar100, normalise
+from edgerl.tasks.early_exit.trunk.data import FIT, MEAN, POLICY, STD, TEST, augment, load_images, normalise
 
 
 def test_splits_share_no_image_and_have_the_right_sizes(monkeypatch):
     images = np.zeros((60_000, 1, 1, 3), np.uint8)
     labels = np.zeros(60_000, np.int32)
     monkeypatch.setattr(data, "read_cifar", lambda name, folder: (images, labels, 50_000))
-    split = load_cifar100("anywhere").split
+    split = load_images("cifar100", "anywhere").split
     assert [int((split == part).sum()) for part in (FIT, POLICY, TEST)] == [40_000, 10_000, 10_000]
     assert (split[50_000:] == TEST).all()  # no training image is judged by
     assert not (split[:50_000] == TEST).any()

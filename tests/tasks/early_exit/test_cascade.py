@@ -92,7 +92,7 @@ def test_pixels_become_what_the_network_was_calibrated_for(dataset, variables):
 
 @pytest.mark.long
 def test_the_folder_is_verified(run, dataset, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(cascade, "load_cifar100", lambda data: dataset)
+    monkeypatch.setattr(cascade, "load_images", lambda name, data: dataset)
     folder = tmp_path / "chip"
     assert cli.main(["export", str(run), "--cascade", "--name", "pole", "--out", str(folder), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
@@ -164,7 +164,7 @@ def test_a_wrong_weight_is_found(dataset, variables, tmp_path):
 
 
 def test_what_does_not_belong_together_is_refused(run, dataset, variables, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(cascade, "load_cifar100", lambda data: dataset)
+    monkeypatch.setattr(cascade, "load_images", lambda name, data: dataset)
     out = tmp_path / "chip"
     weights = run.parent / "weights.npz"
     kept = weights.read_bytes()
@@ -178,7 +178,7 @@ def test_what_does_not_belong_together_is_refused(run, dataset, variables, tmp_p
     finally:
         weights.write_bytes(kept)
     other = Dataset(dataset.images, 4 - dataset.labels, dataset.split)
-    monkeypatch.setattr(cascade, "load_cifar100", lambda data: other)
+    monkeypatch.setattr(cascade, "load_images", lambda name, data: other)
     with pytest.raises(UserError, match="test labels differ"):
         open_run(run).export(out, cascade=True)
     foreign = tmp_path / "pole"
@@ -194,7 +194,7 @@ def test_what_does_not_belong_together_is_refused(run, dataset, variables, tmp_p
 @pytest.mark.long
 def test_a_promise_is_calibrated_on_what_the_int8_network_answers(run, dataset, tmp_path, monkeypatch):
     """Not on the float network's logits, of which the run's certificate is."""
-    monkeypatch.setattr(cascade, "load_cifar100", lambda data: dataset)
+    monkeypatch.setattr(cascade, "load_images", lambda name, data: dataset)
     mine = shutil.copytree(run, tmp_path / "run")
     of_run = open_run(mine).certify(loss=0.5, delta=0.5)["certificate"]
     report = open_run(mine).export(tmp_path / "chip", cascade=True)

@@ -11,7 +11,7 @@ from edgerl.tasks.early_exit.table.features import features
 from edgerl.tasks.early_exit.trunk import train as train_trunk
 from edgerl.tasks.early_exit.trunk.config import TrainConfig
 from edgerl.tasks.early_exit.trunk.data import FIT, TEST, Dataset
-from edgerl.tasks.early_exit.trunk.losses import EARLY_HEADS, heads_loss, loss_and_accuracy, mixed
+from edgerl.tasks.early_exit.trunk.losses import early_heads, heads_loss, loss_and_accuracy, mixed
 from edgerl.tasks.early_exit.trunk.model import Trunk, predict
 from edgerl.tasks.early_exit.trunk.train import accuracies, epoch_order, init_state, make_update, train
 from edgerl.tasks.early_exit.trunk.weights import load_weights
@@ -29,6 +29,8 @@ TINY = {
     "evaluate_every": 1,
     "warmup_epochs": 0.5,
 }
+
+EARLY = early_heads(build(TrainConfig, TINY).trunk)
 
 
 def assert_same_bits(a, b):
@@ -103,9 +105,9 @@ def test_at_the_end_only_the_early_heads_learn(tmp_path, blobs, finished):
     after = finished[1]
     for part in ("params", "statistics"):
         old, new = getattr(before, part), getattr(after, part)
-        assert set(EARLY_HEADS) < set(old)
+        assert set(EARLY) < set(old)
         for name in old:
-            assert moved(old[name], new[name]) == (name in EARLY_HEADS)
+            assert moved(old[name], new[name]) == (name in EARLY)
 
 
 def test_what_the_heads_learn_by_hand():
@@ -117,7 +119,7 @@ def test_what_the_heads_learn_by_hand():
     network, both = train_trunk.network_of(config), train_trunk.variables(state)
     expected, right, features = 0.0, [], x
     last = network.apply(both, x)[:, -1]
-    for i, name in enumerate(EARLY_HEADS):
+    for i, name in enumerate(EARLY):
         features = network.apply(both, i, features, method="stage")
         answer, _ = network.apply(both, i, features, True, method="head", mutable=["batch_stats"])
         student, teacher = (jax.nn.softmax(z / 2) for z in (answer, last))

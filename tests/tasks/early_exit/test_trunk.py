@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgerl import UserError
-from edgerl.tasks.early_exit.trunk.model import STAGES, Trunk, TrunkConfig, exit_macs, head_channels, predict
+from edgerl.tasks.early_exit.trunk.model import Trunk, TrunkConfig, exit_macs, head_channels, predict
 from edgerl.tasks.early_exit.trunk.weights import int8_bytes, load_weights, save_weights, stored
 from edgerl.util.config import build
 from edgerl.util.files import read_npz, write_npz
@@ -68,7 +68,7 @@ def test_macs_of_the_published_backbone():
 
 
 def test_every_early_head_ends_at_the_last_stages_resolution_and_the_same_width():
-    assert [head_channels(TrunkConfig(width=16), i) for i in range(STAGES)] == [(32, 64, 96), (64, 96), (96,), ()]
+    assert [head_channels(TrunkConfig(width=16), i) for i in range(4)] == [(32, 64, 96), (64, 96), (96,), ()]
 
 
 def test_the_slim_trunk_fits_a_megabyte_in_int8():
@@ -81,7 +81,7 @@ def test_parameters_of_the_published_backbone():
     config = TrunkConfig(width=64, classes=10)
     heads = sum(
         9 * i * o + 2 * o
-        for k in range(STAGES)
+        for k in range(4)
         for i, o in zip((64 * 2**k, *head_channels(config, k)), head_channels(config, k), strict=False)
     )
     classifiers = 3 * (384 * 10 + 10)
@@ -97,8 +97,8 @@ def test_stage_by_stage_equals_all_at_once():
 
     x = jax.random.normal(jax.random.key(1), (2, 32, 32, 3))
     together = jax.jit(network.apply)(variables, x)
-    assert together.shape == (2, STAGES, 5)
-    for i in range(STAGES):
+    assert together.shape == (2, 4, 5)
+    for i in range(4):
         x = run(x, i, Trunk.stage)
         assert x.shape == (2, 32 // 2**i, 32 // 2**i, 2 * 2**i)
         np.testing.assert_allclose(run(x, i, Trunk.head), together[:, i], rtol=1e-4, atol=1e-5)
@@ -108,7 +108,7 @@ def test_predict_does_not_depend_on_the_batch():
     network, variables = tiny()
     images = np.random.default_rng(0).integers(0, 256, (7, 32, 32, 3)).astype(np.uint8)
     whole = predict(network, variables, images)
-    assert whole.shape == (7, STAGES, 5)
+    assert whole.shape == (7, 4, 5)
     np.testing.assert_allclose(predict(network, variables, images, batch=3), whole, rtol=1e-4, atol=1e-5)
 
 

@@ -25,7 +25,7 @@ from edgerl.tasks.early_exit.table.logits import WEIGHTS
 from edgerl.tasks.early_exit.table.table import Table
 from edgerl.tasks.early_exit.trunk import int8 as trunk_int8
 from edgerl.tasks.early_exit.trunk import weights as trunk_weights
-from edgerl.tasks.early_exit.trunk.data import FIT, POLICY, TEST, Dataset, load_cifar100
+from edgerl.tasks.early_exit.trunk.data import FIT, POLICY, TEST, Dataset, load_images
 from edgerl.tasks.early_exit.trunk.int8 import Int8Trunk
 from edgerl.tasks.early_exit.trunk.model import Trunk, TrunkConfig, predict
 from edgerl.util.errors import UserError
@@ -61,15 +61,17 @@ def prepared(
     The weights are the shipped ones, or those that lie beside the run's table (see `edgerl logits build`).
 
     Args:
-      data: folder of CIFAR-100's binary files; None: through tensorflow-datasets.
+      data: folder of the data set's binary files; None: through tensorflow-datasets.
       name: of the export.
       promised: of the run, for the float network. The int8 network answers otherwise, so the same loss and delta are
         calibrated again, on its answers.
     Raises:
       UserError: no weights; weights or images are not the table's; no rule keeps the promise with the int8 network.
     """
-    dataset = load_cifar100(data)
-    config, variables = _weights(settings.table, table, dataset)
+    path = weights_of(settings.table)
+    config, variables = trunk_weights.load_weights(path)
+    dataset = load_images(config.dataset, data)
+    _check(path, config, variables, table, dataset)
     trunk = trunk_int8.quantise(config, variables, dataset.part(FIT)[0][:CALIBRATION])
     extras: Any = settings.extras
     env = from_table(table, "test", goal(settings), extras, draw_preference=settings.preference)
@@ -92,12 +94,22 @@ def _promised(promised: Promise, trunk: Int8Trunk, dataset: Dataset, table: Tabl
     return Promise(certify(seen, promised.certificate.loss, promised.certificate.delta), seen)
 
 
-def _weights(named: str | None, table: Table, dataset: Dataset) -> tuple[TrunkConfig, Any]:
-    """The trunk that made the table."""
+def weights_of(named: str | None) -> Path:
+    """The file of the trunk that made a run's table.
+
+    Args:
+      named: the configuration's table, a path, or None for the shipped one.
+    Raises:
+      UserError: there is none.
+    """
     path = Path(named).with_name(WEIGHTS) if named else trunk_weights.SHIPPED
     if not path.is_file():
         raise UserError(f"{path} does not exist: the network's weights lie beside its table, as `edgerl logits build`")
-    config, variables = trunk_weights.load_weights(path)
+    return path
+
+
+def _check(path: Path, config: TrunkConfig, variables: Any, table: Table, dataset: Dataset) -> None:
+    """Whether this network answered the table on these images."""
     images, labels = dataset.part(TEST)
     rows = table.rows(TEST)
     if len(rows) != len(labels) or (table.labels[rows] != labels).any():
@@ -106,7 +118,6 @@ def _weights(named: str | None, table: Table, dataset: Dataset) -> tuple[TrunkCo
     same = predict(Trunk(config), variables, images[: len(few)]).argmax(-1) == table.logits(few).argmax(-1)
     if same.mean() < _SAME_NETWORK:
         raise UserError(f"{path} is not the network of the run's table: {same.mean():.0%} of their predictions agree")
-    return config, variables
 
 
 def evaluate(

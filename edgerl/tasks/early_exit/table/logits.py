@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgerl.tasks.cifar import LAYOUTS
 from edgerl.tasks.early_exit.table import import_logits as importing
 from edgerl.tasks.early_exit.table.build import build_table
 from edgerl.tasks.early_exit.table.features import features
 from edgerl.tasks.early_exit.table.table import Table
 from edgerl.tasks.early_exit.trunk import train as train_trunk
 from edgerl.tasks.early_exit.trunk.config import TrainConfig
-from edgerl.tasks.early_exit.trunk.data import TEST, load_cifar100
+from edgerl.tasks.early_exit.trunk.data import TEST, load_images
 from edgerl.tasks.run import tell
 from edgerl.util import config as configuration
 from edgerl.util import files
@@ -37,18 +38,21 @@ def import_logits(source: str, out: str) -> dict[str, Any]:
 
 
 def build(config: str | None, overrides: Sequence[str], data: str | None, out: str) -> dict[str, Any]:
-    """Trains a trunk on CIFAR-100, or goes on with it, and writes the table of all its images and its weights.
+    """Trains a trunk, or goes on with it, and writes the table of all its images and its weights.
 
     Args:
       config: YAML file of a `TrainConfig`, or None.
       overrides: `key=value` after the file's.
-      data: folder of CIFAR-100's official binary files; None: through tensorflow-datasets.
+      data: folder of the data set's official binary files; None: through tensorflow-datasets.
       out: folder for checkpoints, `table.npz` with its report `table.json`, and `weights.npz`.
     """
     settings, folder = configuration.load(TrainConfig, config, overrides), Path(out)
     if (folder / TABLE).exists():
         raise UserError(f"{folder / TABLE} exists: name a new folder")
-    dataset = load_cifar100(data)
+    known = LAYOUTS[settings.trunk.dataset]
+    if settings.trunk.classes != known.classes:
+        raise UserError(f"trunk.classes is {settings.trunk.classes}, but {known.title} has {known.classes} classes")
+    dataset = load_images(settings.trunk.dataset, data)
     train_trunk.train(settings, dataset, folder, report=lambda line: print(line, file=sys.stderr, flush=True))
     words = [f"--data {data}"] * (data is not None) + [f"--config {config}"] * (config is not None)
     command = " ".join(["edgerl logits build", *words, *(f"--set {word}" for word in overrides), f"--out {out}"])

@@ -12,7 +12,7 @@ from edgerl.deploy.graph import Builder, Graph
 from edgerl.deploy.ops import Add, Conv, Mean
 from edgerl.deploy.tensor import Fused
 from edgerl.tasks.early_exit.trunk.data import MEAN, STD, normalise
-from edgerl.tasks.early_exit.trunk.model import BLOCKS, STAGES, TrunkConfig, head_channels
+from edgerl.tasks.early_exit.trunk.model import TrunkConfig, head_channels
 
 _EPSILON = 1e-5  # flax.linen.BatchNorm's default
 _BATCH = 250  # images in memory at once
@@ -88,19 +88,20 @@ def fold(config: TrunkConfig, variables: Any, side: int = _SIDE) -> tuple[Graph,
     tree = jax.tree.map(np.asarray, variables)
     params, statistics = tree["params"], tree["batch_stats"]
     builder, ends, x = Builder((side, side, 3)), [], 0
-    for i in range(STAGES):
-        x = _stage(builder, x, i, params[f"stages_{i}"], statistics[f"stages_{i}"])
+    for i in range(config.stages):
+        x = _stage(builder, x, i, config.blocks, params[f"stages_{i}"], statistics[f"stages_{i}"])
         ends.append(len(builder.operations))
         name = f"heads_{i}"
-        _head(builder, x, len(head_channels(config, i)), params[name], statistics.get(name, {}))
+        strides = [2 if j else config.head_stride for j in range(len(head_channels(config, i)))]
+        _head(builder, x, strides, params[name], statistics.get(name, {}))
         ends.append(len(builder.operations))
     return builder.graph(), tuple(ends)
 
 
-def _stage(builder: Builder, x: int, index: int, params: Tree, statistics: Tree) -> int:
+def _stage(builder: Builder, x: int, index: int, blocks: int, params: Tree, statistics: Tree) -> int:
     if index == 0:
         x = _conv_norm(builder, x, params, statistics, 0, relu=True)
-    for i in range(BLOCKS):
+    for i in range(blocks):
         name = f"Block_{i}"
         x = _block(builder, x, 1 if index == 0 or i else 2, params[name], statistics[name])
     return x
@@ -114,9 +115,9 @@ def _block(builder: Builder, x: int, stride: int, params: Tree, statistics: Tree
     return builder.add(Add, x, y, activation="relu")
 
 
-def _head(builder: Builder, x: int, convolutions: int, params: Tree, statistics: Tree) -> None:
-    for i in range(convolutions):
-        x = _conv_norm(builder, x, params, statistics, i, stride=2, relu=True)
+def _head(builder: Builder, x: int, strides: list[int], params: Tree, statistics: Tree) -> None:
+    for i, stride in enumerate(strides):
+        x = _conv_norm(builder, x, params, statistics, i, stride, relu=True)
     kernel, bias = params["Dense_0"]["kernel"], params["Dense_0"]["bias"]
     builder.add(Conv, builder.add(Mean, x), weights=kernel.T[:, None, None, :], bias=bias)
 

@@ -8,9 +8,12 @@ import jax.numpy as jnp
 import optax
 
 from edgerl.tasks.early_exit.trunk.config import TrainConfig, network_of
-from edgerl.tasks.early_exit.trunk.model import STAGES, Trunk
+from edgerl.tasks.early_exit.trunk.model import Trunk, TrunkConfig
 
-EARLY_HEADS = tuple(f"heads_{i}" for i in range(STAGES - 1))  # names in the trunk's parameters
+
+def early_heads(config: TrunkConfig) -> tuple[str, ...]:
+    """The early exits' heads' names in the trunk's parameters."""
+    return tuple(f"heads_{i}" for i in range(config.stages - 1))
 
 
 def joint_loss(config: TrainConfig, params: Any, statistics: Any, x: chex.Array, labels: chex.Array) -> tuple[Any, Any]:
@@ -53,7 +56,7 @@ def heads_loss(config: TrainConfig, params: Any, statistics: Any, x: chex.Array,
     network, both = network_of(config), {"params": params, "batch_stats": statistics}
     still = jax.lax.stop_gradient(both)
     answers, changed = [], dict(statistics)
-    for i, name in enumerate((*EARLY_HEADS, "")):
+    for i, name in enumerate((*early_heads(config.trunk), "")):
         x = network.apply(still, i, x, method=Trunk.stage)
         if name:
             logits, new = network.apply(both, i, x, True, method=Trunk.head, mutable=["batch_stats"])

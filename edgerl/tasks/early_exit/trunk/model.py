@@ -1,9 +1,10 @@
-"""ResNet-18 in its CIFAR form with an exit after every stage.
+"""Residual networks for CIFAR with an exit after every stage: ResNet-18, or ResNet-8 as MLPerf Tiny has it.
 
 Width 64 is He et al. (2016), "Deep Residual Learning for Image Recognition", with a 3x3 stem of stride 1 and no
-max-pool; width 16 fits a microcontroller. An early stage's features are fine and not yet class-like, so an exit that
-only pools them is weak: as in Zhang et al. (2019), "Be Your Own Teacher", each early head first brings them down to
-the last stage's resolution by strided convolutions.
+max-pool; width 16 fits a microcontroller. Three stages of one block and of width 16 are the ResNet-8 of Banbury et al.
+(2021), "MLPerf Tiny Benchmark". An early stage's features are fine and not yet class-like, so an exit that only pools
+them is weak: as in Zhang et al. (2019), "Be Your Own Teacher", each early head first brings them down to the last
+stage's resolution, or below it, by strided convolutions.
 """
 
 import dataclasses
@@ -16,21 +17,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from edgerl.tasks.cifar import LAYOUTS
 from edgerl.tasks.early_exit.trunk.data import normalise
 from edgerl.tasks.hardware.cost import count_macs
 from edgerl.util.config import field
 
-STAGES = 4
-BLOCKS = 2  # residual blocks a stage
-
 
 @dataclasses.dataclass(frozen=True)
 class TrunkConfig:
-    """The network's shape. Stage i has `width * 2**i` channels at 32, 16, 8 and 4 pixels a side."""
+    """The network's shape and its images. Stage i has `width * 2**i` channels at `32 / 2**i` pixels a side."""
 
     width: int = field(16, "channels of the first stage; 64 is the published ResNet-18", low=1)
     classes: int = field(100, "classes", low=2)
     head_width: int = field(6, "features an early exit's classifier sees, in multiples of width", low=1)
+    stages: int = field(4, "stages, each with an exit", low=2, high=6)
+    blocks: int = field(2, "residual blocks a stage", low=1)
+    head_stride: int = field(2, "of the first convolution in an early exit's head; 4 takes a quarter", low=1, high=8)
+    dataset: str = field("cifar100", "images", choices=tuple(LAYOUTS))
 
 
 class ConvNorm(nn.Module):
@@ -74,6 +77,7 @@ class Stage(nn.Module):
     """Residual blocks; the first stage begins with the stem, the others halve the resolution."""
 
     channels: int
+    blocks: int
     first: bool
     dtype: Any = jnp.float32
 
@@ -81,22 +85,23 @@ class Stage(nn.Module):
     def __call__(self, x: chex.Array, train: bool) -> chex.Array:
         if self.first:
             x = nn.relu(ConvNorm(self.channels, dtype=self.dtype)(x, train))
-        for i in range(BLOCKS):
+        for i in range(self.blocks):
             x = Block(self.channels, 1 if self.first or i else 2, self.dtype)(x, train)
         return x
 
 
 class Head(nn.Module):
-    """3x3 convolutions of stride 2 with these channels, average pooling and a linear classifier."""
+    """3x3 convolutions, all but the first of stride 2, average pooling and a linear classifier."""
 
     channels: tuple[int, ...]
+    stride: int
     classes: int
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: chex.Array, train: bool) -> chex.Array:
-        for channels in self.channels:
-            x = nn.relu(ConvNorm(channels, 3, 2, self.dtype)(x, train))
+        for i, channels in enumerate(self.channels):
+            x = nn.relu(ConvNorm(channels, 3, 2 if i else self.stride, self.dtype)(x, train))
         pooled = x.mean((1, 2), dtype=jnp.float32)
         return nn.Dense(self.classes)(pooled)
 
@@ -108,9 +113,9 @@ class Trunk(nn.Module):
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
-        width = self.config.width
-        self.stages = [Stage(width * 2**i, i == 0, self.dtype) for i in range(STAGES)]
-        self.heads = [Head(head_channels(self.config, i), self.config.classes, self.dtype) for i in range(STAGES)]
+        config, dtype, exits = self.config, self.dtype, range(self.config.stages)
+        self.stages = [Stage(config.width * 2**i, config.blocks, i == 0, dtype) for i in exits]
+        self.heads = [Head(head_channels(config, i), config.head_stride, config.classes, dtype) for i in exits]
 
     def stage(self, index: int, x: chex.Array, train: bool = False) -> chex.Array:
         """Features [B, S, S, width * 2**index] from the previous stage's, or from images where `index` is 0."""
@@ -123,7 +128,7 @@ class Trunk(nn.Module):
     def __call__(self, x: chex.Array, train: bool = False) -> chex.Array:
         """Logits float32 [B, K, classes] of all exits from normalised images [B, S, S, 3]."""
         logits = []
-        for i in range(STAGES):
+        for i in range(self.config.stages):
             x = self.stage(i, x, train)
             logits.append(self.head(i, x, train))
         return jnp.stack(logits, axis=1)
@@ -131,7 +136,7 @@ class Trunk(nn.Module):
 
 def head_channels(config: TrunkConfig, index: int) -> tuple[int, ...]:
     """Channels of the convolutions in exit `index`'s head: doubled at each, `head_width` at the last one."""
-    doubled = [config.width * 2**i for i in range(index + 1, STAGES)]
+    doubled = [config.width * 2**i for i in range(index + 1, config.stages)]
     return (*doubled[:-1], config.head_width * config.width) if doubled else ()
 
 
@@ -157,7 +162,7 @@ def exit_macs(config: TrunkConfig, side: int = 32) -> np.ndarray:
     x = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
     variables = jax.eval_shape(network.init, jax.random.key(0), x)
     costs = []
-    for i in range(STAGES):
+    for i in range(config.stages):
         stage = functools.partial(network.apply, method=lambda trunk, x, i=i: trunk.stage(i, x))
         head = functools.partial(network.apply, method=lambda trunk, x, i=i: trunk.head(i, x))
         features = jax.eval_shape(stage, variables, x)

@@ -27,8 +27,8 @@ from edgerl.rl.run.loop import Training
 from edgerl.rl.run.run_folder import require_same
 from edgerl.tasks.early_exit.trunk.config import TrainConfig, network_of
 from edgerl.tasks.early_exit.trunk.data import FIT, POLICY, Dataset, augment, normalise
-from edgerl.tasks.early_exit.trunk.losses import EARLY_HEADS, heads_loss, joint_loss, mixed
-from edgerl.tasks.early_exit.trunk.model import STAGES, predict
+from edgerl.tasks.early_exit.trunk.losses import early_heads, heads_loss, joint_loss, mixed
+from edgerl.tasks.early_exit.trunk.model import predict
 from edgerl.util.config import as_dict
 from edgerl.util.errors import UserError
 from edgerl.util.files import read_json, write_json
@@ -74,10 +74,10 @@ def train(
 class TrunkTraining(Training[TrainState]):
     """The trunk, epoch by epoch, on all devices."""
 
-    METRICS = ("loss", *(f"accuracy_{k}" for k in range(STAGES)))
     unit, every = "epoch", 1
 
     def __init__(self, config: TrainConfig, data: Dataset) -> None:
+        self.METRICS = ("loss", *(f"accuracy_{k}" for k in range(config.trunk.stages)))
         self.config, self.marks = config, (config.epochs + config.head_epochs,)
         self._data = data
         self._mesh = Mesh(np.array(jax.devices()), (AXIS,))
@@ -161,7 +161,7 @@ def make_update(config: TrainConfig, steps_per_epoch: int, mesh: Mesh, heads_onl
     It consumes `state`. `crop` is the side of the random crops and static. With `heads_only` the early exits' heads
     learn from the last exit (`heads_loss`), else everything learns (`joint_loss`).
     """
-    objective = heads_loss if heads_only else joint_loss
+    objective, early = heads_loss if heads_only else joint_loss, early_heads(config.trunk)
     optimizer = _optimizer(config, steps_per_epoch)
 
     def local(state: TrainState, images: chex.Array, labels: chex.Array, crop: int) -> tuple[TrainState, Any]:
@@ -176,7 +176,7 @@ def make_update(config: TrainConfig, steps_per_epoch: int, mesh: Mesh, heads_onl
         grads, statistics, loss, accuracy = jax.lax.pmean((grads, statistics, loss, accuracy), AXIS)
         updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params)
         if heads_only:
-            updates = {n: u if n in EARLY_HEADS else jax.tree.map(jnp.zeros_like, u) for n, u in updates.items()}
+            updates = {n: u if n in early else jax.tree.map(jnp.zeros_like, u) for n, u in updates.items()}
         params = optax.apply_updates(state.params, updates)
         return TrainState(state.step + 1, params, statistics, optimizer_state), (loss, accuracy)
 
