@@ -152,6 +152,7 @@ def test_pendulum_in_cpp_is_edgerls(pendulum):
     assert np.abs(theta_dot).max() == 8
 
 
+@pytest.mark.long
 def test_rltools_trains_where_it_is_installed():
     """Its training through our environment's glue gets better than chance, which has a mean of about -1,200."""
     rltools = next(one for one in PENDULUM.contestants(False) if one.name == "rltools")

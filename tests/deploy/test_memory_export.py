@@ -193,6 +193,7 @@ def test_a_network_of_other_operations_is_refused(exported, tmp_path):
         deploy.load(tmp_path / "policy_int8.npz")
 
 
+@pytest.mark.long
 def test_continuous_actions(tmp_path):
     policy = policy_of((), behind=(), space=Box((-2.0, 0.0), (2.0, 0.3), (2,)))
     deploy.export(policy, EPISODES, tmp_path / "arm", name="arm")
@@ -243,6 +244,7 @@ def test_half_of_the_vectors_are_sequences(exported):
     np.testing.assert_array_equal(rows[:, :FEATURES], own[:, :FEATURES])
 
 
+@pytest.mark.long
 def test_random_continuous_networks():
     rng = np.random.default_rng(5)
     form = equality.random_form(rng)

@@ -112,6 +112,7 @@ def weighed(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_the_front_of_a_policy_for_all_weights(weighed):
     front = open_run(weighed).evaluate()["front"]
     assert [round(row["weights"]["accuracy"], 1) for row in front] == [i / 10 for i in range(11)]
@@ -120,6 +121,7 @@ def test_the_front_of_a_policy_for_all_weights(weighed):
     assert len(json.loads((weighed / "architectures.json").read_text())) == 1000
 
 
+@pytest.mark.long
 def test_a2c_is_ppo_whose_clipping_does_nothing(run):
     """The run was trained by it. With every probability ratio 1, the gradient is that of the advantage's mean."""
     config = open_run(run).config.ppo
