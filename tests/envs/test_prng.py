@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from randomness import independence, max_of_normals, passes, problems
 from scipy import stats
-from variants import seldom
 
 from edgerl.envs import prng
 from edgerl.envs.prng import derive, new_key
@@ -241,8 +240,8 @@ def test_a_million_keys_of_lanes_and_steps_differ():
 @pytest.mark.parametrize(
     "broken",
     [
-        *seldom({"_M2": np.uint32(1)}),  # one multiplication less
-        *seldom({"_M1": np.uint32(1)}),
+        {"_M2": np.uint32(1)},  # one multiplication less
+        {"_M1": np.uint32(1)},
         {"_GOLDEN": np.uint32(0)},  # steps and draws do not count
         {"_WEYL": np.uint32(0)},  # one key's draws are a permutation
         {"_mix": lambda x: x},
@@ -250,6 +249,7 @@ def test_a_million_keys_of_lanes_and_steps_differ():
     ],
     ids=["M2", "M1", "golden", "weyl", "mix", "draw"],
 )
+@pytest.mark.long
 def test_these_tests_notice_a_broken_generator(broken, monkeypatch):
     for name, value in broken.items():
         monkeypatch.setattr(prng, name, value)

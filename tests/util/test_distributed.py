@@ -105,6 +105,7 @@ def assert_same_run(a: Path, b: Path) -> None:
         assert (a / name).read_bytes() == (b / name).read_bytes(), name
 
 
+@pytest.mark.long
 def test_a_training_over_two_processes_is_that_of_one_with_two_devices(tmp_path):
     finished(training(tmp_path / "two", 2, slurm=True))
     finished(training(tmp_path / "one", 1))
